@@ -1,0 +1,132 @@
+// Command probe is what conformance tests run in pods: it needs no shell, no
+// libc and no writable root.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+)
+
+const patience = 3 * time.Second
+
+func main() {
+	if len(os.Args) < 2 {
+		fail("usage: probe serve|get|lookup|dial|watch|fill|check|write|verify|sleep ...")
+	}
+	args := append(os.Args[2:], "", "", "")
+	var err error
+	switch os.Args[1] {
+	case "serve":
+		err = serve(args[0])
+	case "get":
+		err = get(args[0])
+	case "lookup":
+		err = lookup(args[0])
+	case "dial":
+		err = dial(args[0])
+	case "watch":
+		err = watch(args[0])
+	case "fill":
+		err = fill(args[0])
+	case "check":
+		err = check(args[0])
+	case "write":
+		err = write(args[0], args[1])
+	case "verify":
+		err = verify(args[0])
+	case "sleep":
+		sleep()
+	default:
+		err = fmt.Errorf("%s: no such command", os.Args[1])
+	}
+	if err != nil {
+		fail(err.Error())
+	}
+}
+
+func fail(message string) {
+	fmt.Fprintln(os.Stderr, "probe:", message)
+	os.Exit(1)
+}
+
+func sleep() {
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
+	<-signals
+}
+
+// serve answers every request with the pod's name.
+func serve(address string) error {
+	go func() { sleep(); os.Exit(0) }()
+	name, err := os.Hostname()
+	if err != nil {
+		return fmt.Errorf("read host name: %w", err)
+	}
+	http.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, name) })
+	return http.ListenAndServe(address, nil)
+}
+
+func get(url string) error {
+	client := http.Client{Timeout: patience}
+	response, err := client.Get(url)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	if _, err := io.Copy(os.Stdout, response.Body); err != nil {
+		return fmt.Errorf("read answer: %w", err)
+	}
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("get %s: %s", url, response.Status)
+	}
+	return nil
+}
+
+func lookup(name string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	addresses, err := net.DefaultResolver.LookupHost(ctx, name)
+	if err != nil {
+		return err
+	}
+	fmt.Println(strings.Join(addresses, " "))
+	return nil
+}
+
+func dial(address string) error {
+	connection, err := net.DialTimeout("tcp", address, patience)
+	if err != nil {
+		return err
+	}
+	fmt.Println("connected")
+	return connection.Close()
+}
+
+// watch prints each change between reachable and refused, with the time since
+// its own start.
+func watch(address string) error {
+	go func() { sleep(); os.Exit(0) }()
+	start, last := time.Now(), ""
+	for {
+		state := "reachable"
+		connection, err := net.DialTimeout("tcp", address, 200*time.Millisecond)
+		if err != nil {
+			state = "refused"
+		} else if err := connection.Close(); err != nil {
+			return fmt.Errorf("close connection: %w", err)
+		}
+		if state != last {
+			fmt.Printf("%d ms: %s\n", time.Since(start).Milliseconds(), state)
+			last = state
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}
