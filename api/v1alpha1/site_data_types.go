@@ -1,0 +1,217 @@
+// Copyright The Gradus Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+// Database of a site.
+// +kubebuilder:validation:XValidation:rule="has(self.host) != has(self.workloadRef)",message="give either host (a server elsewhere) or workloadRef (a StatefulSet in this namespace)"
+// +kubebuilder:validation:XValidation:rule="self.clone.method != 'VolumeSnapshot' || has(self.workloadRef)",message="clone.method VolumeSnapshot needs workloadRef: only a server of the site's own may be cloned by its volume; use Dump"
+type Database struct {
+	// engine of the server: PostgreSQL.
+	// +required
+	// +kubebuilder:validation:Enum=PostgreSQL
+	Engine string `json:"engine,omitempty"`
+	// host of a server that does not run in this namespace.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Host string `json:"host,omitempty"`
+	// workloadRef names the StatefulSet of a server that serves this site alone.
+	// +optional
+	WorkloadRef *WorkloadRef `json:"workloadRef,omitempty"`
+	// serviceRef names the Service under which the application reaches the
+	// server of workloadRef. Default: the StatefulSet's serviceName.
+	// +optional
+	ServiceRef *LocalRef `json:"serviceRef,omitempty"`
+	// port of the server. Default 5432.
+	// +optional
+	// +default=5432
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=65535
+	Port int32 `json:"port,omitempty"`
+	// name of the database.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=40
+	// +kubebuilder:validation:Pattern=`^[a-z_][a-z0-9_]*$`
+	Name string `json:"name,omitempty"`
+	// tablePrefix of the LMS's tables, such as mdl_.
+	// +optional
+	// +kubebuilder:validation:MaxLength=10
+	// +kubebuilder:validation:Pattern=`^[a-z0-9_]*$`
+	TablePrefix string `json:"tablePrefix,omitempty"`
+	// ownerSecretRef names a Secret with username and password of the owner of
+	// the database. On the live site only GoLive and Rollback open it.
+	// +required
+	OwnerSecretRef LocalRef `json:"ownerSecretRef,omitzero"`
+	// readerSecretRef names a Secret with username and password of a role that
+	// can only read: stocktake, counts and dumps use it.
+	// +required
+	ReaderSecretRef LocalRef `json:"readerSecretRef,omitzero"`
+	// clone says how a copy of the database is made.
+	// +required
+	Clone DatabaseClone `json:"clone,omitzero"`
+}
+
+// DatabaseClone says how a copy of the database is made.
+type DatabaseClone struct {
+	// method is VolumeSnapshot (the server's volume) or Dump (the engine's own tools).
+	// +required
+	// +kubebuilder:validation:Enum=VolumeSnapshot;Dump
+	Method CloneMethod `json:"method,omitempty"`
+}
+
+// SiteVolume is one volume with files of the site.
+type SiteVolume struct {
+	// name by which plans and backups refer to the volume.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=40
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
+	Name string `json:"name,omitempty"`
+	// claimName of the PersistentVolumeClaim.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	ClaimName string `json:"claimName,omitempty"`
+	// mountPath in the application container.
+	// +required
+	// +kubebuilder:validation:MinLength=2
+	// +kubebuilder:validation:MaxLength=512
+	// +kubebuilder:validation:Pattern=`^/[^:]*$`
+	MountPath string `json:"mountPath,omitempty"`
+	// clone says how a copy of the volume is made.
+	// +required
+	Clone VolumeClone `json:"clone,omitzero"`
+}
+
+// VolumeClone says how a copy of a volume is made.
+type VolumeClone struct {
+	// method is VolumeSnapshot, or Omit for what copies do not need.
+	// +required
+	// +kubebuilder:validation:Enum=VolumeSnapshot;Omit
+	Method CloneMethod `json:"method,omitempty"`
+}
+
+// PodSecurityLevel is a level of the Pod Security Standards.
+// +kubebuilder:validation:Enum=Restricted;Baseline
+type PodSecurityLevel string
+
+// Levels that a copy may run at.
+const (
+	LevelRestricted PodSecurityLevel = "Restricted"
+	LevelBaseline   PodSecurityLevel = "Baseline"
+)
+
+// Copies says what copies of the site may see and be.
+type Copies struct {
+	// secrets that a copy may see, besides the configuration file. The
+	// database's passwords are never among them: copies get new ones.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:items:MaxLength=253
+	Secrets []string `json:"secrets,omitempty"`
+	// podSecurity is the level at which pods with the LMS's image run. Default Restricted.
+	// +optional
+	// +default="Restricted"
+	PodSecurity PodSecurityLevel `json:"podSecurity,omitempty"`
+}
+
+// BackupContent is a part of a site that a backup location holds.
+// +kubebuilder:validation:Enum=Database;Files
+type BackupContent string
+
+// Contents of a backup.
+const (
+	HoldsDatabase BackupContent = "Database"
+	HoldsFiles    BackupContent = "Files"
+)
+
+// Backup says where backups of the site go.
+type Backup struct {
+	// locations of copies. At least two failure domains make a backup.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=8
+	Locations []BackupLocation `json:"locations,omitempty"`
+}
+
+// BackupLocation is one place where a copy of the site is kept.
+// +kubebuilder:validation:XValidation:rule="has(self.volumeSnapshot) != has(self.volume)",message="give exactly one of volumeSnapshot and volume"
+type BackupLocation struct {
+	// name of the location.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=40
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
+	Name string `json:"name,omitempty"`
+	// holds says which parts of the site are kept here.
+	// +required
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=2
+	Holds []BackupContent `json:"holds,omitempty"`
+	// failureDomain names what fails as one: two copies in one domain count once.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	FailureDomain string `json:"failureDomain,omitempty"`
+	// volumeSnapshot keeps CSI snapshots.
+	// +optional
+	VolumeSnapshot *SnapshotLocation `json:"volumeSnapshot,omitempty"`
+	// volume keeps a logical dump and a copy of the files on a volume.
+	// +optional
+	Volume *VolumeLocation `json:"volume,omitempty"`
+}
+
+// SnapshotLocation keeps CSI snapshots.
+type SnapshotLocation struct {
+	// className of the VolumeSnapshotClass.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	ClassName string `json:"className,omitempty"`
+}
+
+// VolumeLocation keeps a dump and files on a claim in the Site's namespace.
+type VolumeLocation struct {
+	// claimName of the PersistentVolumeClaim. Its volume should be retained
+	// when the claim goes (reclaim policy Retain): a backup must outlive its
+	// namespace.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	ClaimName string `json:"claimName,omitempty"`
+}
+
+// Calendar of a site.
+type Calendar struct {
+	// freezes are days on which no plan of this site goes live.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=64
+	Freezes []Freeze `json:"freezes,omitempty"`
+}
+
+// Freeze is a span of days, both included, in the Site's time zone.
+// +kubebuilder:validation:XValidation:rule="self.from <= self.to",message="from must not be after to"
+type Freeze struct {
+	// name that people know the freeze by.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Name string `json:"name,omitempty"`
+	// from is the first day, such as 2027-01-25.
+	// +required
+	// +kubebuilder:validation:MaxLength=10
+	// +kubebuilder:validation:Pattern=`^\d{4}-\d{2}-\d{2}$`
+	From string `json:"from,omitempty"`
+	// to is the last day.
+	// +required
+	// +kubebuilder:validation:MaxLength=10
+	// +kubebuilder:validation:Pattern=`^\d{4}-\d{2}-\d{2}$`
+	To string `json:"to,omitempty"`
+}

@@ -1,0 +1,128 @@
+// Copyright The Gradus Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// UpgradeSpec is what a trial, an environment and a go-live run: the releases
+// and hops, copied from the plan at birth, so that a child never reads its parent.
+type UpgradeSpec struct {
+	// from is the version before the first hop.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=32
+	From string `json:"from,omitempty"`
+	// hops in order.
+	// +required
+	// +listType=atomic
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=16
+	Hops []Hop `json:"hops,omitempty"`
+	// releases, one for the target version of every hop.
+	// +required
+	// +listType=map
+	// +listMapKey=version
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=16
+	Releases []Release `json:"releases,omitempty"`
+	// hopDeadline ends a hop that takes longer. Default 4h.
+	// +optional
+	HopDeadline *metav1.Duration `json:"hopDeadline,omitempty"`
+}
+
+// TrialUpgradeSpec asks for one rehearsal.
+// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="spec is immutable; create a new TrialUpgrade"
+type TrialUpgradeSpec struct {
+	// siteRef names the Site.
+	// +required
+	SiteRef LocalRef `json:"siteRef,omitzero"`
+	// planRef names the plan for which the trial runs, if any.
+	// +optional
+	PlanRef *PlanRef `json:"planRef,omitempty"`
+	// backupRef names the verified SiteBackup from which the copy is made.
+	// +required
+	BackupRef LocalRef `json:"backupRef,omitzero"`
+	// upgrade to rehearse.
+	// +required
+	Upgrade UpgradeSpec `json:"upgrade,omitzero"`
+	// keepOnFailure keeps a failed copy for people to look at, with nobody let
+	// in. Default 0s: gone at once.
+	// +optional
+	KeepOnFailure *metav1.Duration `json:"keepOnFailure,omitempty"`
+}
+
+// TrialUpgradeStatus is the trial's report.
+type TrialUpgradeStatus struct {
+	// conditions: Ready (over), Reconciling, Stalled, Passed (the verdict).
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+	// environment that held the copy.
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	Environment string `json:"environment,omitempty"`
+	// findings of the trial.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=64
+	Findings []Finding `json:"findings,omitempty"`
+	// hops with what they took.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=16
+	Hops []HopResult `json:"hops,omitempty"`
+	// observedGeneration is the generation that the conditions speak of; -1 before Gradus looked.
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+	// parts of the way forward and back with their measured times.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=32
+	Parts []TimedPart `json:"parts,omitempty"`
+	// reportDigest is sha256:<hex> over verdict, hops, findings and counts.
+	// +optional
+	// +kubebuilder:validation:MaxLength=71
+	ReportDigest string `json:"reportDigest,omitempty"`
+	// steps of the trial.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=64
+	Steps []StepStatus `json:"steps,omitempty"`
+}
+
+// TrialUpgrade is one rehearsal of an upgrade on a throw-away copy.
+// A plan, a person or a schedule creates it. Deleting it deletes its copy.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:categories=gradus,shortName=gtrial
+// +kubebuilder:printcolumn:name="Site",type=string,JSONPath=`.spec.siteRef.name`
+// +kubebuilder:printcolumn:name="From",type=string,JSONPath=`.spec.upgrade.from`
+// +kubebuilder:printcolumn:name="To",type=string,JSONPath=`.spec.upgrade.hops[-1:].to`
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Passed",type=string,JSONPath=`.status.conditions[?(@.type=="Passed")].status`
+// +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
+type TrialUpgrade struct {
+	metav1.TypeMeta `json:",inline"`
+	// +optional
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+	// +required
+	Spec TrialUpgradeSpec `json:"spec,omitzero"`
+	// +optional
+	// +kubebuilder:default:={"observedGeneration":-1}
+	Status TrialUpgradeStatus `json:"status,omitempty"`
+}
+
+// TrialUpgradeList is a list of TrialUpgrades.
+// +kubebuilder:object:root=true
+type TrialUpgradeList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []TrialUpgrade `json:"items"`
+}
