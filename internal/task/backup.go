@@ -78,7 +78,11 @@ type Restore struct {
 	Database Database `json:"database"`
 	Into     string   `json:"into"`
 	// Owner of the new database and all in it; default the role that connects.
-	Owner   string            `json:"owner,omitempty"`
+	Owner string `json:"owner,omitempty"`
+	// Privileges restores the grants in the dump too (a server that has the same roles).
+	Privileges bool `json:"privileges,omitempty"`
+	// Readers are roles that may read all of the new database.
+	Readers []string          `json:"readers,omitempty"`
 	Dir     string            `json:"dir"`
 	Name    string            `json:"name"`
 	Queries map[string]string `json:"queries,omitempty"`

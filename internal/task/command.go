@@ -36,10 +36,21 @@ type Command struct {
 	Want []Outcome `json:"want,omitempty"`
 	// Capture records facts: name to an expression whose first group is the value.
 	Capture map[string]string `json:"capture,omitempty"`
+	// CaptureJSON records facts from JSON on stdout: name to a path ("database.release").
+	CaptureJSON map[string]string `json:"captureJSON,omitempty"`
+	// JSON keeps stdout, which must be JSON, as a document of its own.
+	JSON *JSONDocument `json:"jsonDocument,omitempty"`
 	// Secret output is kept out of logs and documents; only captures are recorded.
 	Secret bool `json:"secret,omitempty"`
 	// Grace is the time between SIGTERM and SIGKILL; 0 means 10s.
 	Grace Duration `json:"grace,omitempty"`
+}
+
+// JSONDocument is output for machines: not streamed, written in canonical form.
+type JSONDocument struct {
+	Name string `json:"name"`
+	// Redact are expressions over keys whose values are secrets.
+	Redact []string `json:"redact,omitempty"`
 }
 
 // Stream tells where a pattern looks.

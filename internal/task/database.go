@@ -80,6 +80,8 @@ type Plugins struct {
 	// Command whose lines Line matches, with named groups name, version, requires, incompatible, release, source.
 	Command *Command `json:"command,omitempty"`
 	Line    string   `json:"line,omitempty"`
+	// JSON reads the command's output as a list of objects: field of Plugin to key ("name": "component").
+	JSON map[string]string `json:"json,omitempty"`
 	// Tree is searched for files named File; Fields has an expression per field of Plugin.
 	Tree   string            `json:"tree,omitempty"`
 	File   string            `json:"file,omitempty"`

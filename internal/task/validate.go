@@ -119,47 +119,6 @@ func (a Action) validate() error {
 	return nil
 }
 
-func (c *Command) validate() error {
-	if len(c.Argv) == 0 || c.Argv[0] == "" {
-		return errors.New("command.argv: is empty")
-	}
-	for code, o := range c.ExitCodes {
-		if !o.known() {
-			return fmt.Errorf("command.exitCodes[%d]: unknown outcome %q", code, o)
-		}
-	}
-	for i, o := range c.Want {
-		if !o.known() {
-			return fmt.Errorf("command.want[%d]: unknown outcome %q", i, o)
-		}
-	}
-	for i, p := range c.Patterns {
-		if !p.Outcome.known() {
-			return fmt.Errorf("command.patterns[%d].outcome: unknown outcome %q", i, p.Outcome)
-		}
-		if p.Stream != "" && p.Stream != Stdout && p.Stream != Stderr {
-			return fmt.Errorf("command.patterns[%d].stream: unknown stream %q", i, p.Stream)
-		}
-		if err := expression(fmt.Sprintf("command.patterns[%d].match", i), p.Match); err != nil {
-			return err
-		}
-	}
-	for i, s := range c.Success {
-		if err := expression(fmt.Sprintf("command.success[%d]", i), s); err != nil {
-			return err
-		}
-	}
-	return expressions("command.capture", c.Capture, true)
-}
-
-func (o Outcome) known() bool {
-	switch o {
-	case OK, Pending, Locked, Retry, Warned, Failed:
-		return true
-	}
-	return false
-}
-
 func (v *Version) validate() error {
 	if v.Disk == nil && v.DiskFile == "" && v.Database == nil && v.HTTP == nil {
 		return errors.New("version: no place to read it from is named")
@@ -187,7 +146,7 @@ func (p *Plugins) validate() error {
 		return errors.New("plugins: no place to read them from is named")
 	}
 	if p.Command != nil {
-		if err := join(p.Command.validate(), need("plugins.line", p.Line)); err != nil {
+		if err := join(p.Command.validate(), need("plugins.line", p.Line+p.JSON["name"])); err != nil {
 			return err
 		}
 	}
