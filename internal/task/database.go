@@ -67,10 +67,15 @@ type Plugin struct {
 	Dependencies map[string]string `json:"dependencies,omitempty"`
 	// Source tells who ships it: Core, Site or "" when not known.
 	Source string `json:"source,omitempty"`
+	// Status is the product's own word (uptodate, upgrade, new, delete); StatusMissing is ours.
+	Status string `json:"status,omitempty"`
 }
 
+// StatusMissing is a plugin that the database knows and the code lacks.
+const StatusMissing = "missing"
+
 // PluginsDocument is the name of the document that the action Plugins writes: a JSON list of Plugin.
-const PluginsDocument = "plugins"
+const PluginsDocument = "plugins.json"
 
 // Plugins lists components on disk or in the database into a document.
 type Plugins struct {
@@ -88,6 +93,9 @@ type Plugins struct {
 	Fields map[string]string `json:"fields,omitempty"`
 	// Ignore are paths below Tree to leave out.
 	Ignore []string `json:"ignore,omitempty"`
+	// CoreFile is a JSON file below Tree with the product's own plugins at CoreKey: {"mod": ["quiz", …]}.
+	CoreFile string `json:"coreFile,omitempty"`
+	CoreKey  string `json:"coreKey,omitempty"`
 	// Require names plugins that must be there.
 	Require []string `json:"require,omitempty"`
 }
