@@ -1,0 +1,35 @@
+// Copyright The Gradus Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package pipeline
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"strings"
+)
+
+// longest name of a Job whose pods carry it as a label.
+const longest = 63
+
+// Name gives the deterministic name of a child; see At.Name.
+func Name(owner Owner, what, key string, attempt int32) string {
+	parts := []string{owner.GetName(), what}
+	if key != "" {
+		parts = append(parts, strings.ToLower(key))
+	}
+	tail := fmt.Sprintf("-%d-%s", attempt, short(string(owner.GetUID())))
+	head := strings.ReplaceAll(strings.Join(parts, "-"), ".", "-")
+	if len(head)+len(tail) > longest {
+		sum := sha256.Sum256([]byte(head))
+		head = strings.TrimRight(head[:longest-len(tail)-7], "-") + "-" + hex.EncodeToString(sum[:])[:6]
+	}
+	return head + tail
+}
+
+// short gives the first 8 hexadecimal digits of a UID.
+func short(uid string) string {
+	digits := strings.ReplaceAll(uid, "-", "")
+	return digits[:min(8, len(digits))]
+}

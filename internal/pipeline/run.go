@@ -1,0 +1,255 @@
+// Copyright The Gradus Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package pipeline
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/gradus-lms/gradus/api/v1alpha1"
+)
+
+// Ledger returns the record of a pipeline that has not started. It fixes the
+// order: a newer operator that knows more steps does not change a pipeline
+// already under way.
+func Ledger[V any](steps []Step[V]) []v1alpha1.StepStatus {
+	ledger := make([]v1alpha1.StepStatus, len(steps))
+	for i, step := range steps {
+		ledger[i] = v1alpha1.StepStatus{Name: step.Name, State: v1alpha1.StepPending}
+	}
+	return ledger
+}
+
+// walk carries what one run through the ledger needs.
+type walk[V any] struct {
+	engine Engine
+	owner  Owner
+	steps  []Step[V]
+	view   V
+	ledger []v1alpha1.StepStatus
+	now    time.Time
+}
+
+// Run walks every entry of the ledger whose needs are settled, and says where
+// the whole stands: failed if an entry failed and none runs, else waiting,
+// else passed. Settled entries are believed; all others are judged anew.
+func Run[V any](
+	ctx context.Context, e Engine, owner Owner, steps []Step[V], view V, ledger *[]v1alpha1.StepStatus,
+) (Verdict, error) {
+	w := &walk[V]{engine: e, owner: owner, steps: steps, view: view, ledger: *ledger, now: e.Clock.Now()}
+	defer func() { *ledger = w.ledger }()
+	var until time.Time
+	for _, finally := range []bool{false, true} {
+		if finally && !w.over() {
+			break
+		}
+		if err := w.pass(ctx, finally, &until); err != nil {
+			return Verdict{}, err
+		}
+	}
+	return w.conclude(until), nil
+}
+
+// pass walks the entries of either half of the ledger once.
+func (w *walk[V]) pass(ctx context.Context, finally bool, until *time.Time) error {
+	for i := 0; i < len(w.ledger); i++ {
+		step, ok := find(w.steps, w.ledger[i].Name)
+		if !ok {
+			record(&w.ledger[i], Fail(v1alpha1.UnknownStepReason,
+				"step %q is not known to this version of the operator", w.ledger[i].Name), w.now)
+			continue
+		}
+		w.retry(&w.ledger[i], step)
+		if step.Finally != finally || settled(w.ledger[i].State) || !w.ready(step) || w.paused(w.ledger[i]) {
+			continue
+		}
+		if step.Each != nil && w.ledger[i].Key == "" && !w.spread(i, step) {
+			continue
+		}
+		verdict, err := w.visit(ctx, step, &w.ledger[i])
+		if err != nil {
+			return fmt.Errorf("step %s: %w", step.Name, err)
+		}
+		if !verdict.Until.IsZero() && (until.IsZero() || verdict.Until.Before(*until)) {
+			*until = verdict.Until
+		}
+	}
+	return nil
+}
+
+// spread replaces an entry without a key by one entry for each key.
+func (w *walk[V]) spread(i int, step Step[V]) bool {
+	keys := step.Each(w.view)
+	if len(keys) == 0 {
+		record(&w.ledger[i], Skip("NothingToDo", "there is nothing to do"), w.now)
+		return false
+	}
+	entries := make([]v1alpha1.StepStatus, len(keys))
+	for j, key := range keys {
+		entries[j] = v1alpha1.StepStatus{Name: step.Name, Key: key, State: v1alpha1.StepPending}
+	}
+	w.ledger = slices.Replace(w.ledger, i, i+1, entries...)
+	return true
+}
+
+// visit makes what the step needs, looks at it, and records the verdict.
+func (w *walk[V]) visit(ctx context.Context, step Step[V], entry *v1alpha1.StepStatus) (Verdict, error) {
+	if entry.Attempt == 0 {
+		entry.Attempt = 1
+	}
+	if entry.Started == nil {
+		entry.Started = &metav1.Time{Time: w.now}
+	}
+	at := At{Key: entry.Key, Attempt: entry.Attempt, Entry: *entry, owner: w.owner}
+	seen, err := w.perform(ctx, step, at, entry)
+	if err != nil {
+		return Verdict{}, err
+	}
+	verdict := step.Judge(w.view, at, seen)
+	if step.Timeout != nil && !settled(verdict.State) {
+		deadline := entry.Started.Add(step.Timeout(w.view))
+		if w.now.After(deadline) {
+			verdict = Fail(v1alpha1.TimedOutReason, "not done within %s: %s", step.Timeout(w.view), verdict.Message)
+		} else if verdict.Until.IsZero() || deadline.Before(verdict.Until) {
+			verdict.Until = deadline.Add(time.Second)
+		}
+	}
+	if settled(verdict.State) {
+		if err := w.engine.keep(ctx, w.owner, entry, seen); err != nil {
+			return Verdict{}, err
+		}
+		if step.Record != nil {
+			step.Record(w.view, at, seen)
+		}
+	}
+	if verdict.State == v1alpha1.StepFailed && entry.Attempt < step.Attempts {
+		again(entry)
+		return Wait("Retrying", "attempt %d failed: %s", entry.Attempt-1, verdict.Message).By(w.now.Add(time.Second)), nil
+	}
+	record(entry, verdict, w.now)
+	return verdict, nil
+}
+
+// retry starts a new attempt of a failed entry when a person asked for it.
+func (w *walk[V]) retry(entry *v1alpha1.StepStatus, step Step[V]) {
+	asked := w.owner.GetAnnotations()[v1alpha1.RetryAnnotation]
+	if entry.State == v1alpha1.StepFailed && asked == fmt.Sprintf("%s@%d", step.Name, entry.Attempt) {
+		again(entry)
+	}
+}
+
+// again makes an entry ready for its next attempt, with children of its own.
+func again(entry *v1alpha1.StepStatus) {
+	*entry = v1alpha1.StepStatus{
+		Name: entry.Name, Key: entry.Key, State: v1alpha1.StepPending, Attempt: entry.Attempt + 1,
+	}
+}
+
+// ready says whether all that a step needs is settled well.
+func (w *walk[V]) ready(step Step[V]) bool {
+	needs := step.Needs
+	if needs == nil && !step.Finally {
+		if i := slices.IndexFunc(w.steps, func(s Step[V]) bool { return s.Name == step.Name }); i > 0 {
+			needs = []string{w.steps[i-1].Name}
+		}
+	}
+	for _, entry := range w.ledger {
+		if slices.Contains(needs, entry.Name) && !done(entry.State) {
+			return false
+		}
+	}
+	return true
+}
+
+// over says whether nothing but the Finally steps can move any more.
+func (w *walk[V]) over() bool {
+	for _, entry := range w.ledger {
+		step, ok := find(w.steps, entry.Name)
+		if !ok || step.Finally || settled(entry.State) {
+			continue
+		}
+		if entry.State != v1alpha1.StepPending || w.ready(step) {
+			return false
+		}
+	}
+	return true
+}
+
+// paused says whether an entry must not start now.
+func (w *walk[V]) paused(entry v1alpha1.StepStatus) bool {
+	return entry.State == v1alpha1.StepPending && w.owner.GetAnnotations()[v1alpha1.PauseAnnotation] == "true"
+}
+
+// conclude says where the whole stands.
+func (w *walk[V]) conclude(until time.Time) Verdict {
+	var failed, running, waiting *v1alpha1.StepStatus
+	open := false
+	for i := range w.ledger {
+		entry := &w.ledger[i]
+		switch entry.State {
+		case v1alpha1.StepFailed:
+			failed = cmpFirst(failed, entry)
+		case v1alpha1.StepRunning:
+			running = cmpFirst(running, entry)
+		case v1alpha1.StepWaiting:
+			waiting = cmpFirst(waiting, entry)
+		case v1alpha1.StepPending:
+			open = true
+		}
+	}
+	first := cmpFirst(cmpFirst(running, failed), waiting)
+	switch {
+	case first != nil:
+		return Verdict{State: first.State, Reason: first.Reason, Message: first.Message, Until: until}
+	case open:
+		return Wait(v1alpha1.WorkingReason, "the next step starts").By(until)
+	}
+	return Pass("all steps are done")
+}
+
+func cmpFirst(a, b *v1alpha1.StepStatus) *v1alpha1.StepStatus {
+	if a != nil {
+		return a
+	}
+	return b
+}
+
+func find[V any](steps []Step[V], name string) (Step[V], bool) {
+	i := slices.IndexFunc(steps, func(s Step[V]) bool { return s.Name == name })
+	if i < 0 {
+		return Step[V]{}, false
+	}
+	return steps[i], true
+}
+
+func done(s v1alpha1.StepState) bool { return s == v1alpha1.StepPassed || s == v1alpha1.StepSkipped }
+
+func settled(s v1alpha1.StepState) bool { return done(s) || s == v1alpha1.StepFailed }
+
+// record writes a verdict into its entry. Messages have a bound in the API.
+func record(entry *v1alpha1.StepStatus, v Verdict, now time.Time) {
+	entry.State, entry.Reason, entry.Message = v.State, v.Reason, clip(v.Message)
+	if entry.Started == nil {
+		entry.Started = &metav1.Time{Time: now}
+	}
+	if settled(v.State) {
+		entry.Finished = &metav1.Time{Time: now}
+	}
+}
+
+func clip(s string) string {
+	const bound = 1000
+	if len(s) <= bound {
+		return s
+	}
+	cut := bound
+	for cut > 0 && s[cut]&0xC0 == 0x80 {
+		cut--
+	}
+	return s[:cut] + "…"
+}

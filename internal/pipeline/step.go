@@ -1,0 +1,203 @@
+// Copyright The Gradus Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package pipeline walks a ledger of named steps and records one verdict for
+// each.
+//
+// Steps decide, the Engine acts: a step never sees a client, so every step is
+// tested by calling functions. The package knows Kubernetes and nothing of an
+// LMS.
+package pipeline
+
+import (
+	"fmt"
+	"time"
+
+	batchv1 "k8s.io/api/batch/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/gradus-lms/gradus/api/v1alpha1"
+	"github.com/gradus-lms/gradus/internal/task"
+)
+
+// Step is one link of a pipeline. V is the view that it decides from; every
+// function but Record must leave the view alone.
+type Step[V any] struct {
+	// Name is part of the API: it appears in status, labels and object names.
+	Name string
+	// Needs names the steps that must be settled first. Nil means the step
+	// before this one; None means nothing.
+	Needs []string
+	// Each gives the keys (volumes, hops) that the step works on, one ledger
+	// entry each. They are fixed when the needs are settled. Nil: one entry, no key.
+	Each func(V) []string
+	// Create gives the write-once objects that the step needs, by deterministic
+	// names. It may give fewer while it waits for something.
+	Create func(V, At) []client.Object
+	// Apply gives objects that are kept as they are given, by server-side
+	// apply. Only in namespaces that Gradus made.
+	Apply func(V, At) []client.Object
+	// Change gives the writes to production that the step needs. Only GoLive
+	// and Rollback have an engine that can carry them out.
+	Change func(V, At) []v1alpha1.Change
+	// Remove gives children of earlier steps that must go.
+	Remove func(V, At) []v1alpha1.ChildRef
+	// Judge says where the step stands, given what was seen.
+	Judge func(V, At, Seen) Verdict
+	// Record writes what was found into the status that the view carries. It is
+	// called once, with a verdict that settles the entry.
+	Record func(V, At, Seen)
+	// Timeout after which a running step fails. Nil: none.
+	Timeout func(V) time.Duration
+	// Attempts that the engine makes by itself; 0 means 1. Never more than 1
+	// for a step that changes a schema.
+	Attempts int32
+	// Finally steps run when all others are settled or blocked by a failure.
+	Finally bool
+}
+
+// None is the Needs of a step that needs nothing.
+var None = []string{}
+
+// At is the place in the ledger for which a step is asked.
+type At struct {
+	Key     string
+	Attempt int32
+	// Entry is the ledger's entry, to be read only.
+	Entry v1alpha1.StepStatus
+	owner Owner
+}
+
+// Name gives the deterministic name of a child: the owner's name, what the
+// child is, its key, the attempt and 8 digits of the owner's UID (a plan
+// deleted and applied again must not meet its predecessor's children).
+func (a At) Name(what string) string {
+	return Name(a.owner, what, a.Key, a.Attempt)
+}
+
+// Seen is what the engine found.
+type Seen struct {
+	// Objects that Create or Apply asked for, as they are now; nil where an
+	// object was made just now.
+	Objects []client.Object
+	// Jobs holds the outcome of every Job among them, by name.
+	Jobs map[string]JobOutcome
+	// Left is how many objects that Remove named still exist.
+	Left int
+	// Changed is true when every change that Change asked for stands.
+	Changed bool
+	// Foreign is the change under which somebody else writes, if any.
+	Foreign *v1alpha1.Change
+	Now     time.Time
+	Since   time.Time
+}
+
+// JobState says how far a Job is.
+type JobState string
+
+// States of a Job.
+const (
+	JobRunning   JobState = "Running"
+	JobSucceeded JobState = "Succeeded"
+	JobFailed    JobState = "Failed"
+)
+
+// JobOutcome is what a Job of ours said.
+type JobOutcome struct {
+	State JobState
+	// Result that the agent left; zero when the pod died before it could.
+	Result task.Result
+	// Message explains a failure in which the agent had no say.
+	Message string
+	// Pending explains why the pod does not run yet.
+	Pending string
+	Started time.Time
+	Ended   time.Time
+}
+
+// Job gives the outcome of the step's only Job.
+func (s Seen) Job() JobOutcome {
+	for _, outcome := range s.Jobs {
+		return outcome
+	}
+	return JobOutcome{State: JobRunning}
+}
+
+// First gives the first object of a type among those seen.
+func First[T client.Object](s Seen) (T, bool) {
+	for _, obj := range s.Objects {
+		if typed, ok := obj.(T); ok {
+			return typed, true
+		}
+	}
+	var none T
+	return none, false
+}
+
+// Verdict is a step's answer. Reason is CamelCase and part of the API.
+type Verdict struct {
+	State           v1alpha1.StepState
+	Reason, Message string
+	// Until is when the step wants to be judged again, if nothing happens before.
+	Until time.Time
+}
+
+// Pass settles a step that is done.
+func Pass(format string, a ...any) Verdict {
+	return Verdict{State: v1alpha1.StepPassed, Reason: "Passed", Message: fmt.Sprintf(format, a...)}
+}
+
+// Skip settles a step that has nothing to do.
+func Skip(reason, format string, a ...any) Verdict {
+	return Verdict{State: v1alpha1.StepSkipped, Reason: reason, Message: fmt.Sprintf(format, a...)}
+}
+
+// Wait says that machines work; a watch will wake us.
+func Wait(reason, format string, a ...any) Verdict {
+	return Verdict{State: v1alpha1.StepRunning, Reason: reason, Message: fmt.Sprintf(format, a...)}
+}
+
+// Await says that a person or the calendar is awaited.
+func Await(reason, format string, a ...any) Verdict {
+	return Verdict{State: v1alpha1.StepWaiting, Reason: reason, Message: fmt.Sprintf(format, a...)}
+}
+
+// Fail settles a step until somebody asks for a retry.
+func Fail(reason, format string, a ...any) Verdict {
+	return Verdict{State: v1alpha1.StepFailed, Reason: reason, Message: fmt.Sprintf(format, a...)}
+}
+
+// By asks to be judged again at a time.
+func (v Verdict) By(t time.Time) Verdict {
+	v.Until = t
+	return v
+}
+
+// JobDone judges a step by its one Job: the reason of a failure is the agent's own.
+func JobDone(waiting, failed string, passed func(task.Result) Verdict) func(Seen) Verdict {
+	return func(s Seen) Verdict {
+		job := s.Job()
+		switch job.State {
+		case JobSucceeded:
+			return passed(job.Result)
+		case JobFailed:
+			return Fail(firstOf(job.Result.Reason, failed), "%s", firstOf(job.Result.Message, job.Message))
+		}
+		if job.Pending != "" {
+			return Wait(waiting, "the pod does not start: %s", job.Pending)
+		}
+		return Wait(waiting, "the Job is running")
+	}
+}
+
+func firstOf(a, b string) string {
+	if a != "" {
+		return a
+	}
+	return b
+}
+
+func isJob(obj client.Object) (*batchv1.Job, bool) {
+	job, ok := obj.(*batchv1.Job)
+	return job, ok && job != nil
+}
