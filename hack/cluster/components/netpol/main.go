@@ -36,7 +36,7 @@ func main() {
 	flag.StringVar(&s.kubeconfig, "kubeconfig", "", "kubeconfig of the controller")
 	flag.StringVar(&s.node, "node", "", "name of this node")
 	flag.StringVar(&s.serviceCIDR, "service-cidr", "10.96.0.0/16", "range of the service addresses")
-	flag.StringVar(&s.healthz, "healthz", "127.0.0.1:10259", "address that answers 200 after the first synchronisation")
+	flag.StringVar(&s.healthz, "healthz", "127.0.0.1:10260", "address that answers 200 after the first synchronisation")
 	flag.DurationVar(&s.syncPeriod, "sync-period", 5*time.Minute, "time between synchronisations that nothing asked for")
 	klog.InitFlags(nil)
 	flag.Parse()
