@@ -35,12 +35,15 @@ type Login struct{ User, Password string }
 // FromEnvironment reads the settings of the pod.
 func FromEnvironment(getenv func(string) string) (Entry, error) {
 	e := Entry{
-		Data: getenv("PGDATA"), Bin: getenv("PG_BIN"), Socket: "/tmp", Database: getenv("CAMPUS_DB_NAME"),
+		Data: getenv("PGDATA"), Bin: getenv("PG_BIN"), Socket: getenv("PG_SOCKET_DIR"), Database: getenv("CAMPUS_DB_NAME"),
 		Owner:  Login{getenv("OWNER_USER"), getenv("OWNER_PASSWORD")},
 		Reader: Login{getenv("READER_USER"), getenv("READER_PASSWORD")},
 	}
 	if e.Bin == "" {
 		e.Bin = "/usr/lib/postgresql/15/bin"
+	}
+	if e.Socket == "" {
+		e.Socket = "/tmp"
 	}
 	if e.Data == "" || e.Database == "" || e.Owner.User == "" || e.Reader.User == "" {
 		return e, errors.New("PGDATA, CAMPUS_DB_NAME, OWNER_USER and READER_USER are needed")
@@ -79,7 +82,7 @@ func (e Entry) Prepare(ctx context.Context) error {
 	if err := e.fill(ctx, unfinished); err != nil {
 		return err
 	}
-	// The socket lies in the pod's own /tmp: whoever reaches it is inside already.
+	// The socket lies in the pod's own file system: whoever reaches it is inside already.
 	access := "local all all trust\nhost all all all scram-sha-256\n"
 	if err := os.WriteFile(filepath.Join(unfinished, "pg_hba.conf"), []byte(access), 0o600); err != nil {
 		return fmt.Errorf("prepare cluster: %w", err)
