@@ -48,6 +48,17 @@ type Database struct {
 	// can only read: stocktake, counts and dumps use it.
 	// +required
 	ReaderSecretRef LocalRef `json:"readerSecretRef,omitzero"`
+	// ownerRole is the role that owns the database. Copies give it a new
+	// password without ever seeing the live one. Default: the database's name.
+	// +optional
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:Pattern=`^[a-z_][a-z0-9_]*$`
+	OwnerRole string `json:"ownerRole,omitempty"`
+	// readerRole is the role of readerSecretRef. Default: the database's name with _reader.
+	// +optional
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:Pattern=`^[a-z_][a-z0-9_]*$`
+	ReaderRole string `json:"readerRole,omitempty"`
 	// clone says how a copy of the database is made.
 	// +required
 	Clone DatabaseClone `json:"clone,omitzero"`
@@ -214,4 +225,20 @@ type Freeze struct {
 	// +kubebuilder:validation:MaxLength=10
 	// +kubebuilder:validation:Pattern=`^\d{4}-\d{2}-\d{2}$`
 	To string `json:"to,omitempty"`
+}
+
+// GetOwnerRole gives the owner of the database, with its default.
+func (d Database) GetOwnerRole() string {
+	if d.OwnerRole != "" {
+		return d.OwnerRole
+	}
+	return d.Name
+}
+
+// GetReaderRole gives the reading role, with its default.
+func (d Database) GetReaderRole() string {
+	if d.ReaderRole != "" {
+		return d.ReaderRole
+	}
+	return d.Name + "_reader"
 }
