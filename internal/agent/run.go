@@ -127,7 +127,7 @@ func (r *runner) all(ctx context.Context, actions []task.Action, fill func(*task
 			actx = context.WithoutCancel(ctx)
 		}
 		if fill != nil {
-			fillDatabases(&a, fill)
+			a = a.WithDatabases(fill)
 		}
 		began := time.Now()
 		err := r.one(actx, a)
