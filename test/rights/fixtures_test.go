@@ -1,0 +1,337 @@
+// Copyright The Gradus Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package rights
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+const (
+	digest = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
+	planYAML = `
+apiVersion: lms.gradus.dev/v1alpha1
+kind: UpgradePlan
+metadata: {name: campus-2-0, namespace: campus}
+spec:
+  siteRef: {name: campus}
+  target: {version: "2.0", releases: [{version: "2.0", image: "localhost/campus:2.0"}]}
+`
+	approvalYAML = `
+apiVersion: lms.gradus.dev/v1alpha1
+kind: UpgradeApproval
+metadata: {generateName: campus-2-0-golive-, namespace: campus}
+spec:
+  planRef: {name: campus-2-0}
+  gate: GoLive
+  digest: ` + digest + `
+  decision: Approve
+`
+	goLiveYAML = `
+apiVersion: lms.gradus.dev/v1alpha1
+kind: GoLive
+metadata: {name: campus-2-0-golive-1, namespace: campus}
+spec:
+  siteRef: {name: campus}
+  planRef: {name: campus-2-0}
+  digest: ` + digest + `
+  backupRef: {name: campus-1}
+  upgrade:
+    from: "1.9"
+    hops: [{from: "1.9", to: "2.0"}]
+    releases: [{version: "2.0", image: "localhost/campus:2.0"}]
+`
+	rollbackYAML = `
+apiVersion: lms.gradus.dev/v1alpha1
+kind: Rollback
+metadata: {name: campus-back, namespace: campus}
+spec:
+  siteRef: {name: campus}
+  to: {goLiveRef: {name: campus-2-0-golive-1}}
+`
+	backupYAML = `
+apiVersion: lms.gradus.dev/v1alpha1
+kind: SiteBackup
+metadata: {name: campus-1, namespace: campus}
+spec: {siteRef: {name: campus}}
+`
+	siteJobYAML = `
+apiVersion: batch/v1
+kind: Job
+metadata:
+  name: stocktake
+  namespace: campus
+  labels: {lms.gradus.dev/owner-uid: u-1, lms.gradus.dev/owner-kind: UpgradePlan}
+spec:
+  backoffLimit: 0
+  template:
+    spec:
+      restartPolicy: Never
+      automountServiceAccountToken: false
+      securityContext: {runAsNonRoot: true}
+      volumes:
+      - {name: files, persistentVolumeClaim: {claimName: campus-files, readOnly: true}}
+      containers:
+      - name: agent
+        image: localhost/gradus:dev
+        securityContext: {allowPrivilegeEscalation: false}
+        volumeMounts: [{name: files, mountPath: /files}]
+`
+	copyNamespaceYAML = `
+apiVersion: v1
+kind: Namespace
+metadata:
+  name: campus-copy
+  labels:
+    lms.gradus.dev/owner-uid: u-1
+    lms.gradus.dev/owner-kind: StagingEnvironment
+    lms.gradus.dev/purpose: Staging
+    pod-security.kubernetes.io/enforce: restricted
+`
+	copyBindingYAML = `
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata:
+  name: gradus-environment
+  namespace: campus-copy
+  labels: {lms.gradus.dev/owner-uid: u-1}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: gradus-environment}
+subjects: [{kind: ServiceAccount, name: gradus-manager, namespace: gradus-system}]
+`
+	contentYAML = `
+apiVersion: snapshot.storage.k8s.io/v1
+kind: VolumeSnapshotContent
+metadata:
+  name: alias
+  labels: {lms.gradus.dev/owner-uid: u-1}
+spec:
+  deletionPolicy: Retain
+  driver: csi.example
+  source: {snapshotHandle: snap-1}
+  volumeSnapshotRef: {name: files, namespace: campus-copy}
+`
+)
+
+// production objects of the site, made by its owner.
+const siteObjects = `
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: campus-web, namespace: campus}
+spec:
+  replicas: 2
+  selector: {matchLabels: {app: campus-web}}
+  template:
+    metadata: {labels: {app: campus-web}}
+    spec:
+      volumes: [{name: files, persistentVolumeClaim: {claimName: campus-files}}]
+      containers:
+      - {name: app, image: "localhost/campus:1.9", volumeMounts: [{name: files, mountPath: /var/lib/campus}]}
+---
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: campus-db, namespace: campus}
+spec:
+  serviceName: campus-db
+  selector: {matchLabels: {app: campus-db}}
+  template:
+    metadata: {labels: {app: campus-db}}
+    spec: {containers: [{name: postgres, image: "localhost/postgres:15"}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: campus-web, namespace: campus}
+spec: {selector: {app: campus-web}, ports: [{port: 80}]}
+---
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: campus-files, namespace: campus}
+spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}
+---
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: files, namespace: read-only}
+spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: campus-config, namespace: campus}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: campus-db, namespace: campus}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: page, namespace: campus}
+---
+apiVersion: batch/v1
+kind: CronJob
+metadata: {name: nightly, namespace: campus}
+spec:
+  schedule: "0 1 * * *"
+  jobTemplate:
+    spec: {template: {spec: {restartPolicy: Never, containers: [{name: a, image: a}]}}}
+---
+apiVersion: batch/v1
+kind: Job
+metadata: {name: import, namespace: campus}
+spec: {template: {spec: {restartPolicy: Never, containers: [{name: a, image: a}]}}}
+---
+apiVersion: autoscaling/v2
+kind: HorizontalPodAutoscaler
+metadata: {name: campus-web, namespace: campus}
+spec: {maxReplicas: 4, scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: campus-web}}
+---
+apiVersion: snapshot.storage.k8s.io/v1
+kind: VolumeSnapshot
+metadata: {name: nightly, namespace: campus}
+spec: {source: {persistentVolumeClaimName: campus-files}}
+---
+apiVersion: coordination.k8s.io/v1
+kind: Lease
+metadata: {name: somebody-else, namespace: campus}
+---
+apiVersion: lms.gradus.dev/v1alpha1
+kind: UpgradeApproval
+metadata: {name: by-anna, namespace: campus}
+spec: {planRef: {name: campus-2-0}, gate: GoLive, decision: Approve, digest: "` + digest + `"}
+`
+
+const volumes = `
+apiVersion: v1
+kind: PersistentVolume
+metadata: {name: %[1]s}
+spec:
+  capacity: {storage: 1Gi}
+  accessModes: [ReadWriteOnce]
+  persistentVolumeReclaimPolicy: %[3]s
+  hostPath: {path: /var/lib/%[1]s}
+  claimRef: {apiVersion: v1, kind: PersistentVolumeClaim, namespace: %[2]s, name: files}
+`
+
+// makeObjects makes the world in which rows ask; it is made by those whose
+// right it is, under the policies.
+func makeObjects(ctx context.Context) error {
+	byOthers := planYAML + "---" + backupYAML + "---" + rollbackYAML
+	for _, pv := range [][]any{
+		{"of-campus", siteSpace, "Retain"},
+		{"of-campus-delete", siteSpace, "Delete"},
+		{"of-strangers", bareSpace, "Retain"},
+	} {
+		byOthers += "---" + fmt.Sprintf(volumes, pv...)
+	}
+	made := []struct{ by, text string }{
+		{clusterAdmin, byOthers},
+		{manager, copyNamespaceYAML + "---" + copyBindingYAML},
+		{manager, siteJobYAML + "---" + goLiveYAML},
+		{production, watchdogRole},
+	}
+	site, err := os.ReadFile(filepath.Join(root, "config/samples/complete/site.yaml"))
+	if err != nil {
+		return err
+	}
+	made = append(made, struct{ by, text string }{clusterAdmin, string(site)})
+	for _, step := range made {
+		for _, object := range parse(step.text) {
+			if err := create(ctx, as(step.by), object); err != nil {
+				return fmt.Errorf("%s makes %s %s: %w", step.by, object.GetKind(), object.GetName(), err)
+			}
+		}
+	}
+	for _, object := range parse(siteObjects) {
+		by := as(owner)
+		if object.GetKind() == "UpgradeApproval" {
+			by = as(approver)
+		}
+		if object.GetKind() == "VolumeSnapshot" || object.GetKind() == "Lease" {
+			by = admin
+		}
+		if err := create(ctx, by, object); err != nil {
+			return fmt.Errorf("%s %s: %w", object.GetKind(), object.GetName(), err)
+		}
+	}
+	return lockSite(ctx)
+}
+
+// lockSite is what step Lock of a go-live does.
+func lockSite(ctx context.Context) error {
+	for _, object := range parse(lockedObjects) {
+		if err := create(ctx, as(owner), object); err != nil {
+			return fmt.Errorf("%s %s: %w", object.GetKind(), object.GetName(), err)
+		}
+	}
+	label := []byte(`{"metadata":{"labels":{"lms.gradus.dev/locked-by":"campus-2-0-golive-1"}}}`)
+	return as(production).Patch(ctx, reference("v1 Namespace locked"), client.RawPatch(types.MergePatchType, label))
+}
+
+const lockedObjects = `
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, namespace: locked}
+spec:
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec: {containers: [{name: app, image: "localhost/campus:1.9"}]}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: settings, namespace: locked}
+`
+
+// grants are what the owner of a namespace applies: config/site.
+func grants(ctx context.Context, by client.Client, namespace string, files ...string) error {
+	for _, file := range files {
+		text, err := os.ReadFile(filepath.Join(root, "config/site", file))
+		if err != nil {
+			return err
+		}
+		for _, object := range parse(string(text)) {
+			object.SetNamespace(namespace)
+			if err := by.Create(ctx, object); err != nil {
+				return fmt.Errorf("%s %s: %w", file, object.GetKind(), err)
+			}
+		}
+	}
+	return nil
+}
+
+// with replaces parts of a document; every part must be there.
+func with(text string, pairs ...string) string {
+	for i := 0; i < len(pairs); i += 2 {
+		if !strings.Contains(text, pairs[i]) {
+			panic("no " + pairs[i] + " in " + text)
+		}
+		text = strings.Replace(text, pairs[i], pairs[i+1], 1)
+	}
+	return text
+}
+
+const watchdogRole = `
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {name: gradus-watchdog-campus, namespace: campus, labels: {lms.gradus.dev/owner-uid: u-2}}
+rules:
+- {apiGroups: [coordination.k8s.io], resources: [leases], resourceNames: [gradus-campus], verbs: [get, update]}
+- apiGroups: [lms.gradus.dev]
+  resources: [golives, rollbacks, sitebackups]
+  resourceNames: [campus-2-0-golive-1]
+  verbs: [get]
+- {apiGroups: [apps], resources: [deployments, statefulsets], resourceNames: [campus-web], verbs: [get, patch]}
+- {apiGroups: [""], resources: [services], resourceNames: [campus-web], verbs: [get, patch]}
+- {apiGroups: [""], resources: [namespaces], resourceNames: [campus], verbs: [get, patch]}
+- {apiGroups: [batch], resources: [cronjobs], resourceNames: [nightly], verbs: [get, patch]}
+- apiGroups: [autoscaling]
+  resources: [horizontalpodautoscalers]
+  resourceNames: [campus-web]
+  verbs: [get, patch]
+- {apiGroups: ["", events.k8s.io], resources: [events], verbs: [create]}
+`
