@@ -107,6 +107,8 @@ type JobOutcome struct {
 	State JobState
 	// Result that the agent left; zero when the pod died before it could.
 	Result task.Result
+	// Documents that the Job left, by name, once it is over.
+	Documents map[string][]byte
 	// Message explains a failure in which the agent had no say.
 	Message string
 	// Pending explains why the pod does not run yet.

@@ -27,8 +27,8 @@ const (
 	ContainerReport      = "report"
 )
 
-// agentUser is the uid of our own image.
-const agentUser = int64(65532)
+// AgentUser is the uid of our own image.
+const AgentUser = int64(65532)
 
 // Job describes one Job of ours. In the pod, init container agent copies our
 // binary, init container run does the task in an image of the site, and report
@@ -142,7 +142,7 @@ func report(image string) corev1.Container {
 
 // own gives a container with our image, whose entrypoint is our binary.
 func own(name, image string, args []string) corev1.Container {
-	security := Confined(v1alpha1.LevelRestricted, ptr.To(agentUser))
+	security := Confined(v1alpha1.LevelRestricted, ptr.To(AgentUser))
 	security.ReadOnlyRootFilesystem = ptr.To(true)
 	return corev1.Container{
 		Name: name, Image: image, Args: args,

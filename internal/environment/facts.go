@@ -1,0 +1,94 @@
+// Copyright The Gradus Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package environment
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/gradus-lms/gradus/api/v1alpha1"
+	"github.com/gradus-lms/gradus/internal/pipeline"
+	"github.com/gradus-lms/gradus/internal/profile"
+	"github.com/gradus-lms/gradus/internal/task"
+)
+
+// params are what the profile needs to know of this copy.
+func (v View) params() profile.Params {
+	return profile.Params{
+		URL: v.address(), FromURL: v.Site.Spec.URL, BaseURL: v.address(),
+		MailSink: nowhere, Prefix: v.Site.Spec.Database.TablePrefix,
+		DataRoot: v.dataRoot(), Target: v.target(),
+		Reader: v.ownerDatabase(), Owner: v.ownerDatabase(),
+	}
+}
+
+// dataRoot gives the path under which the application sees the site's files.
+func (v View) dataRoot() string {
+	if len(v.Site.Spec.Volumes) == 0 {
+		return ""
+	}
+	return v.Site.Spec.Volumes[0].MountPath
+}
+
+// figures picks the profile's figures from the facts of a count.
+func figures(p *profile.Profile, facts map[string]string) []v1alpha1.Count {
+	return Figures(p, facts, "count.")
+}
+
+// Figures picks the profile's figures from facts that begin with a prefix.
+func Figures(p *profile.Profile, facts map[string]string, prefix string) []v1alpha1.Count {
+	var counts []v1alpha1.Count
+	for key, value := range facts {
+		name, ok := strings.CutPrefix(key, prefix)
+		_, equal := p.Integrity.Equal[name]
+		_, orphan := p.Integrity.Orphans[name]
+		if ok && (equal || orphan) {
+			counts = append(counts, v1alpha1.Count{Name: name, Value: value})
+		}
+	}
+	slices.SortFunc(counts, func(a, b v1alpha1.Count) int { return strings.Compare(a.Name, b.Name) })
+	return counts
+}
+
+// ByName gives counts as a map, as the agent compares them.
+func ByName(counts []v1alpha1.Count) map[string]string {
+	m := make(map[string]string, len(counts))
+	for _, c := range counts {
+		m[c.Name] = c.Value
+	}
+	return m
+}
+
+// part records how long a Job of the copy took.
+func (v View) part(name string, job pipeline.JobOutcome) {
+	took := metav1.Duration{Duration: Took(job)}
+	v.Env.Status.Parts = append(v.Env.Status.Parts, v1alpha1.TimedPart{Name: name, Measured: &took})
+}
+
+// Took gives the wall time of a Job's pod.
+func Took(job pipeline.JobOutcome) time.Duration {
+	if job.Started.IsZero() || job.Ended.IsZero() {
+		return 0
+	}
+	return job.Ended.Sub(job.Started)
+}
+
+// Findings turns what the agent saw into findings of the API.
+func Findings(result task.Result) []v1alpha1.Finding {
+	var out []v1alpha1.Finding
+	for _, f := range result.Findings {
+		severity := v1alpha1.SeverityInfo
+		switch f.Severity {
+		case task.Blocking:
+			severity = v1alpha1.SeverityCritical
+		case task.Warning:
+			severity = v1alpha1.SeverityMinor
+		}
+		out = append(out, v1alpha1.Finding{Severity: severity, Code: f.Code, Component: f.Component, Message: f.Message})
+	}
+	return out
+}

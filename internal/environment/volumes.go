@@ -1,0 +1,100 @@
+// Copyright The Gradus Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package environment
+
+import (
+	"slices"
+
+	snapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v8/apis/volumesnapshot/v1"
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/gradus-lms/gradus/api/v1alpha1"
+	"github.com/gradus-lms/gradus/internal/pipeline"
+	"github.com/gradus-lms/gradus/internal/workload"
+)
+
+// cloneVolumes opens the backup's snapshots in the copy's namespace. The
+// claim is not awaited: one that waits for its first consumer binds when the
+// pod comes.
+var cloneVolumes = pipeline.Step[View]{
+	Name: "CloneVolumes",
+	Each: func(v View) []string {
+		var keys []string
+		for name := range v.Sources {
+			keys = append(keys, name)
+		}
+		slices.Sort(keys)
+		return keys
+	},
+	Create: func(v View, at pipeline.At) []client.Object {
+		clone := v.clone(at)
+		claim, err := clone.PersistentVolumeClaim()
+		if err != nil {
+			return nil
+		}
+		return []client.Object{clone.AliasContent(), clone.AliasSnapshot(), claim}
+	},
+	Judge: func(v View, at pipeline.At, seen pipeline.Seen) pipeline.Verdict {
+		source := v.Sources[at.Key]
+		if len(seen.Objects) == 0 {
+			return pipeline.Fail("CapacityUnknown", "capacity %q of claim %s cannot be read", source.Ref.Capacity, source.Ref.ClaimName)
+		}
+		if source.Claim != nil && source.Claim.Spec.VolumeMode != nil && source.Content.Spec.SourceVolumeMode != nil &&
+			*source.Claim.Spec.VolumeMode != *source.Content.Spec.SourceVolumeMode {
+			return pipeline.Fail("VolumeModeDiffers", "claim %s and its snapshot differ in volumeMode", source.Ref.ClaimName)
+		}
+		snapshot, ok := pipeline.First[*snapshotv1.VolumeSnapshot](seen)
+		if !ok || snapshot == nil || snapshot.Status == nil || snapshot.Status.ReadyToUse == nil || !*snapshot.Status.ReadyToUse {
+			return pipeline.Wait("CloningVolume", "opening the snapshot of %s", at.Key)
+		}
+		claim, ok := pipeline.First[*corev1.PersistentVolumeClaim](seen)
+		if !ok || claim == nil {
+			return pipeline.Wait("CloningVolume", "making claim %s", source.Ref.ClaimName)
+		}
+		return pipeline.Pass("claim %s holds the data of %s", source.Ref.ClaimName, source.Ref.Name)
+	},
+}
+
+func (v View) clone(at pipeline.At) workload.Clone {
+	source := v.Sources[at.Key]
+	clone := workload.Clone{
+		Namespace: v.namespace(), Claim: source.Ref.ClaimName, Name: at.Name("alias"),
+		Ref: source.Ref, Content: source.Content,
+	}
+	if source.Claim != nil {
+		clone.AccessModes, clone.VolumeMode = source.Claim.Spec.AccessModes, source.Claim.Spec.VolumeMode
+	}
+	return clone
+}
+
+// claims gives the names of the claims that exist in the copy.
+func (v View) claims() []string {
+	var names []string
+	for _, source := range v.Sources {
+		names = append(names, source.Ref.ClaimName)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// databaseClaim gives the claim of the database's own volume.
+func (v View) databaseClaim() string { return v.Sources[DatabaseVolume].Ref.ClaimName }
+
+// SourcesOf lists what a backup has to be cloned for a site: every volume but
+// those to be left out, and the database's own.
+func SourcesOf(site *v1alpha1.Site, backup *v1alpha1.SiteBackup) []v1alpha1.BackupCopy {
+	wanted := map[string]bool{DatabaseVolume: site.Spec.Database.Clone.Method == v1alpha1.CloneVolumeSnapshot}
+	for _, volume := range site.Spec.Volumes {
+		wanted[volume.Name] = volume.Clone.Method == v1alpha1.CloneVolumeSnapshot
+	}
+	var copies []v1alpha1.BackupCopy
+	for _, c := range backup.Status.Copies {
+		if wanted[c.Volume] && c.Snapshot != nil {
+			wanted[c.Volume] = false
+			copies = append(copies, c)
+		}
+	}
+	return copies
+}

@@ -1,0 +1,257 @@
+// Copyright The Gradus Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package evidence reads what Jobs of ours said, and keeps it where nobody can
+// change it.
+package evidence
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/gradus-lms/gradus/api/v1alpha1"
+	"github.com/gradus-lms/gradus/internal/pipeline"
+	"github.com/gradus-lms/gradus/internal/report"
+	"github.com/gradus-lms/gradus/internal/task"
+	"github.com/gradus-lms/gradus/internal/workload"
+)
+
+// largest document that a ConfigMap takes, with room for its metadata.
+const largest = 900 << 10
+
+// logTail bounds what is read of a log of a pod that died without a result.
+const logTail = int64(256 << 10)
+
+// Reader reads outcomes and keeps documents. It implements pipeline.Reports.
+type Reader struct {
+	// Client reads pods (from the cache) and creates ConfigMaps.
+	Client client.Client
+	// Logs of pods are not objects: they need the typed client.
+	Logs kubernetes.Interface
+}
+
+// Outcome tells how far a Job is and what its pod said.
+func (r Reader) Outcome(ctx context.Context, job *batchv1.Job) (pipeline.JobOutcome, error) {
+	pod, err := r.pod(ctx, job)
+	if err != nil {
+		return pipeline.JobOutcome{}, err
+	}
+	outcome := pipeline.JobOutcome{State: pipeline.JobRunning}
+	for _, c := range job.Status.Conditions {
+		if c.Status != corev1.ConditionTrue {
+			continue
+		}
+		switch c.Type {
+		case batchv1.JobComplete:
+			outcome.State = pipeline.JobSucceeded
+		case batchv1.JobFailed:
+			outcome.State, outcome.Message = pipeline.JobFailed, c.Message
+		}
+	}
+	if pod == nil {
+		return outcome, nil
+	}
+	fill(&outcome, pod)
+	if outcome.State == pipeline.JobRunning {
+		return outcome, nil
+	}
+	return r.read(ctx, pod, outcome)
+}
+
+// read takes the whole result and the documents from the pod's log. Of a pod
+// that died without a result it gives the end of the log.
+func (r Reader) read(ctx context.Context, pod *corev1.Pod, outcome pipeline.JobOutcome) (pipeline.JobOutcome, error) {
+	termination := terminationOf(pod)
+	if termination == "" {
+		tail, err := r.log(ctx, pod, workload.ContainerRun, ptr.To(logTail))
+		if err == nil && len(tail) > 0 {
+			outcome.Documents = map[string][]byte{"run.log": tail}
+		}
+		return outcome, ignoreGone(err)
+	}
+	log, err := r.log(ctx, pod, workload.ContainerReport, nil)
+	if ignoreGone(err) != nil {
+		return outcome, err
+	}
+	result, documents, err := report.Read([]byte(termination), bytes.NewReader(log))
+	if err != nil && outcome.Message == "" {
+		outcome.Message = fmt.Sprintf("the evidence of this Job is not complete: %v", err)
+	}
+	outcome.Result, outcome.Documents = result, documents
+	return outcome, nil
+}
+
+func terminationOf(pod *corev1.Pod) string {
+	for _, status := range pod.Status.ContainerStatuses {
+		if status.Name == workload.ContainerReport && status.State.Terminated != nil {
+			return status.State.Terminated.Message
+		}
+	}
+	return ""
+}
+
+// ignoreGone: a log that is not there any more cannot be waited for.
+func ignoreGone(err error) error {
+	if apierrors.IsNotFound(err) || apierrors.IsBadRequest(err) {
+		return nil
+	}
+	return err
+}
+
+// fill takes times and result from the pod.
+func fill(outcome *pipeline.JobOutcome, pod *corev1.Pod) {
+	if pod.Status.StartTime != nil {
+		outcome.Started = pod.Status.StartTime.Time
+	}
+	outcome.Pending = pending(pod)
+	for _, status := range append(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses...) {
+		ended := status.State.Terminated
+		if ended == nil {
+			continue
+		}
+		if ended.FinishedAt.After(outcome.Ended) {
+			outcome.Ended = ended.FinishedAt.Time
+		}
+		if status.Name == workload.ContainerReport {
+			if result, err := report.ParseTermination([]byte(ended.Message)); err == nil {
+				outcome.Result = result
+			} else if outcome.State == pipeline.JobFailed {
+				outcome.Message = fmt.Sprintf("the agent's report cannot be read: %v", err)
+			}
+			continue
+		}
+		if ended.ExitCode != 0 && outcome.State == pipeline.JobFailed {
+			outcome.Message = fmt.Sprintf("container %s ended with code %d (%s): %s",
+				status.Name, ended.ExitCode, ended.Reason, strings.TrimSpace(ended.Message))
+		}
+	}
+	if outcome.State == pipeline.JobSucceeded && !outcome.Result.OK {
+		outcome.State = pipeline.JobFailed
+		outcome.Message = "the Job completed without a result of the agent"
+	}
+}
+
+// pending says why a pod does not run, in the words of scheduler or kubelet.
+func pending(pod *corev1.Pod) string {
+	for _, c := range pod.Status.Conditions {
+		if c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse {
+			return c.Message
+		}
+	}
+	for _, status := range append(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses...) {
+		waiting := status.State.Waiting
+		if waiting != nil && waiting.Reason != "PodInitializing" && waiting.Reason != "ContainerCreating" {
+			return fmt.Sprintf("%s: %s", waiting.Reason, waiting.Message)
+		}
+	}
+	return ""
+}
+
+// pod gives the newest pod of the Job, or nil.
+func (r Reader) pod(ctx context.Context, job *batchv1.Job) (*corev1.Pod, error) {
+	var pods corev1.PodList
+	err := r.Client.List(ctx, &pods, client.InNamespace(job.Namespace), client.MatchingLabels{batchv1.JobNameLabel: job.Name})
+	if err != nil {
+		return nil, fmt.Errorf("list pods of Job %s: %w", job.Name, err)
+	}
+	var newest *corev1.Pod
+	for i := range pods.Items {
+		pod := &pods.Items[i]
+		if !metav1.IsControlledBy(pod, job) {
+			continue
+		}
+		if newest == nil || newest.CreationTimestamp.Before(&pod.CreationTimestamp) {
+			newest = pod
+		}
+	}
+	return newest, nil
+}
+
+// Keep writes every document of a finished Job to an immutable ConfigMap in
+// the owner's namespace.
+func (r Reader) Keep(
+	ctx context.Context, owner pipeline.Owner, step string, job *batchv1.Job, o pipeline.JobOutcome,
+) ([]v1alpha1.Evidence, error) {
+	var kept []v1alpha1.Evidence
+	for _, name := range slices.Sorted(maps.Keys(o.Documents)) {
+		e, err := r.store(ctx, owner, step, job.Name, name, o.Documents[name])
+		if err != nil {
+			return nil, err
+		}
+		kept = append(kept, e)
+	}
+	return kept, nil
+}
+
+func (r Reader) log(ctx context.Context, pod *corev1.Pod, container string, limit *int64) ([]byte, error) {
+	stream, err := r.Logs.CoreV1().Pods(pod.Namespace).GetLogs(pod.Name, &corev1.PodLogOptions{
+		Container: container, LimitBytes: limit,
+	}).Stream(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read log of pod %s: %w", pod.Name, err)
+	}
+	defer func() { _ = stream.Close() }()
+	content, err := io.ReadAll(io.LimitReader(stream, task.MaxDocument))
+	if err != nil {
+		return nil, fmt.Errorf("read log of pod %s: %w", pod.Name, err)
+	}
+	return content, nil
+}
+
+// Store keeps one document that Gradus wrote itself.
+func (r Reader) Store(ctx context.Context, owner pipeline.Owner, step, name string, content []byte) (v1alpha1.Evidence, error) {
+	return r.store(ctx, owner, step, owner.GetName()+"-"+strings.ToLower(step), name, content)
+}
+
+func (r Reader) store(
+	ctx context.Context, owner pipeline.Owner, step, prefix, name string, content []byte,
+) (v1alpha1.Evidence, error) {
+	sum := sha256.Sum256(content)
+	digest := hex.EncodeToString(sum[:])
+	kept := v1alpha1.Evidence{Name: name, Digest: "sha256:" + digest, Size: int64(len(content))}
+	if len(content) > largest {
+		content = content[len(content)-largest:]
+	}
+	// The digest in the name makes the write idempotent: the same document is the same object.
+	kept.ConfigMap = clip(prefix) + "-" + digest[:10]
+	cm := &corev1.ConfigMap{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: owner.GetNamespace(), Name: kept.ConfigMap,
+			Labels: map[string]string{
+				v1alpha1.OwnerUIDLabel: string(owner.GetUID()), v1alpha1.OwnerKindLabel: owner.OwnerKind(), v1alpha1.StepLabel: step,
+			},
+			Annotations: map[string]string{
+				"lms.gradus.dev/document": name, "lms.gradus.dev/digest": kept.Digest,
+				"lms.gradus.dev/kept": time.Now().UTC().Format(time.RFC3339),
+			},
+		},
+		Immutable:  ptr.To(true),
+		BinaryData: map[string][]byte{name: content},
+	}
+	err := r.Client.Create(ctx, cm)
+	if err != nil && !apierrors.IsAlreadyExists(err) {
+		return kept, fmt.Errorf("create ConfigMap %s: %w", kept.ConfigMap, err)
+	}
+	return kept, nil
+}
+
+func clip(s string) string {
+	const bound = 200
+	return strings.TrimRight(s[:min(len(s), bound)], "-.")
+}
