@@ -23,6 +23,7 @@ type Params struct {
 	Keep                          string // accounts that anonymise leaves, comma separated
 	Setting, Value                string
 	Target                        string // the version to reach
+	Code                          string // the version of the code in the Job's image; empty is Target
 	Prefix                        string // of tables; empty takes the profile's
 	DataRoot, CodeRoot            string // empty takes the profile's
 	// Reader and Owner are the two ways into the database; {name: reader} and {name: owner} in a profile mean these.

@@ -39,7 +39,11 @@ func (p Profile) build(image Image, actions []task.Action, q Params) (task.Task,
 	if err != nil {
 		return task.Task{}, "", err
 	}
-	r, _ := p.Release(q.Target)
+	code := q.Code
+	if code == "" {
+		code = q.Target
+	}
+	r, _ := p.Release(code)
 	filled, err := fillAt(actions, q, r.WebRoot)
 	if err != nil {
 		return task.Task{}, "", err
