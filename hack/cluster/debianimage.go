@@ -77,17 +77,31 @@ func debianRoot(l Layout, packages []string, user string) (string, error) {
 		"--dpkgopt=path-exclude=/usr/share/locale/*", "--dpkgopt=force-confold",
 	}
 	args = append(args, hooks(user, userName(packages))...)
-	args = append(args, suite, root+".partial")
-	args = append(args, aptSources()...)
-	command := exec.Command("mmdebstrap", args...)
-	command.Env = append(os.Environ(), systemPath, "SOURCE_DATE_EPOCH=1")
-	if output, err := command.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("mmdebstrap: %w\n%s", err, output)
+	if err := mmdebstrap(append(append(args, suite, "-"), aptSources()...), root+".partial"); err != nil {
+		return "", err
 	}
 	if err := os.Rename(root+".partial", root); err != nil {
 		return "", fmt.Errorf("rename root file system: %w", err)
 	}
 	return root, nil
+}
+
+// mmdebstrap writes to a pipe, for it may return before a file is complete.
+func mmdebstrap(args []string, out string) error {
+	file, err := os.Create(out)
+	if err != nil {
+		return fmt.Errorf("create root file system: %w", err)
+	}
+	defer file.Close()
+	var complaints strings.Builder
+	command := exec.Command("mmdebstrap", args...)
+	command.Env = append(os.Environ(), systemPath, "SOURCE_DATE_EPOCH=1")
+	// Not the file itself: then Run waits until the last writer closed.
+	command.Stdout, command.Stderr = struct{ io.Writer }{file}, &complaints
+	if err := command.Run(); err != nil {
+		return fmt.Errorf("mmdebstrap: %w\n%s", err, complaints.String())
+	}
+	return file.Close()
 }
 
 // hooks make the user first, so that Debian's scripts keep its number; keep

@@ -71,6 +71,18 @@ func write(dir, mode string) error {
 	}
 }
 
+// verifyAll judges every folder, whatever the ones before were like.
+func verifyAll(folders []string) error {
+	var failures []error
+	for _, folder := range folders {
+		if err := verify(folder); err != nil {
+			failures = append(failures, err)
+			fmt.Println(err)
+		}
+	}
+	return errors.Join(failures...)
+}
+
 // verify reads both files and demands the records 0 to n without a gap. One
 // torn record at the end of a file is what a power cut leaves and is allowed.
 func verify(dir string) error {
