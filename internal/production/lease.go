@@ -1,0 +1,257 @@
+// Copyright The Gradus Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package production
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	coordinationv1 "k8s.io/api/coordination/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/clock"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/gradus-lms/gradus/api/v1alpha1"
+	"github.com/gradus-lms/gradus/internal/pipeline"
+)
+
+// Times of the lease.
+const (
+	// DefaultDuration: an operator restart and a leader's failover fit.
+	DefaultDuration = 120 * time.Second
+	// DefaultRenew is how often the holder shows that it lives.
+	DefaultRenew = 15 * time.Second
+)
+
+// ErrLeaseLost: somebody else holds the site's lease. The run must stop; it
+// never takes the lease back by itself.
+var ErrLeaseLost = errors.New("the site's lease was lost")
+
+// Owner is a GoLive or Rollback: it has a journal and may hold a site's lease.
+type Owner interface {
+	pipeline.Owner
+	SiteName() string
+	Journal() *[]v1alpha1.Change
+	Held() *v1alpha1.HeldLease
+	SetHeld(*v1alpha1.HeldLease)
+}
+
+// LeaseName names the Lease of a site: lock, fence and point in one.
+func LeaseName(site string) string { return "gradus-" + site }
+
+// Identity is how an owner holds a lease. It names the run and not the
+// process: the next leader goes on with the same run.
+func Identity(owner pipeline.Owner) string {
+	return owner.OwnerKind() + "/" + owner.GetName() + "/" + string(owner.GetUID())
+}
+
+// Wish is what a run wants of its lease in this reconcile.
+type Wish string
+
+// Wishes.
+const (
+	// WishNothing neither takes nor gives up; what is held is renewed.
+	WishNothing Wish = "Nothing"
+	// WishHold takes the lease unless it is held.
+	WishHold Wish = "Hold"
+	// WishCommit moves the point from Reversible to Committed.
+	WishCommit Wish = "Commit"
+	// WishLetGo gives the lease up.
+	WishLetGo Wish = "LetGo"
+)
+
+// Grip is what a reconcile knows of its lease.
+type Grip struct {
+	// Held: it is ours, with our number.
+	Held bool
+	// Lost: we held it, and somebody else took it.
+	Lost bool
+	// Holder is who holds it, if not we.
+	Holder string
+	Point  v1alpha1.LeasePoint
+}
+
+// Leases takes, renews, commits and lets go. One request writes at most once.
+type Leases struct {
+	Client client.Client
+	Live   client.Reader
+	Clock  clock.PassiveClock
+	// Duration and Renew have defaults.
+	Duration, Renew time.Duration
+}
+
+// Keep reads the lease live, carries out the wish, and renews what is held.
+// From names a holder that gives way (a go-live to its rollback), or nobody.
+func (l Leases) Keep(ctx context.Context, owner Owner, wish Wish, from string) (Grip, error) {
+	lease, err := l.Get(ctx, owner)
+	if err != nil {
+		return Grip{}, err
+	}
+	if owner.Held() == nil {
+		if wish != WishHold {
+			return Grip{Holder: holder(lease), Point: point(lease)}, nil
+		}
+		return l.take(ctx, owner, lease, from)
+	}
+	if !mine(lease, owner) {
+		return Grip{Lost: true, Holder: holder(lease), Point: point(lease)}, nil
+	}
+	return l.keep(ctx, owner, lease, wish)
+}
+
+// Fence fails with ErrLeaseLost unless the lease is ours with our number.
+func (l Leases) Fence(ctx context.Context, owner Owner) error {
+	lease, err := l.Get(ctx, owner)
+	if err != nil {
+		return err
+	}
+	if owner.Held() == nil || !mine(lease, owner) {
+		return fmt.Errorf("%w: %q holds it", ErrLeaseLost, holder(lease))
+	}
+	return nil
+}
+
+// Get reads the lease of the owner's site past every cache; nil when there is none.
+func (l Leases) Get(ctx context.Context, owner Owner) (*coordinationv1.Lease, error) {
+	lease := &coordinationv1.Lease{}
+	key := client.ObjectKey{Namespace: owner.GetNamespace(), Name: LeaseName(owner.SiteName())}
+	err := l.Live.Get(ctx, key, lease)
+	if apierrors.IsNotFound(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("get Lease %s: %w", key, err)
+	}
+	return lease, nil
+}
+
+func (l Leases) take(ctx context.Context, owner Owner, lease *coordinationv1.Lease, from string) (Grip, error) {
+	me := Identity(owner)
+	switch who := holder(lease); {
+	case lease == nil:
+		lease = &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{
+			Namespace: owner.GetNamespace(), Name: LeaseName(owner.SiteName()),
+		}}
+		l.hold(lease, me, 1)
+		setPoint(lease, v1alpha1.PointReversible)
+		if err := l.Client.Create(ctx, lease); err != nil {
+			return Grip{}, fmt.Errorf("create Lease %s: %w", lease.Name, err)
+		}
+	case who == me: // taken before a crash
+	case who == "", from != "" && who == from:
+		was := point(lease)
+		l.hold(lease, me, ptr.Deref(lease.Spec.LeaseTransitions, 0)+1)
+		if who == "" {
+			was = v1alpha1.PointReversible
+		}
+		setPoint(lease, was)
+		if err := l.update(ctx, lease); err != nil {
+			return Grip{}, err
+		}
+	default:
+		return Grip{Holder: who, Point: point(lease)}, nil
+	}
+	return seize(owner, lease), nil
+}
+
+func (l Leases) keep(ctx context.Context, owner Owner, lease *coordinationv1.Lease, wish Wish) (Grip, error) {
+	switch {
+	case wish == WishLetGo:
+		lease.Spec.HolderIdentity = ptr.To("")
+		setPoint(lease, "")
+		if err := l.update(ctx, lease); err != nil {
+			return Grip{}, err
+		}
+		owner.SetHeld(nil)
+		return Grip{}, nil
+	case wish == WishCommit && point(lease) == v1alpha1.PointReversible:
+		setPoint(lease, v1alpha1.PointCommitted)
+	case !l.due(lease):
+		return seize(owner, lease), nil
+	}
+	l.hold(lease, Identity(owner), ptr.Deref(lease.Spec.LeaseTransitions, 0))
+	if err := l.update(ctx, lease); err != nil {
+		return Grip{}, err
+	}
+	return seize(owner, lease), nil
+}
+
+// hold writes who holds the lease from now on.
+func (l Leases) hold(lease *coordinationv1.Lease, who string, fence int32) {
+	now := metav1.NewMicroTime(l.Clock.Now())
+	if holder(lease) != who {
+		lease.Spec.AcquireTime = &now
+	}
+	lease.Spec.HolderIdentity, lease.Spec.LeaseTransitions, lease.Spec.RenewTime = &who, &fence, &now
+	lease.Spec.LeaseDurationSeconds = ptr.To(int32(l.duration().Seconds()))
+}
+
+// update writes the lease if nobody wrote it since it was read.
+func (l Leases) update(ctx context.Context, lease *coordinationv1.Lease) error {
+	if err := l.Client.Update(ctx, lease, client.FieldOwner(FieldOwner)); err != nil {
+		return fmt.Errorf("update Lease %s: %w", lease.Name, err)
+	}
+	return nil
+}
+
+func (l Leases) due(lease *coordinationv1.Lease) bool {
+	return lease.Spec.RenewTime == nil || !l.Clock.Now().Before(lease.Spec.RenewTime.Add(l.Every()))
+}
+
+// Every is how often a holder must be seen: a third of the lease at most.
+func (l Leases) Every() time.Duration {
+	every := l.Renew
+	if every == 0 {
+		every = DefaultRenew
+	}
+	return min(every, l.duration()/3)
+}
+
+func (l Leases) duration() time.Duration {
+	if l.Duration == 0 {
+		return DefaultDuration
+	}
+	return l.Duration
+}
+
+// seize records the lease in the owner's status.
+func seize(owner Owner, lease *coordinationv1.Lease) Grip {
+	at := point(lease)
+	owner.SetHeld(&v1alpha1.HeldLease{Name: lease.Name, Fence: ptr.Deref(lease.Spec.LeaseTransitions, 0), Point: at})
+	return Grip{Held: true, Point: at}
+}
+
+func mine(lease *coordinationv1.Lease, owner Owner) bool {
+	return lease != nil && holder(lease) == Identity(owner) &&
+		ptr.Deref(lease.Spec.LeaseTransitions, 0) == owner.Held().Fence
+}
+
+func holder(lease *coordinationv1.Lease) string {
+	if lease == nil {
+		return ""
+	}
+	return ptr.Deref(lease.Spec.HolderIdentity, "")
+}
+
+func point(lease *coordinationv1.Lease) v1alpha1.LeasePoint {
+	if lease == nil {
+		return ""
+	}
+	return v1alpha1.LeasePoint(lease.Annotations[v1alpha1.PointAnnotation])
+}
+
+func setPoint(lease *coordinationv1.Lease, at v1alpha1.LeasePoint) {
+	if at == "" {
+		delete(lease.Annotations, v1alpha1.PointAnnotation)
+		return
+	}
+	if lease.Annotations == nil {
+		lease.Annotations = map[string]string{}
+	}
+	lease.Annotations[v1alpha1.PointAnnotation] = string(at)
+}

@@ -1,0 +1,236 @@
+// Copyright The Gradus Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package production
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/gradus-lms/gradus/api/v1alpha1"
+	"github.com/gradus-lms/gradus/internal/pipeline"
+)
+
+// journalBound is the API's bound on a journal.
+const journalBound = 64
+
+// ErrTargetMissing: a live object that must be changed does not exist.
+var ErrTargetMissing = errors.New("an object of the site does not exist")
+
+// Writer makes sessions.
+type Writer struct {
+	Client client.Client
+	Live   client.Reader
+	Leases Leases
+}
+
+// Session writes production for one owner within one reconcile. It implements
+// pipeline.Production.
+//
+// An intent is appended to the journal in memory and persisted by the status
+// write that ends the reconcile. Only intents that the object already had when
+// the reconcile read it are ever acted on: an intent whose write failed was
+// never more than memory.
+type Session struct {
+	writer Writer
+	owner  Owner
+	// persisted are the ids of the journal as it was read.
+	persisted []string
+	// intended and wrote keep intents and writes in reconciles of their own.
+	intended, wrote bool
+}
+
+// Begin opens the session of one reconcile. It must be called before anything
+// is added to the journal.
+func (w Writer) Begin(owner Owner) *Session {
+	s := &Session{writer: w, owner: owner}
+	for _, c := range *owner.Journal() {
+		s.persisted = append(s.persisted, c.ID)
+	}
+	return s
+}
+
+var _ pipeline.Production = (*Session)(nil)
+
+// Ensure makes the changes stand, or what else their State asks for. It gives
+// true when all do; false means that another reconcile must follow.
+func (s *Session) Ensure(
+	ctx context.Context, owner pipeline.Owner, step string, want []v1alpha1.Change,
+) (bool, *v1alpha1.Change, error) {
+	if owner.GetUID() != s.owner.GetUID() {
+		return false, nil, fmt.Errorf("a session of %s was asked to write for %s", s.owner.GetName(), owner.GetName())
+	}
+	fresh, err := s.intend(ctx, step, want)
+	if err != nil || fresh {
+		return false, nil, err
+	}
+	all := true
+	for _, w := range want {
+		c := s.find(w.ID)
+		if c == nil || !slices.Contains(s.persisted, w.ID) || s.intended {
+			return false, nil, nil
+		}
+		stands, foreign, err := s.settle(ctx, c, w.State)
+		if err != nil || foreign != nil {
+			return false, foreign, err
+		}
+		all = all && stands
+	}
+	return all, nil, nil
+}
+
+func (s *Session) find(id string) *v1alpha1.Change {
+	journal := *s.owner.Journal()
+	for i := range journal {
+		if journal[i].ID == id {
+			return &journal[i]
+		}
+	}
+	return nil
+}
+
+// intend appends what is wanted and not yet in the journal, with the value that
+// is found live. It reports whether anything was, or must be, appended.
+func (s *Session) intend(ctx context.Context, step string, want []v1alpha1.Change) (bool, error) {
+	var fresh []v1alpha1.Change
+	for _, w := range want {
+		if s.find(w.ID) != nil {
+			continue
+		}
+		if w.State != "" {
+			return false, fmt.Errorf("change %s is to be %s and was never made", w.ID, w.State)
+		}
+		if s.wrote {
+			return true, nil
+		}
+		now, err := Observe(ctx, s.writer.Live, s.owner.GetNamespace(), w)
+		switch {
+		case err != nil:
+			return false, err
+		case now.Object == nil:
+			return false, fmt.Errorf("%w: %s %s", ErrTargetMissing, w.Target.Kind, w.Target.Name)
+		case now.NoField != nil:
+			return false, now.NoField
+		}
+		w.Step, w.Before, w.Target.UID = step, now.Value.Record(), now.Object.GetUID()
+		mark(&w, v1alpha1.ChangeIntended, "", s.writer.Leases.Clock)
+		fresh = append(fresh, w)
+	}
+	if len(fresh) == 0 {
+		return false, nil
+	}
+	journal := s.owner.Journal()
+	if len(*journal)+len(fresh) > journalBound {
+		return false, fmt.Errorf("the journal would have more than %d changes", journalBound)
+	}
+	*journal = append(*journal, fresh...)
+	s.intended = true
+	return true, nil
+}
+
+// settle brings one persisted change to where it is wanted.
+func (s *Session) settle(ctx context.Context, c *v1alpha1.Change, wanted v1alpha1.ChangeState) (bool, *v1alpha1.Change, error) {
+	switch wanted {
+	case v1alpha1.ChangeUndone:
+		return s.back(ctx, c)
+	case v1alpha1.ChangeApplied:
+		return s.leave(ctx, c)
+	}
+	if c.State == v1alpha1.ChangeUndone {
+		return false, nil, fmt.Errorf("change %s was undone; a new run must make it anew", c.ID)
+	}
+	return s.make(ctx, c)
+}
+
+// make applies a change: the third step of the writer's protocol.
+func (s *Session) make(ctx context.Context, c *v1alpha1.Change) (bool, *v1alpha1.Change, error) {
+	now, err := Observe(ctx, s.writer.Live, s.owner.GetNamespace(), *c)
+	if err != nil {
+		return false, nil, err
+	}
+	clock := s.writer.Leases.Clock
+	stand := Stand(*c, now)
+	if stand == StandsAfter && (c.State != v1alpha1.ChangeIntended || hasNote(now.Object, c.ID)) {
+		mark(c, v1alpha1.ChangeApplied, "", clock)
+		return true, nil, nil
+	}
+	if stand == StandsForeign || stand == StandsBefore && c.State != v1alpha1.ChangeIntended {
+		// A third value, or ours put back by somebody: never forced.
+		mark(c, v1alpha1.ChangeForeign, Rival(*c, now), clock)
+		return false, c, nil
+	}
+	if err := s.writer.Leases.Fence(ctx, s.owner); err != nil {
+		return false, nil, err
+	}
+	after, err := ValueOf(c.After)
+	if err != nil {
+		return false, nil, err
+	}
+	s.wrote = true
+	note := noteOf(Identity(s.owner), s.owner.Held().Fence, s.place(c.ID), *c)
+	err = put(ctx, s.writer.Client, *c, now, after, with(Notes(now.Object), note))
+	var no *refused
+	switch {
+	case errors.As(err, &no):
+		said := *c
+		said.Foreign = clip(no.Error())
+		return false, &said, nil
+	case errors.Is(err, errAgain):
+		return false, nil, nil
+	case err != nil:
+		return false, nil, err
+	}
+	mark(c, v1alpha1.ChangeApplied, "", clock)
+	return true, nil, nil
+}
+
+// back puts the value before back.
+func (s *Session) back(ctx context.Context, c *v1alpha1.Change) (bool, *v1alpha1.Change, error) {
+	if c.State == v1alpha1.ChangeUndone {
+		return true, nil, nil
+	}
+	s.wrote = true
+	err := s.Undoer().one(ctx, s.owner.GetNamespace(), c)
+	switch {
+	case errors.Is(err, errAgain):
+		return false, nil, nil
+	case err != nil:
+		return false, nil, err
+	case c.State == v1alpha1.ChangeForeign:
+		return false, c, nil
+	}
+	return true, nil, nil
+}
+
+// leave takes our note off an object and lets the value be.
+func (s *Session) leave(ctx context.Context, c *v1alpha1.Change) (bool, *v1alpha1.Change, error) {
+	now, err := Observe(ctx, s.writer.Live, s.owner.GetNamespace(), *c)
+	if err != nil || now.Object == nil || !hasNote(now.Object, c.ID) {
+		return err == nil, nil, err
+	}
+	if err := s.writer.Leases.Fence(ctx, s.owner); err != nil {
+		return false, nil, err
+	}
+	s.wrote = true
+	err = unnote(ctx, s.writer.Client, *c, now)
+	if errors.Is(err, errAgain) {
+		return false, nil, nil
+	}
+	return err == nil, nil, err
+}
+
+// Undoer undoes under the session's lease.
+func (s *Session) Undoer() Undoer {
+	return Undoer{
+		Client: s.writer.Client, Live: s.writer.Live, Clock: s.writer.Leases.Clock,
+		Fence: func(ctx context.Context) error { return s.writer.Leases.Fence(ctx, s.owner) },
+	}
+}
+
+func (s *Session) place(id string) int {
+	return slices.IndexFunc(*s.owner.Journal(), func(c v1alpha1.Change) bool { return c.ID == id })
+}
