@@ -17,15 +17,23 @@ import (
 // outside is what the site can reach: mail and a webhook.
 type outside struct{ *browser }
 
-func (s *site) connect() outside {
+// catch starts a catcher and says where it listens.
+func (s *site) catch() (outside, map[string]string) {
 	s.t.Helper()
 	found := map[string]string{}
 	for _, line := range s.start("1.0", 2, "smtp-catcher", "--smtp", "127.0.0.1:0", "--http", "127.0.0.1:0") {
 		name, address, _ := strings.Cut(line, "=")
 		found[name] = address
 	}
+	return outside{newBrowser(s.t, "http://"+found["http"])}, found
+}
+
+// connect gives the site somewhere to send mail and calls to.
+func (s *site) connect() outside {
+	s.t.Helper()
+	o, found := s.catch()
 	s.with("CAMPUS_SMTP_HOST="+found["smtp"], "CAMPUS_WEBHOOK_URL=http://"+found["http"]+"/hook")
-	return outside{newBrowser(s.t, "http://"+found["http"])}
+	return o
 }
 
 func (o outside) count(path string) int {
@@ -91,15 +99,15 @@ func TestNeutralCopyIsSilent(t *testing.T) {
 func TestMailSink(t *testing.T) {
 	s := seeded(t, "1.0")
 	live := s.connect()
-	sink := s.start("1.0", 2, "smtp-catcher", "--smtp", "127.0.0.1:0", "--http", "127.0.0.1:0")
-	addresses := strings.Join(sink, " ")
-	_, smtp, _ := strings.Cut(addresses, "smtp=")
-	smtp, _, _ = strings.Cut(smtp, " ")
-	s.must("1.0", "neutralise", "--mail-sink", smtp)
+	sink, addresses := s.catch()
+	s.must("1.0", "neutralise", "--mail-sink", addresses["smtp"])
 	writePost(t, s)
 	s.must("1.0", "cron", "--force")
 	if got := live.count("/count"); got != 0 {
 		t.Errorf("%d mails went to the live server", got)
+	}
+	if got := sink.count("/count"); got != 5 {
+		t.Errorf("%d mails went to the sink", got)
 	}
 }
 

@@ -23,7 +23,7 @@ import (
 
 const (
 	nobody        = 65534 // PostgreSQL refuses to run as root
-	ownerPassword = "owner's"
+	ownerPassword = "owner's {users}"
 	readerLogin   = "campus_reader"
 )
 
@@ -105,8 +105,8 @@ func binary(name string) string { return filepath.Join(lab.dir, "campus-"+name) 
 
 func buildBinaries() error {
 	for _, r := range release.All {
-		build := exec.Command("go", "build", "-o", binary(r.Name),
-			"-ldflags", "-X github.com/gradus-lms/gradus/test/lms/release.code="+r.Name, "./cmd/campus")
+		build := exec.Command("go", "build", "-buildvcs=false", "-o", binary(r.Name),
+			"-ldflags", "-s -w -X github.com/gradus-lms/gradus/test/lms/release.code="+r.Name, "./cmd/campus")
 		build.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if output, err := build.CombinedOutput(); err != nil {
 			return fmt.Errorf("build %s: %w: %s", r.Name, err, output)

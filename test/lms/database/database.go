@@ -101,6 +101,13 @@ func (d *DB) Exec(ctx context.Context, statement string, args ...any) (int64, er
 	return tag.RowsAffected(), err
 }
 
+// ExecPlain runs a statement that names no tables in braces; what stands in
+// braces there is somebody's password.
+func (d *DB) ExecPlain(ctx context.Context, statement string) error {
+	_, err := d.on.Exec(ctx, statement)
+	return err
+}
+
 // Query runs a statement that returns rows.
 func (d *DB) Query(ctx context.Context, statement string, args ...any) (pgx.Rows, error) {
 	return d.on.Query(ctx, d.SQL(statement), args...)

@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -131,7 +132,7 @@ func (e Entry) in(ctx context.Context, databaseName string, statements []string)
 		return err
 	}
 	for _, statement := range statements {
-		if _, err := db.Exec(ctx, statement); err != nil {
+		if err := db.ExecPlain(ctx, statement); err != nil {
 			return fmt.Errorf("prepare cluster: %w", err)
 		}
 	}
@@ -142,12 +143,5 @@ func name(text string) string { return pgx.Identifier{text}.Sanitize() }
 
 // literal quotes a string for statements that take no parameters.
 func literal(text string) string {
-	quoted := "'"
-	for _, r := range text {
-		if r == '\'' {
-			quoted += "'"
-		}
-		quoted += string(r)
-	}
-	return quoted + "'"
+	return "'" + strings.ReplaceAll(text, "'", "''") + "'"
 }
