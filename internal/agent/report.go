@@ -28,7 +28,7 @@ func reportResult(_ context.Context, args []string, stdout, stderr io.Writer) in
 		args, stdout, stderr); done {
 		return code
 	}
-	r, err := report(*out, stdout)
+	r, err := frames(*out, stdout)
 	if err != nil {
 		fmt.Fprintf(stderr, "gradus agent report: %v\n", err)
 		r = task.Result{Reason: task.NoResult, Message: err.Error()}
@@ -43,9 +43,9 @@ func reportResult(_ context.Context, args []string, stdout, stderr io.Writer) in
 	return 0
 }
 
-// report prints the documents and gives the result, to which the whole result
+// frames prints the documents and gives the result, to which the whole result
 // is added as its first document.
-func report(dir string, stdout io.Writer) (task.Result, error) {
+func frames(dir string, stdout io.Writer) (task.Result, error) {
 	b, err := os.ReadFile(filepath.Join(dir, task.ResultDocument))
 	if err != nil {
 		return task.Result{}, fmt.Errorf("read result: %w", err)

@@ -157,7 +157,8 @@ func Sessions(ctx context.Context, spec task.Sessions, p *evidence.Page) error {
 	for {
 		n, who := 0, []string{}
 		err := rows(ctx, c, `SELECT coalesce(nullif(application_name, ''), usename), count(*) FROM pg_stat_activity
-			WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'
+			WHERE datname = current_database() AND pid <> pg_backend_pid() AND usesysid IS NOT NULL
+			AND coalesce(backend_type, 'client backend') = 'client backend' -- NULL when we may not see what others are
 			GROUP BY 1 ORDER BY 2 DESC, 1`, func(_ []string, v [][]byte) error {
 			k, err := strconv.Atoi(string(v[1]))
 			n += k
