@@ -195,6 +195,11 @@ kind: VolumeSnapshot
 metadata: {name: nightly, namespace: campus}
 spec: {source: {persistentVolumeClaimName: campus-files}}
 ---
+apiVersion: snapshot.storage.k8s.io/v1
+kind: VolumeSnapshotContent
+metadata: {name: of-a-backup}
+spec: {deletionPolicy: Retain, source: {volumeHandle: v-1}, volumeSnapshotRef: {name: nightly, namespace: campus}}
+---
 apiVersion: coordination.k8s.io/v1
 kind: Lease
 metadata: {name: somebody-else, namespace: campus}
@@ -231,7 +236,7 @@ func makeObjects(ctx context.Context) error {
 	made := []struct{ by, text string }{
 		{clusterAdmin, byOthers},
 		{manager, copyNamespaceYAML + "---" + copyBindingYAML},
-		{manager, siteJobYAML + "---" + goLiveYAML},
+		{manager, siteJobYAML + "---" + goLiveYAML + "---" + contentYAML},
 		{production, watchdogRole},
 	}
 	site, err := os.ReadFile(filepath.Join(root, "config/samples/complete/site.yaml"))
@@ -251,7 +256,7 @@ func makeObjects(ctx context.Context) error {
 		if object.GetKind() == "UpgradeApproval" {
 			by = as(approver)
 		}
-		if object.GetKind() == "VolumeSnapshot" || object.GetKind() == "Lease" {
+		if strings.HasPrefix(object.GetKind(), "VolumeSnapshot") || object.GetKind() == "Lease" {
 			by = admin
 		}
 		if err := create(ctx, by, object); err != nil {
@@ -263,7 +268,7 @@ func makeObjects(ctx context.Context) error {
 
 // lockSite is what step Lock of a go-live does.
 func lockSite(ctx context.Context) error {
-	for _, object := range parse(lockedObjects) {
+	for _, object := range parse(lockedDeployment) {
 		if err := create(ctx, as(owner), object); err != nil {
 			return fmt.Errorf("%s %s: %w", object.GetKind(), object.GetName(), err)
 		}
@@ -272,7 +277,7 @@ func lockSite(ctx context.Context) error {
 	return as(production).Patch(ctx, reference("v1 Namespace locked"), client.RawPatch(types.MergePatchType, label))
 }
 
-const lockedObjects = `
+const lockedDeployment = `
 apiVersion: apps/v1
 kind: Deployment
 metadata: {name: web, namespace: locked}
@@ -281,10 +286,6 @@ spec:
   template:
     metadata: {labels: {app: web}}
     spec: {containers: [{name: app, image: "localhost/campus:1.9"}]}
----
-apiVersion: v1
-kind: ConfigMap
-metadata: {name: settings, namespace: locked}
 `
 
 // grants are what the owner of a namespace applies: config/site.
