@@ -7,6 +7,7 @@
 package workload
 
 import (
+	"maps"
 	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
@@ -25,6 +26,12 @@ const (
 	ContainerAgent       = "agent"
 	ContainerRun         = "run"
 	ContainerReport      = "report"
+)
+
+// Pods of our Jobs carry this label: the managers watch these and no others.
+const (
+	ManagedByLabel = "app.kubernetes.io/managed-by"
+	ManagedBy      = "gradus"
 )
 
 // AgentUser is the uid of our own image.
@@ -95,6 +102,8 @@ func (j Job) Build() *batchv1.Job {
 			deadline += action.Limit()
 		}
 	}
+	labels := map[string]string{ManagedByLabel: ManagedBy}
+	maps.Copy(labels, j.Labels)
 	annotations := map[string]string{}
 	if j.Undisturbed {
 		annotations["cluster-autoscaler.kubernetes.io/safe-to-evict"] = "false"
@@ -107,7 +116,7 @@ func (j Job) Build() *batchv1.Job {
 			ActiveDeadlineSeconds: ptr.To(int64(deadline.Seconds())),
 			PodReplacementPolicy:  ptr.To(batchv1.Failed),
 			Template: corev1.PodTemplateSpec{
-				ObjectMeta: metav1.ObjectMeta{Labels: j.Labels, Annotations: annotations},
+				ObjectMeta: metav1.ObjectMeta{Labels: labels, Annotations: annotations},
 				Spec:       spec,
 			},
 		},

@@ -1,0 +1,172 @@
+// Copyright The Gradus Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package gate
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/gradus-lms/gradus/api/v1alpha1"
+)
+
+// DefaultValidDays after which approvals must be given again.
+const DefaultValidDays = 14
+
+// Terms gives what a gate needs: what the plan says, else one of its
+// approvers, else one person who may approve and is no author.
+func Terms(control v1alpha1.ChangeControl, name string) v1alpha1.GateTerms {
+	for _, g := range control.Gates {
+		if g.Name == name {
+			return g
+		}
+	}
+	return v1alpha1.GateTerms{Name: name}
+}
+
+// Asked says whether the plan has a gate of this name. GoLive always has one.
+func Asked(control v1alpha1.ChangeControl, name string) bool {
+	return name == v1alpha1.GateGoLive || slices.ContainsFunc(control.Gates, func(g v1alpha1.GateTerms) bool { return g.Name == name })
+}
+
+// Count decides whether the approvals of a gate suffice. Authors and
+// requesters of the plan never count, service accounts only where the gate
+// allows them. One rejection that binds to the digest closes the gate.
+func Count(plan *v1alpha1.UpgradePlan, name, digest string, approvals []v1alpha1.UpgradeApproval, now time.Time) v1alpha1.GateStatus {
+	terms := Terms(plan.Spec.ChangeControl, name)
+	gate := v1alpha1.GateStatus{Name: name, State: v1alpha1.GateWaiting, Digest: digest}
+	b := ballot{plan: plan, terms: terms, gate: &gate, digest: digest, now: now}
+	slices.SortFunc(approvals, func(x, y v1alpha1.UpgradeApproval) int {
+		return x.CreationTimestamp.Compare(y.CreationTimestamp.Time)
+	})
+	var fresh []v1alpha1.UpgradeApproval
+	for _, a := range approvals {
+		if a.Spec.Gate == name && a.Spec.PlanRef != nil && a.Spec.PlanRef.Name == plan.Name && b.admit(a) {
+			fresh = append(fresh, a)
+		}
+	}
+	b.fill(fresh)
+	switch {
+	case b.rejected != "":
+		gate.State, gate.Missing = v1alpha1.GateRejected, []string{"rejected by " + b.rejected}
+	case b.overridden || len(gate.Missing) == 0:
+		gate.State, gate.Missing = v1alpha1.GateOpened, nil
+	}
+	return gate
+}
+
+// ballot counts the approvals of one gate.
+type ballot struct {
+	plan       *v1alpha1.UpgradePlan
+	terms      v1alpha1.GateTerms
+	gate       *v1alpha1.GateStatus
+	digest     string
+	now        time.Time
+	rejected   string
+	overridden bool
+}
+
+// admit says whether a decision is one to be counted, and notes why not.
+func (b *ballot) admit(a v1alpha1.UpgradeApproval) bool {
+	who := a.Spec.Approver
+	refuse := func(format string, args ...any) bool {
+		b.gate.NotCounted = append(b.gate.NotCounted, v1alpha1.UncountedApproval{Who: who, Why: fmt.Sprintf(format, args...)})
+		return false
+	}
+	days := b.terms.ValidDays
+	if days == 0 {
+		days = DefaultValidDays
+	}
+	expires := a.CreationTimestamp.AddDate(0, 0, int(days))
+	switch {
+	case a.Spec.PlanRef.UID != "" && a.Spec.PlanRef.UID != b.plan.UID:
+		return refuse("was given for an earlier plan of this name")
+	case a.Spec.Digest != b.digest:
+		return refuse("was given for another subject (%s)", short(a.Spec.Digest))
+	case who == "":
+		return refuse("has no approver: the admission policies of Gradus are not in force")
+	case a.Spec.Decision == v1alpha1.DecisionReject:
+		b.rejected = who
+		return false
+	case slices.Contains(Authors(b.plan), who):
+		return refuse("is an author of the plan")
+	case slices.Contains(b.plan.Spec.ChangeControl.Requesters, who):
+		return refuse("is named in requesters")
+	case strings.HasPrefix(who, "system:serviceaccount:") && b.terms.Automation != "Allow":
+		return refuse("is a service account; approve as a person: kubectl gradus approve %s %s", b.plan.Name, b.gate.Name)
+	case b.now.After(expires):
+		return refuse("expired on %s", expires.Format(time.DateOnly))
+	}
+	if a.Spec.Decision == v1alpha1.DecisionOverride {
+		b.overridden = true
+	}
+	until := metav1.NewTime(expires)
+	if b.gate.ValidUntil == nil || until.Before(b.gate.ValidUntil) {
+		b.gate.ValidUntil = &until
+	}
+	return true
+}
+
+// fill gives every quorum the people who are left for it: one person counts
+// once for a gate.
+func (b *ballot) fill(approvals []v1alpha1.UpgradeApproval) {
+	used := map[string]bool{}
+	for _, quorum := range b.quorums() {
+		left := quorum.Count
+		for _, a := range approvals {
+			if left == 0 || used[a.Spec.Approver] || !quorum.holds(a.Spec.Groups) {
+				continue
+			}
+			used[a.Spec.Approver] = true
+			left--
+			b.gate.Counted = append(b.gate.Counted, v1alpha1.CountedApproval{
+				Name: a.Name, Approver: a.Spec.Approver, For: quorum.name, At: a.CreationTimestamp,
+			})
+		}
+		if left > 0 {
+			b.gate.Missing = append(b.gate.Missing, fmt.Sprintf("%s (%d)", quorum.name, left))
+		}
+	}
+}
+
+// quorum is a number of people out of some groups.
+type quorum struct {
+	v1alpha1.Quorum
+	name   string
+	groups []string
+}
+
+func (q quorum) holds(groups []string) bool {
+	return len(q.groups) == 0 || slices.ContainsFunc(q.groups, func(g string) bool { return slices.Contains(groups, g) })
+}
+
+func (b *ballot) quorums() []quorum {
+	var out []quorum
+	for _, q := range b.terms.Approvals {
+		q.Count = max(q.Count, 1)
+		out = append(out, quorum{Quorum: q, name: q.Group, groups: []string{q.Group}})
+	}
+	if len(out) > 0 {
+		return out
+	}
+	one := quorum{Quorum: v1alpha1.Quorum{Count: 1}, name: "a person with the right to approve"}
+	if approvers := b.plan.Spec.ChangeControl.Approvers; len(approvers) > 0 {
+		one.name, one.groups = strings.Join(approvers, " or "), approvers
+	}
+	return []quorum{one}
+}
+
+// Authors lists who created the plan or changed its spec, as admission keeps it.
+func Authors(plan *v1alpha1.UpgradePlan) []string {
+	var out []string
+	for _, a := range strings.Split(plan.Annotations[v1alpha1.AuthorsAnnotation], ",") {
+		if a = strings.TrimSpace(a); a != "" {
+			out = append(out, a)
+		}
+	}
+	return out
+}
