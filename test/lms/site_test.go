@@ -200,8 +200,9 @@ func (s *site) start(release string, count int, args ...string) []string {
 }
 
 // serve starts the web server of a release.
-func (s *site) serve(release string) *browser {
+func (s *site) serve(release string, flags ...string) *browser {
 	s.t.Helper()
-	_, address, _ := strings.Cut(s.start(release, 1, "serve", "--listen", "127.0.0.1:0")[0], "=")
+	args := append([]string{"serve", "--listen", "127.0.0.1:0"}, flags...)
+	_, address, _ := strings.Cut(s.start(release, 1, args...)[0], "=")
 	return newBrowser(s.t, "http://"+address)
 }

@@ -212,8 +212,11 @@ func TestSecondContainerWantsAnotherSettingFrom2(t *testing.T) {
 	}
 	old, young := sidecar("/srv/campus"), sidecar("/srv/campus/public")
 	old.expect(200, "font-family", "/static/style.css")
+	site := s.serve("1.0", "--static", old.base)
+	site.expect(200, "font-family", "/static/style.css")
 	young.expect(500, "does not fit release 1.0", "/static/style.css")
 	s.must("2.0", "upgrade", "--non-interactive")
 	old.expect(500, "does not fit release 2.0", "/static/style.css")
+	site.expect(500, "does not fit release 2.0", "/static/style.css")
 	young.expect(200, "font-family", "/static/style.css")
 }

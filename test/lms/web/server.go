@@ -7,9 +7,12 @@ package web
 import (
 	"context"
 	"errors"
+	"html"
 	"io"
 	"net"
 	"net/http"
+	"net/http/httputil"
+	"net/url"
 	"sync/atomic"
 	"time"
 
@@ -34,6 +37,7 @@ type Server struct {
 	Code     release.Release
 	Disk     map[string]plugin.Manifest
 	Faults   fault.Set
+	Static   *url.URL // the second container
 
 	warm                          warmth
 	requests, failures, coldPages atomic.Int64
@@ -58,6 +62,7 @@ func (s *Server) Handler() http.Handler {
 		"GET /login":               s.loginForm,
 		"POST /login":              s.login,
 		"GET /api/site-info":       s.siteInfo,
+		"GET /static/":             s.static,
 		"GET /my":                  s.signedIn(s.dashboard),
 		"GET /grades":              s.signedIn(s.grades),
 		"GET /course/{id}":         s.signedIn(s.course),
@@ -109,6 +114,7 @@ func (s *Server) refuse(w http.ResponseWriter, status int, text string) {
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(status)
+	text = html.EscapeString(text)
 	_, _ = io.WriteString(w, "<!doctype html><title>"+text+"</title><p>"+text+".</p>\n")
 }
 
@@ -122,6 +128,16 @@ func (s *Server) answerError(w http.ResponseWriter, err error) {
 	default:
 		s.refuse(w, http.StatusInternalServerError, "Error: "+err.Error())
 	}
+}
+
+// static hands on to the second container: when that is set up for another
+// release, users see it here.
+func (s *Server) static(w http.ResponseWriter, r *http.Request, _ view) error {
+	if s.Static == nil {
+		return errNotFound
+	}
+	httputil.NewSingleHostReverseProxy(s.Static).ServeHTTP(w, r)
+	return nil
 }
 
 func (s *Server) notFound(http.ResponseWriter, *http.Request, view) error { return errNotFound }

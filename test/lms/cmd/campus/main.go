@@ -26,13 +26,16 @@ type command struct {
 	run func(context.Context, *app, []string) error
 	// free commands run while the site is being upgraded; all others refuse.
 	free bool
+	// graceful commands end their work when they are asked to stop; all others
+	// die at once and leave what they hold, as scripts do.
+	graceful bool
 }
 
 var commands = map[string]command{
 	"anonymise":    {run: runAnonymise},
 	"checks":       {run: runChecks},
 	"copy-self":    {run: runCopySelf, free: true},
-	"cron":         {run: runCron},
+	"cron":         {run: runCron, graceful: true},
 	"install":      {run: runInstall, free: true},
 	"maintenance":  {run: runMaintenance, free: true},
 	"neutralise":   {run: runNeutralise},
@@ -41,10 +44,10 @@ var commands = map[string]command{
 	"purge-caches": {run: runPurgeCaches},
 	"rewrite-url":  {run: runRewriteURL},
 	"seed":         {run: runSeed},
-	"serve":        {run: runServe, free: true},
+	"serve":        {run: runServe, free: true, graceful: true},
 	"settings":     {run: runSettings},
-	"sidecar":      {run: runSidecar, free: true},
-	"smtp-catcher": {run: runCatcher, free: true},
+	"sidecar":      {run: runSidecar, free: true, graceful: true},
+	"smtp-catcher": {run: runCatcher, free: true, graceful: true},
 	"stats":        {run: runStats},
 	"tasks":        {run: runTasks},
 	"upgrade":      {run: runUpgrade},
@@ -66,10 +69,7 @@ const (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	code := run(ctx, os.Args[1:], os.Getenv, os.Stdin, os.Stdout, os.Stderr)
-	stop()
-	os.Exit(code)
+	os.Exit(run(context.Background(), os.Args[1:], os.Getenv, os.Stdin, os.Stdout, os.Stderr))
 }
 
 func run(
@@ -91,11 +91,21 @@ func run(
 		usage(errOut)
 		return int(codeUsage)
 	}
+	if cmd.graceful {
+		var stop func()
+		ctx, stop = signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
+		defer stop()
+	}
 	a, err := newApp(path, getenv, in, out, errOut)
 	if err == nil {
 		defer a.close()
 		err = a.dispatch(ctx, global.Arg(0), cmd, global.Args()[1:])
 	}
+	return a.report(err)
+}
+
+// report says what went wrong and turns it into an exit code.
+func (a *app) report(err error) int {
 	var code exit
 	switch {
 	case err == nil:
@@ -105,7 +115,7 @@ func run(
 	case errors.Is(err, schema.ErrLocked):
 		a.sayLocked()
 	default:
-		_, _ = fmt.Fprintf(errOut, "Error: %v\n", err)
+		_, _ = fmt.Fprintf(a.errOut, "Error: %v\n", err)
 	}
 	return int(codeError)
 }

@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/url"
 	"os"
 
 	"github.com/gradus-lms/gradus/test/lms/account"
@@ -23,11 +24,16 @@ func (a *app) listening(what string) func(net.Addr) {
 func runServe(ctx context.Context, a *app, args []string) error {
 	set := a.flags()
 	listen := set.String("listen", ":8080", "address")
+	behind := set.String("static", "http://127.0.0.1:8081", "where the second container is")
 	if err := parse(set, args); err != nil {
 		return err
 	}
 	if err := a.open(ctx); err != nil {
 		return err
+	}
+	staticURL, err := url.Parse(*behind)
+	if err != nil {
+		return fmt.Errorf("parse --static: %w", err)
 	}
 	secret, err := account.LoadSecret(a.config.DataRoot)
 	if err != nil {
@@ -35,7 +41,7 @@ func runServe(ctx context.Context, a *app, args []string) error {
 	}
 	server := &web.Server{
 		DB: a.db, Settings: a.settings(), Config: a.config, Files: a.files(), Secret: secret,
-		Code: a.code, Disk: a.disk, Faults: a.faults,
+		Code: a.code, Disk: a.disk, Faults: a.faults, Static: staticURL,
 	}
 	return web.Listen(ctx, *listen, server.Handler(), a.listening("campus "+a.code.Name))
 }
