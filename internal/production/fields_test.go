@@ -110,7 +110,7 @@ func TestEveryFieldIsReadWrittenAndPutBack(t *testing.T) {
 		"image and environment: set, added, from a Secret": {
 			deploymentYAML, "Deployment", v1alpha1.FieldTemplate, "",
 			`{"app":{"env":{"OLD":"old","SECRET":{"valueFrom":{"secretKeyRef":{"key":"k","name":"s"}}}},"image":"campus:1.0"},` +
-				`"static":{"env":{"DOCUMENT_ROOT":null},"image":"campus:1.0"}}`,
+				`"static":{"env":{"DOCUMENT_ROOT":{}},"image":"campus:1.0"}}`,
 			Template([]v1alpha1.ContainerImage{
 				{Name: "app", Image: "campus:2.0", Env: []v1alpha1.EnvValue{{Name: "OLD", Value: "new"}, {Name: "SECRET", Value: "x"}}},
 				{Name: "static", Image: "campus:2.0", Env: []v1alpha1.EnvValue{{Name: "DOCUMENT_ROOT", Value: "/srv/public"}}},
@@ -119,7 +119,7 @@ func TestEveryFieldIsReadWrittenAndPutBack(t *testing.T) {
 		"variables that go": {
 			deploymentYAML, "Deployment", v1alpha1.FieldTemplate, "",
 			`{"app":{"env":{"FIRST":"one","LAST":"last"},"image":"campus:1.0"}}`,
-			map[string]any{"app": map[string]any{"image": "campus:1.0", "env": map[string]any{"FIRST": nil, "LAST": nil}}},
+			map[string]any{"app": map[string]any{"image": "campus:1.0", "env": map[string]any{"FIRST": map[string]any{}, "LAST": map[string]any{}}}},
 		},
 		"the image of an init container": {
 			deploymentYAML, "Deployment", v1alpha1.FieldTemplate, "",

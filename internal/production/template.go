@@ -14,8 +14,9 @@ import (
 
 // The value of field Template is {container: {image, env: {name: value}}} of
 // the containers and variables that the change's After names, and of no
-// others. A variable that is not there is null; one that comes from elsewhere
-// (valueFrom) is kept as an object, so that undoing puts exactly it back.
+// others. A variable that is not there is {} (the API server drops a null inside
+// of a value); one that comes from elsewhere (valueFrom) is kept as an object,
+// so that undoing puts exactly it back.
 
 // Template gives the value of field Template that a release asks for.
 func Template(containers []v1alpha1.ContainerImage) map[string]any {
@@ -92,7 +93,7 @@ func (c container) variable(name string) (any, int) {
 		value, _ := fields["value"].(string)
 		return value, i
 	}
-	return nil, -1
+	return map[string]any{}, -1
 }
 
 func readTemplate(object map[string]any, c v1alpha1.Change) (any, error) {
@@ -140,10 +141,10 @@ func writeEnv(found container, env map[string]any) []operation {
 	for _, name := range sortedKeys(env) {
 		item := map[string]any{"name": name}
 		switch value := env[name].(type) {
-		case nil:
-			item = nil
 		case map[string]any:
-			item["valueFrom"] = value["valueFrom"]
+			if item["valueFrom"] = value["valueFrom"]; len(value) == 0 {
+				item = nil
+			}
 		default:
 			item["value"] = value
 		}
