@@ -46,6 +46,11 @@ func (rows table) run(t *testing.T) {
 	}
 }
 
+// holds says whether a request that must be refused is refused as it should be.
+func (r request) holds(ctx context.Context) bool {
+	return refusedBecause(r.do(ctx, as(r.by)), r.refused)
+}
+
 func refusedBecause(err error, part string) bool {
 	refusal := apierrors.IsForbidden(err) || apierrors.IsInvalid(err)
 	return refusal && strings.Contains(err.Error(), part)

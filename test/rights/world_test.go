@@ -143,8 +143,7 @@ func prepare(ctx context.Context) error {
 		return err
 	}
 	for name, probe := range probes {
-		refuses := func(ctx context.Context) bool { return refusedBecause(probe.do(ctx, as(probe.by)), probe.refused) }
-		if err := waitFor(ctx, name, refuses); err != nil {
+		if err := waitFor(ctx, name, probe.holds); err != nil {
 			return fmt.Errorf("%w (last answer: %v)", err, probe.do(ctx, as(probe.by)))
 		}
 	}
