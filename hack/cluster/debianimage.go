@@ -105,8 +105,9 @@ func mmdebstrap(args []string, out string) error {
 }
 
 // hooks make the user first, so that Debian's scripts keep its number; keep
-// PostgreSQL from making a database of its own; and take away setuid, which
-// pods of the restricted level must not rely on.
+// PostgreSQL from making a database of its own; take away setuid, which pods of
+// the restricted level must not rely on; and make the folders of sockets, which
+// Debian makes at boot.
 func hooks(user, name string) []string {
 	addUser := ""
 	if user != "0" {
@@ -118,7 +119,8 @@ func hooks(user, name string) []string {
 			`echo "create_main_cluster = false" > "$1/etc/postgresql-common/createcluster.conf"`,
 		`--customize-hook=find "$1" -xdev -type f -perm /6000 -exec chmod ug-s {} +`,
 		`--customize-hook=rm -rf "$1/var/cache/apt" "$1/var/lib/apt/lists" "$1/var/log/"*.log "$1/var/log/apt"`,
-		`--customize-hook=chmod 1777 "$1/tmp"; rm -f "$1/etc/resolv.conf" "$1/etc/hostname"; chmod 0777 "$1/var/run/postgresql" 2>/dev/null || true`,
+		`--customize-hook=chmod 1777 "$1/tmp"; rm -f "$1/etc/resolv.conf" "$1/etc/hostname"; ` +
+			`for name in postgresql mysqld; do mkdir -p "$1/run/$name"; chmod 1777 "$1/run/$name"; done`,
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/gradus-lms/gradus/hack/cluster/internal/oci"
 )
@@ -163,11 +164,11 @@ func load(l Layout, args []string) error {
 		return errors.New("load: name the tars of images")
 	}
 	for _, tar := range args {
-		out, err := containerdClient(l, "images", "import", tar)
-		if err != nil {
+		start := time.Now()
+		if _, err := containerdClient(l, "images", "import", tar); err != nil {
 			return err
 		}
-		fmt.Print(out)
+		fmt.Printf("loaded %s in %.1fs\n", tar, time.Since(start).Seconds())
 	}
 	return nil
 }

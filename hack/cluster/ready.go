@@ -37,9 +37,12 @@ func containerdClient(l Layout, args ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
 	all := append([]string{"--address", l.Path("run", "containerd.sock"), "--namespace", "k8s.io"}, args...)
-	out, err := exec.CommandContext(ctx, l.Program("ctr"), all...).CombinedOutput()
+	command := exec.CommandContext(ctx, l.Program("ctr"), all...)
+	var complaints strings.Builder
+	command.Stderr = &complaints
+	out, err := command.Output()
 	if err != nil {
-		return "", fmt.Errorf("ctr %s: %w: %s", strings.Join(args, " "), err, strings.TrimSpace(string(out)))
+		return "", fmt.Errorf("ctr %s: %w: %s", strings.Join(args, " "), err, strings.TrimSpace(complaints.String()))
 	}
 	return string(out), nil
 }

@@ -56,6 +56,14 @@ func up(l Layout, _ []string) error {
 
 func startSupervisor(l Layout, paths map[string]string) error {
 	if supervisorRuns(l) {
+		for name, target := range paths {
+			if ownImages[name] != "" {
+				continue // loaded anew below
+			}
+			if current, err := os.Readlink(l.Program(name)); err != nil || current != target {
+				fmt.Fprintf(os.Stderr, "%s runs from an older build; down and up would change it\n", name)
+			}
+		}
 		return nil
 	}
 	// What a killed supervisor left has lost its mounts' owner: end it.

@@ -15,7 +15,11 @@ const perPod = 25
 func TestSnapshotsUnderLoad(t *testing.T) {
 	ns := namespace(t, "load")
 	apply(t, claimText, storageValues{Namespace: ns, Name: "data", Class: "gradus-immediate"})
-	pod(t, podValues{Namespace: ns, Name: "writer", Args: []string{"write", "/data/0/records"}, Claims: []string{"data"}})
+	write := []string{"write", "/data/0/records"}
+	if *unsynced {
+		write = append(write, "unsynced")
+	}
+	pod(t, podValues{Namespace: ns, Name: "writer", Args: write, Claims: []string{"data"}})
 	start, slowest := time.Now(), time.Duration(0)
 	for i := range *snapshots {
 		name := fmt.Sprintf("point-%d", i)
