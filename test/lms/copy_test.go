@@ -5,7 +5,10 @@ package lms_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/url"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -146,6 +149,36 @@ func TestRewriteURLLeavesSettings(t *testing.T) {
 		t.Errorf("%d posts have the old address", got)
 	}
 	s.expect(0, "http://campus.example/help", "1.0", "settings", "get", "help_url")
+}
+
+// dsn is a database of the server as PostgreSQL's own tools want it.
+func dsn(user, password, name string) string {
+	return (&url.URL{
+		Scheme: "postgresql", User: url.UserPassword(user, password), Host: fmt.Sprintf("127.0.0.1:%d", lab.port), Path: name,
+	}).String()
+}
+
+func TestDumpByTheReaderRestores(t *testing.T) {
+	copied := newSite(t)
+	// Only the server's own database gives the reader its rights.
+	live := &site{t: t, name: "campus", root: copied.root}
+	live.must("1.0", "install")
+	live.must("1.0", "seed", "--size", "S")
+	before := live.stats("1.0")
+	file := filepath.Join(t.TempDir(), "dump")
+	for _, command := range [][]string{
+		{"pg_dump", "--format=custom", "--no-owner", "--no-privileges", "--file", file, dsn(readerLogin, "reads", "campus")},
+		{"pg_restore", "--no-owner", "--no-privileges", "--exit-on-error", "--single-transaction",
+			"--dbname", dsn("campus", ownerPassword, copied.name), file},
+	} {
+		output, err := exec.Command(filepath.Join(lab.bin, command[0]), command[1:]...).CombinedOutput()
+		if err != nil {
+			t.Fatalf("%s: %v: %s", command[0], err, output)
+		}
+	}
+	sameRows(t, before, copied.stats("1.0"))
+	copied.expect(0, finished, "2.0", "upgrade", "--non-interactive")
+	sameRows(t, before, copied.stats("2.0"))
 }
 
 func TestReaderRoleReadsNewTables(t *testing.T) {

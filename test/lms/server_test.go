@@ -31,6 +31,7 @@ const (
 var lab struct {
 	leftOut string // why there is none
 	dir     string
+	bin     string // of PostgreSQL
 	port    int
 }
 
@@ -81,6 +82,7 @@ func postgresBin() (string, error) {
 }
 
 func startLab(bin string) (stop func(), err error) {
+	lab.bin = bin
 	if lab.dir, err = os.MkdirTemp("", "campus-"); err != nil {
 		return nil, err
 	}

@@ -18,10 +18,10 @@ var rewrites = map[string][]string{
 	},
 	"rebuild_overview": {
 		`INSERT INTO {course_overview} (courseid, posts, attempts)
-			SELECT c.id,
-				(SELECT count(*) FROM {forum_posts} p WHERE p.courseid = c.id),
-				(SELECT count(*) FROM {quiz_attempts} a JOIN {quizzes} q ON q.id = a.quizid WHERE q.courseid = c.id)
-			FROM {courses} c
+			SELECT c.id, coalesce(p.count, 0), coalesce(a.count, 0) FROM {courses} c
+			LEFT JOIN (SELECT courseid, count(*) FROM {forum_posts} GROUP BY courseid) p ON p.courseid = c.id
+			LEFT JOIN (SELECT q.courseid, count(*) FROM {quiz_attempts} t JOIN {quizzes} q ON q.id = t.quizid
+				GROUP BY q.courseid) a ON a.courseid = c.id
 			ON CONFLICT (courseid) DO UPDATE SET posts = excluded.posts, attempts = excluded.attempts`,
 	},
 	"assign_roles": {
