@@ -190,10 +190,12 @@ type SnapshotLocation struct {
 type VolumeLocation struct {
 	// claimName of the PersistentVolumeClaim. Its volume should be retained
 	// when the claim goes (reclaim policy Retain): a backup must outlive its
-	// namespace.
+	// namespace. Its name must begin with gradus-: a policy keeps Gradus from
+	// writing to any other claim before go-live.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="self.startsWith('gradus-')",message="the name of a backup volume's claim must begin with gradus-: Gradus may write to no other claim of the site before go-live"
 	ClaimName string `json:"claimName,omitempty"`
 }
 
