@@ -123,7 +123,8 @@ func (e Entry) fill(ctx context.Context, data string) (err error) {
 }
 
 func (e Entry) in(ctx context.Context, databaseName string, statements []string) error {
-	db, err := database.Open(ctx, config.Database{Host: e.Socket, Port: 5432, Name: databaseName, User: "postgres"}, "campus pg-entry")
+	server := config.Database{Host: e.Socket, Port: 5432, Name: databaseName, User: "postgres"}
+	db, err := database.Open(ctx, server, "campus pg-entry")
 	if err != nil {
 		return err
 	}

@@ -105,12 +105,13 @@ func status(onDisk, known bool, disk, stored int64) Status {
 // Unmet lists, one line each, why plugins of the image do not go with it.
 func Unmet(code release.Release, disk map[string]Manifest) []string {
 	var reasons []string
+	const refused = "Dependencies check failed for "
 	for name, m := range disk {
 		if m.Requires != "" && !code.AtLeast(m.Requires) {
-			reasons = append(reasons, fmt.Sprintf("Dependencies check failed for %s: it requires at least %s", name, m.Requires))
+			reasons = append(reasons, refused+name+": it requires at least "+m.Requires)
 		}
 		if m.Incompatible != "" && code.AtLeast(m.Incompatible) {
-			reasons = append(reasons, fmt.Sprintf("Dependencies check failed for %s: it refuses %s and newer", name, m.Incompatible))
+			reasons = append(reasons, refused+name+": it refuses "+m.Incompatible+" and newer")
 		}
 	}
 	sort.Strings(reasons)

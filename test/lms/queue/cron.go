@@ -65,7 +65,8 @@ func (w *Worker) runScheduled(ctx context.Context) error {
 			w.say("scheduled task %s failed: %v", task.name, err)
 			continue
 		}
-		if _, err := w.DB.Exec(ctx, "UPDATE {scheduled_tasks} SET lastrun = $2 WHERE name = $1", task.name, start); err != nil {
+		_, err := w.DB.Exec(ctx, "UPDATE {scheduled_tasks} SET lastrun = $2 WHERE name = $1", task.name, start)
+		if err != nil {
 			return err
 		}
 	}

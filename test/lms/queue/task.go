@@ -48,7 +48,8 @@ func Enqueue(ctx context.Context, db *database.DB, class string, kind Kind, payl
 	if err != nil {
 		return fmt.Errorf("queue %s: %w", class, err)
 	}
-	_, err = db.Exec(ctx, "INSERT INTO {tasks} (class, kind, payload) VALUES ($1, $2, $3)", class, string(kind), string(text))
+	_, err = db.Exec(ctx, "INSERT INTO {tasks} (class, kind, payload) VALUES ($1, $2, $3)",
+		class, string(kind), string(text))
 	if err != nil {
 		return fmt.Errorf("queue %s: %w", class, err)
 	}

@@ -88,15 +88,16 @@ func (s *Seeder) grades(ctx context.Context, tx *database.DB, best map[result]in
 			return []any{int64(keys[i-1].quiz), int64(keys[i-1].user), percent(best[keys[i-1]])}
 		})
 	}
-	_, err := tx.Exec(ctx, "INSERT INTO {grade_scales} (id, quizid, maxpoints) SELECT id, id, maxpoints FROM {quizzes} ORDER BY id")
-	if err != nil {
-		return err
-	}
-	if _, err := tx.Exec(ctx, "ALTER TABLE {grades} ADD COLUMN seeded numeric(10,5), ALTER COLUMN points DROP NOT NULL"); err != nil {
-		return err
+	for _, statement := range []string{
+		"INSERT INTO {grade_scales} (id, quizid, maxpoints) SELECT id, id, maxpoints FROM {quizzes} ORDER BY id",
+		"ALTER TABLE {grades} ADD COLUMN seeded numeric(10,5), ALTER COLUMN points DROP NOT NULL",
+	} {
+		if _, err := tx.Exec(ctx, statement); err != nil {
+			return err
+		}
 	}
 	columns := []string{"quizid", "userid", "scaleid", "seeded"}
-	err = load(ctx, tx, "grades", columns, len(keys), func(i int) []any {
+	err := load(ctx, tx, "grades", columns, len(keys), func(i int) []any {
 		quiz := int64(keys[i-1].quiz)
 		return []any{quiz, int64(keys[i-1].user), quiz, percent(best[keys[i-1]])}
 	})

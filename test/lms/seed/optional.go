@@ -23,7 +23,8 @@ func (s *Seeder) chat(ctx context.Context, tx *database.DB) error {
 // badges fills the table of an added plugin, if the image has it.
 func (s *Seeder) badges(ctx context.Context, tx *database.DB) error {
 	return fillIfThere(ctx, tx, "badge_issued", []string{
-		"INSERT INTO {badge_issued} (badgeid, userid, courseid) SELECT 1 + id % 2, userid, courseid FROM {enrolments} WHERE id % 3 = 0",
+		`INSERT INTO {badge_issued} (badgeid, userid, courseid)
+			SELECT 1 + id % 2, userid, courseid FROM {enrolments} WHERE id % 3 = 0`,
 	})
 }
 

@@ -68,7 +68,8 @@ func (s *Server) quiz(w http.ResponseWriter, r *http.Request, u user) error {
 	}
 	var name string
 	var attempts int
-	err = s.DB.Row(r.Context(), `SELECT name, (SELECT count(*) FROM {quiz_attempts} a WHERE a.quizid = q.id AND a.userid = $2)
+	err = s.DB.Row(r.Context(), `SELECT name,
+			(SELECT count(*) FROM {quiz_attempts} a WHERE a.quizid = q.id AND a.userid = $2)
 		FROM {quizzes} q WHERE id = $1`, []any{id, u.id}, &name, &attempts)
 	if database.IsMissing(err) {
 		return errNotFound
