@@ -59,7 +59,8 @@ func removeMounts(l Layout) error {
 
 // removeState refuses a folder that is not a cluster's.
 func removeState(l Layout) error {
-	if _, err := os.Stat(l.State); errors.Is(err, os.ErrNotExist) {
+	// Gone already, or empty: an up that was killed at its first step.
+	if err := os.Remove(l.State); err == nil || errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
 	if _, err := os.Stat(l.Path("bin")); err != nil {

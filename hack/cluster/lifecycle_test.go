@@ -17,6 +17,16 @@ var lifecycle = flag.Bool("lifecycle", false, "start, kill and remove clusters o
 
 const lifecycleState = "/var/lib/gradus-lifecycle"
 
+func TestMain(m *testing.M) {
+	code := m.Run()
+	_ = os.Remove(programPath())
+	os.Exit(code)
+}
+
+func programPath() string {
+	return filepath.Join(os.TempDir(), fmt.Sprintf("gradus-cluster-test-%d", os.Getpid()))
+}
+
 // TestDownLeavesNothing kills parts of a cluster without warning, and demands
 // that down removes every trace all the same.
 func TestDownLeavesNothing(t *testing.T) {
@@ -88,7 +98,7 @@ func TestUpRepairs(t *testing.T) {
 // programFile builds this program once.
 func programFile(t *testing.T) string {
 	t.Helper()
-	path := filepath.Join(os.TempDir(), fmt.Sprintf("gradus-cluster-test-%d", os.Getpid()))
+	path := programPath()
 	if _, err := os.Stat(path); err == nil {
 		return path
 	}

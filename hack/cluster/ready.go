@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -16,6 +17,10 @@ var insecure = &http.Client{
 	Timeout:   2 * time.Second,
 	Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true},
 }
+
+// diesWithUs keeps an `up` that was killed from leaving clients behind, which
+// are in none of the cluster's cgroups.
+var diesWithUs = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 
 // answers asks a health endpoint.
 func answers(url string) func() error {
@@ -38,6 +43,7 @@ func containerdClient(l Layout, args ...string) (string, error) {
 	defer cancel()
 	all := append([]string{"--address", l.Path("run", "containerd.sock"), "--namespace", "k8s.io"}, args...)
 	command := exec.CommandContext(ctx, l.Program("ctr"), all...)
+	command.SysProcAttr = diesWithUs
 	var complaints strings.Builder
 	command.Stderr = &complaints
 	out, err := command.Output()
@@ -52,6 +58,7 @@ func kubectl(l Layout, input string, args ...string) (string, error) {
 	command := exec.Command(l.Program("kubectl"), args...)
 	command.Env = append(os.Environ(), "KUBECONFIG="+l.Kubeconfig("admin"))
 	command.Stdin = strings.NewReader(input)
+	command.SysProcAttr = diesWithUs
 	out, err := command.CombinedOutput()
 	if err != nil {
 		return string(out), fmt.Errorf("kubectl %s: %w: %s", strings.Join(args, " "), err, strings.TrimSpace(string(out)))
