@@ -47,6 +47,10 @@ func (r *runner) dispatch(ctx context.Context, a task.Action, p *evidence.Page) 
 		return r.hashTree(ctx, *a.HashTree, p)
 	case a.CopyTree != nil:
 		return tree.Copy(ctx, *a.CopyTree, p)
+	case a.LinkTree != nil:
+		return tree.Link(ctx, *a.LinkTree, p)
+	case a.Clear != nil:
+		return tree.Clear(ctx, *a.Clear, p)
 	case a.Probe != nil:
 		return probe.Run(ctx, *a.Probe, p)
 	}

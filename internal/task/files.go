@@ -70,3 +70,20 @@ type CopyTree struct {
 	// Update replaces files that changed (Manifested trees only): size or time differ.
 	Update bool `json:"update,omitempty"`
 }
+
+// LinkTree makes a tree of symbolic links to a base that the copy mounts
+// read-only, with directories of its own for new files.
+type LinkTree struct {
+	// Base is the tree as the agent sees it; Target how the LMS will see it (default the same).
+	Base   string   `json:"base"`
+	Target string   `json:"target,omitempty"`
+	To     string   `json:"to"`
+	Skip   []string `json:"skip,omitempty"`
+}
+
+// Clear empties directories of a copy: caches and sessions that are not to
+// come along. The directories themselves stay.
+type Clear struct {
+	Root  string   `json:"root"`
+	Paths []string `json:"paths"`
+}

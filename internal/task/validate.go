@@ -113,6 +113,10 @@ func (a Action) validate() error {
 		return join(absolute("hashTree.root", a.HashTree.Root), treeKind("hashTree", a.HashTree.Kind, a.HashTree.Algorithm))
 	case a.CopyTree != nil:
 		return a.CopyTree.validate()
+	case a.LinkTree != nil:
+		return join(absolute("linkTree.base", a.LinkTree.Base), absolute("linkTree.to", a.LinkTree.To))
+	case a.Clear != nil:
+		return a.Clear.validate()
 	case a.Probe != nil:
 		return a.Probe.validate()
 	}
@@ -187,6 +191,19 @@ func (c *CopyTree) validate() error {
 	}
 	return join(absolute("copyTree.from", c.From), absolute("copyTree.to", c.To),
 		treeKind("copyTree", c.Kind, c.Algorithm))
+}
+
+// validate lets nothing be emptied but named directories below the root.
+func (c *Clear) validate() error {
+	if len(c.Paths) == 0 {
+		return errors.New("clear.paths: is empty")
+	}
+	for i, path := range c.Paths {
+		if !filepath.IsLocal(path) || filepath.Clean(path) == "." {
+			return fmt.Errorf("clear.paths[%d] %q: must be a directory below the root", i, path)
+		}
+	}
+	return absolute("clear.root", c.Root)
 }
 
 func (p *Probe) validate() error {

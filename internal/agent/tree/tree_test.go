@@ -193,3 +193,46 @@ func TestReferences(t *testing.T) {
 		t.Errorf("error is %v", err)
 	}
 }
+
+func TestLinkLeavesTheBaseAlone(t *testing.T) {
+	base, to := blobs(t, 20), t.TempDir()
+	spec := task.LinkTree{Base: base, To: to}
+	must(t, Link(context.Background(), spec, page(t)))
+	added := blob(t, to, "a new file of the copy")
+	blob(t, base, "later")
+	p := page(t)
+	must(t, Link(context.Background(), spec, p))
+	if n := p.Result().Facts["x.linked"]; n != "1" {
+		t.Errorf("the second run linked %s", n)
+	}
+	if fi, err := os.Lstat(added); err != nil || !fi.Mode().IsRegular() {
+		t.Errorf("the copy's own file is %v, %v", fi, err)
+	}
+	q := page(t)
+	must(t, Hash(context.Background(), task.HashTree{Root: base, Kind: task.ContentAddressed}, q))
+	if n := q.Result().Facts["x.files"]; n != "21" {
+		t.Errorf("the base has %s files", n)
+	}
+}
+
+func TestClearStaysWithin(t *testing.T) {
+	root, outside := t.TempDir(), t.TempDir()
+	must(t, os.WriteFile(filepath.Join(outside, "precious"), nil, 0o644))
+	must(t, os.MkdirAll(filepath.Join(root, "cache/a/b"), 0o755))
+	must(t, os.Symlink(outside, filepath.Join(root, "cache/link")))
+	must(t, os.Symlink(outside, filepath.Join(root, "away")))
+	must(t, os.WriteFile(filepath.Join(root, "keep"), nil, 0o644))
+	p := page(t)
+	must(t, Clear(context.Background(), task.Clear{Root: root, Paths: []string{"cache", "none"}}, p))
+	if err := Clear(context.Background(), task.Clear{Root: root, Paths: []string{"away"}}, page(t)); err == nil {
+		t.Error("a link was followed")
+	}
+	for _, f := range []string{filepath.Join(outside, "precious"), filepath.Join(root, "keep"), filepath.Join(root, "cache")} {
+		if _, err := os.Stat(f); err != nil {
+			t.Error(err)
+		}
+	}
+	if n := p.Result().Facts["x.removed"]; n != "2" {
+		t.Errorf("removed %s", n)
+	}
+}
