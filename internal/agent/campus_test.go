@@ -160,7 +160,11 @@ func TestCampusIsUpgradedByItsProfile(t *testing.T) {
 	}
 	s.sql("lms", "INSERT INTO cmp_config (name, value) VALUES ('upgraderunning', extract(epoch FROM now() + interval '1 minute')::bigint::text)")
 	fails(t, s.job("2.0", s.built(s.profile.UpgradeTask(s.params))), "UpgradeLocked")
-	s.sql("lms", "DELETE FROM cmp_config WHERE name = 'upgraderunning'")
+	after := s.job("2.0", s.built(s.profile.AftermathTask(s.params)))
+	if after.Facts["still.running"] != "0" || after.Facts["lock.until"] == "" || after.Facts["version.database"] != "2.0" {
+		t.Errorf("facts after a kill are %v", after.Facts)
+	}
+	succeeds(t, s.job("2.0", s.built(s.profile.StaleLockTask(s.params, s.params.DataRoot))))
 
 	succeeds(t, s.job("2.0", s.built(s.profile.UpgradeTask(s.params))))
 	for _, v := range []profile.VerbName{profile.DrainVerb, profile.CheckVerb, profile.CachesVerb, profile.AfterwardsVerb} {
@@ -168,8 +172,7 @@ func TestCampusIsUpgradedByItsProfile(t *testing.T) {
 			t.Errorf("%s: %s: %s", v, r.Reason, r.Message)
 		}
 	}
-	after := s.job("2.0", s.built(s.profile.CountTask(s.params, equal, orphans, nil)))
-	succeeds(t, after)
+	succeeds(t, s.job("2.0", s.built(s.profile.CountTask(s.params, equal, orphans, nil))))
 	undo, _, err := s.profile.UndoTask(profile.MaintenanceVerb, s.params)
 	must(t, err)
 	succeeds(t, s.job("2.0", undo))

@@ -179,15 +179,19 @@ func TestTheWebRootMovesWithTheRelease(t *testing.T) {
 func TestBuildersOfBackups(t *testing.T) {
 	p := load(t, "campus")
 	for name, build := range map[string]func() (task.Task, Image, error){
-		"dump":     func() (task.Task, Image, error) { return p.DumpTask(params, "/backup", "b1") },
-		"verify":   func() (task.Task, Image, error) { return p.VerifyDumpTask(params, "/backup", "b1", "/scratch") },
-		"recover":  func() (task.Task, Image, error) { return p.RecoverTask(params, "/data", "campus", nil) },
-		"hash":     func() (task.Task, Image, error) { return p.HashFilesTask(params, "/files", true, 0, Throttle{}) },
-		"copy":     func() (task.Task, Image, error) { return p.CopyFilesTask(params, "/files", "/copy", 0, 1, Throttle{}) },
-		"count":    func() (task.Task, Image, error) { return p.CountTask(params, nil, nil, nil) },
-		"smoke":    func() (task.Task, Image, error) { return p.SmokeTask(params, time.Minute) },
-		"version":  func() (task.Task, Image, error) { return p.VersionTask(params, "2.0") },
-		"sessions": func() (task.Task, Image, error) { return p.SessionsTask(params, time.Minute) },
+		"dump":       func() (task.Task, Image, error) { return p.DumpTask(params, "/backup", "b1") },
+		"verify":     func() (task.Task, Image, error) { return p.VerifyDumpTask(params, "/backup", "b1", "/scratch") },
+		"recover":    func() (task.Task, Image, error) { return p.RecoverTask(params, "/data", "campus", nil) },
+		"hash":       func() (task.Task, Image, error) { return p.HashFilesTask(params, "/files", true, 0, Throttle{}) },
+		"copy":       func() (task.Task, Image, error) { return p.CopyFilesTask(params, "/files", "/copy", 0, 1, Throttle{}) },
+		"count":      func() (task.Task, Image, error) { return p.CountTask(params, nil, nil, nil) },
+		"smoke":      func() (task.Task, Image, error) { return p.SmokeTask(params, time.Minute) },
+		"version":    func() (task.Task, Image, error) { return p.VersionTask(params, "2.0") },
+		"sessions":   func() (task.Task, Image, error) { return p.SessionsTask(params, time.Minute) },
+		"aftermath":  func() (task.Task, Image, error) { return p.AftermathTask(params) },
+		"stale lock": func() (task.Task, Image, error) { return p.StaleLockTask(params, "/files") },
+		"clear":      func() (task.Task, Image, error) { return p.ClearCopyTask(params, "/files") },
+		"link":       func() (task.Task, Image, error) { return p.LinkBaseTask(params, "/base", "/lms/base", "/files") },
 		"restore": func() (task.Task, Image, error) {
 			return p.RestoreTask(params, task.Restore{Database: task.Database{Name: "postgres"}, Into: "r1", Dir: "/backup", Name: "b1"})
 		},
