@@ -128,10 +128,8 @@ func storage(l Layout, pool string) []program {
 	driver := []string{
 		"-node", nodeName, "-pool", l.Path("pool"), "-engine", pool,
 		"-registrations", l.Path("kubelet", "plugins_registry"),
+		"-freezer", freezerRoot(l),
 		"-driver", driverSnapshots + "=" + snapshots, "-driver", driverPlain + "=" + plain + ",nosnapshots",
-	}
-	if pool == poolCopy {
-		driver = append(driver, "-freezer", freezerRoot(l))
 	}
 	provisioner := func(name, socket string) program {
 		return program{

@@ -44,9 +44,7 @@ spec: {request: {{.Request}}, signerName: kubernetes.io/kube-apiserver-client, u
 	must(t, "delete", "csr", ns)
 }
 
-func TestAdmissionPoliciesWork(t *testing.T) {
-	ns := namespace(t, "policies")
-	apply(t, `
+const policiesText = `
 apiVersion: admissionregistration.k8s.io/v1
 kind: ValidatingAdmissionPolicy
 metadata: {name: {{.}}}
@@ -78,7 +76,11 @@ apiVersion: admissionregistration.k8s.io/v1
 kind: MutatingAdmissionPolicyBinding
 metadata: {name: {{.}}}
 spec: {policyName: {{.}}}
-`, ns)
+`
+
+func TestAdmissionPoliciesWork(t *testing.T) {
+	ns := namespace(t, "policies")
+	apply(t, policiesText, ns)
 	t.Cleanup(func() {
 		for _, kind := range []string{"validatingadmissionpolicybinding", "validatingadmissionpolicy", "mutatingadmissionpolicybinding", "mutatingadmissionpolicy"} {
 			if _, err := kubectl("", "delete", kind, ns); err != nil {

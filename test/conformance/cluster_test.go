@@ -21,10 +21,7 @@ const (
 	limit      = 2 * time.Minute
 )
 
-var (
-	snapshots = flag.Int("snapshots", 200, "snapshots to take under load")
-	unsynced  = flag.Bool("unsynced", false, "let the writer under load not sync its records; no storage promises a prefix then")
-)
+var snapshots = flag.Int("snapshots", 200, "snapshots to take under load")
 
 func state() string {
 	if folder := os.Getenv("GRADUS_CLUSTER_STATE"); folder != "" {

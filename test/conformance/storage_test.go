@@ -25,6 +25,9 @@ apiVersion: snapshot.storage.k8s.io/v1
 kind: VolumeSnapshot
 metadata: {name: {{.Name}}, namespace: {{.Namespace}}}
 spec:
+  {{- with .Class}}
+  volumeSnapshotClassName: {{.}}
+  {{- end}}
   source: {persistentVolumeClaimName: {{.Claim}}}
 `
 

@@ -12,10 +12,12 @@ import (
 )
 
 // engine makes and removes trees. Clone's result is the source at one moment,
-// however busy the source is. Callers hold locks; trees are named by handles.
+// however busy the source is: all that was synced before, nothing synced after.
+// If frozen, what was written and not synced is in order, too. Callers hold
+// locks; trees are named by handles.
 type engine interface {
 	Create(tree string) error
-	Clone(source, tree string) error
+	Clone(source, tree string, frozen bool) error
 	Delete(tree string) error
 }
 
@@ -26,7 +28,9 @@ const (
 )
 
 // btrfs makes each tree a subvolume: a clone is atomic and shares its blocks.
-type btrfs struct{}
+// It flushes file after file first, so that of two unsynced writes the later
+// may be in it without the earlier, as with any disk; unless nobody writes.
+type btrfs struct{ freezer *freezer }
 
 // createArgs and cloneArgs are the kernel's btrfs_ioctl_vol_args and _v2.
 type createArgs struct {
@@ -51,12 +55,23 @@ func (btrfs) Create(tree string) error {
 	return nil
 }
 
-func (btrfs) Clone(source, tree string) error {
+func (b btrfs) Clone(source, tree string, frozen bool) (err error) {
 	origin, err := os.Open(source)
 	if err != nil {
 		return fmt.Errorf("open subvolume: %w", err)
 	}
 	defer origin.Close()
+	if frozen {
+		// Most is flushed before, so that the freeze is short.
+		if err := unix.Syncfs(int(origin.Fd())); err != nil {
+			return fmt.Errorf("sync subvolume %s: %w", source, err)
+		}
+		thaw, err := b.freezer.freeze(source)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, thaw()) }()
+	}
 	args := cloneArgs{fd: int64(origin.Fd())}
 	copy(args.name[:], filepath.Base(tree))
 	if err := control(filepath.Dir(tree), subvolumeClone, unsafe.Pointer(&args)); err != nil {
@@ -95,7 +110,7 @@ func (copier) Create(tree string) error {
 	return os.Mkdir(tree, 0o755)
 }
 
-func (c copier) Clone(source, tree string) (err error) {
+func (c copier) Clone(source, tree string, _ bool) (err error) {
 	thaw, err := c.freezer.freeze(source)
 	if err != nil {
 		return err

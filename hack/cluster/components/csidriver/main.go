@@ -36,7 +36,7 @@ func main() {
 	flag.StringVar(&s.pool, "pool", "", "folder of the volumes and snapshots")
 	flag.StringVar(&s.registrations, "registrations", "", "the kubelet's plugins_registry; empty: do not register")
 	flag.StringVar(&s.engine, "engine", "btrfs", "btrfs, or copy")
-	flag.StringVar(&s.freezer, "freezer", "", "cgroup below which the copy engine freezes pods; empty: no freezing")
+	flag.StringVar(&s.freezer, "freezer", "", "cgroup below which pods are frozen; empty: no freezing")
 	flag.Func("driver", "NAME=SOCKET[,nosnapshots]; may be repeated", func(value string) error {
 		s.drivers = append(s.drivers, value)
 		return nil
@@ -52,12 +52,12 @@ func run(s settings) error {
 	if _, err := os.Stat(filepath.Join(s.pool, poolMarker)); err != nil {
 		return fmt.Errorf("open pool %s: %w", s.pool, errNoPool)
 	}
-	var e engine = btrfs{}
+	freezer := &freezer{root: s.freezer, ledger: filepath.Join(s.pool, "frozen")}
+	if err := freezer.thawAll(); err != nil {
+		return err
+	}
+	var e engine = btrfs{freezer: freezer}
 	if s.engine == "copy" {
-		freezer := &freezer{root: s.freezer, ledger: filepath.Join(s.pool, "frozen")}
-		if err := freezer.thawAll(); err != nil {
-			return err
-		}
 		e = copier{freezer: freezer}
 	}
 	failed := make(chan error, 2*len(s.drivers))

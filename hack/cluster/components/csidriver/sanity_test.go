@@ -53,9 +53,10 @@ func runSanity(t *testing.T, engineName, pool string) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(run) })
-	var e engine = btrfs{}
+	f := &freezer{ledger: filepath.Join(pool, "frozen")}
+	var e engine = btrfs{freezer: f}
 	if engineName == "copy" {
-		e = copier{freezer: &freezer{ledger: filepath.Join(pool, "frozen")}}
+		e = copier{freezer: f}
 	}
 	socket := filepath.Join(run, "csi.sock")
 	if err := start(settings{node: "node", pool: pool}, "sanity.test="+socket, e, make(chan error, 1)); err != nil {

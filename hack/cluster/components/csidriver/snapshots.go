@@ -10,6 +10,9 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
+// frozenParameter of a VolumeSnapshotClass asks for pods to be frozen.
+const frozenParameter = "frozen"
+
 func (d *driver) CreateSnapshot(ctx context.Context, request *csi.CreateSnapshotRequest) (*csi.CreateSnapshotResponse, error) {
 	if !d.snapshots {
 		return nil, status.Error(codes.Unimplemented, "this driver makes no snapshots")
@@ -19,7 +22,7 @@ func (d *driver) CreateSnapshot(ctx context.Context, request *csi.CreateSnapshot
 	}
 	wanted := entry{
 		Handle: d.store.handleOf(snapshotPrefix, request.GetName()), Name: request.GetName(),
-		Source: request.GetSourceVolumeId(),
+		Source: request.GetSourceVolumeId(), Frozen: request.GetParameters()[frozenParameter] == "true",
 	}
 	// A snapshot outlives its source, so the source need not exist when the
 	// snapshot does.

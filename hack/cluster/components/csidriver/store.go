@@ -33,6 +33,8 @@ type entry struct {
 	Handle, Name, Source string
 	Size                 int64
 	Created              time.Time
+	// Frozen asks for the pods to be stopped meanwhile.
+	Frozen bool `json:"-"`
 }
 
 // store keeps the trees and entries of one driver name.
@@ -166,7 +168,7 @@ func (s *store) fill(wanted entry) error {
 		if _, err := s.read(wanted.Source); err != nil {
 			return err
 		}
-		return s.engine.Clone(s.tree(wanted.Source), tree)
+		return s.engine.Clone(s.tree(wanted.Source), tree, wanted.Frozen)
 	}
 	if err := s.engine.Create(tree); err != nil {
 		return err
