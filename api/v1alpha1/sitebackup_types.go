@@ -29,10 +29,12 @@ type BackupCopy struct {
 	// location by the Site's name for it.
 	// +required
 	// +kubebuilder:validation:MaxLength=40
+	// +kubebuilder:validation:MinLength=1
 	Location string `json:"location,omitempty"`
 	// failureDomain of the location.
 	// +required
 	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:MinLength=1
 	FailureDomain string `json:"failureDomain,omitempty"`
 	// holds is Database or Files.
 	// +required
@@ -40,14 +42,21 @@ type BackupCopy struct {
 	// volume by the Site's name; "database" for the database's own.
 	// +required
 	// +kubebuilder:validation:MaxLength=40
+	// +kubebuilder:validation:MinLength=1
 	Volume string `json:"volume,omitempty"`
 	// snapshot is the VolumeSnapshot, where the copy is one.
 	// +optional
 	Snapshot *SnapshotRef `json:"snapshot,omitempty"`
-	// path on the location's volume, where the copy is a dump or a tree.
+	// path on the location's volume, where the copy is a dump (without the
+	// ending of its files) or a tree.
 	// +optional
 	// +kubebuilder:validation:MaxLength=512
 	Path string `json:"path,omitempty"`
+	// base is the path of the append-only parts of a tree, which all backups of
+	// the site share: path and base together are the volume.
+	// +optional
+	// +kubebuilder:validation:MaxLength=512
+	Base string `json:"base,omitempty"`
 	// digest is sha256:<hex> of the dump, or of the tree's manifest.
 	// +optional
 	// +kubebuilder:validation:MaxLength=71
@@ -75,31 +84,37 @@ type SnapshotRef struct {
 	// name of the VolumeSnapshot in the Site's namespace.
 	// +required
 	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:MinLength=1
 	Name string `json:"name,omitempty"`
 	// uid of the VolumeSnapshot.
 	// +required
 	// +kubebuilder:validation:MaxLength=64
+	// +kubebuilder:validation:MinLength=1
 	UID string `json:"uid,omitempty"`
 	// claimName of the source.
 	// +required
 	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:MinLength=1
 	ClaimName string `json:"claimName,omitempty"`
 	// storageClassName of the source claim.
 	// +required
 	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:MinLength=1
 	StorageClassName string `json:"storageClassName,omitempty"`
 	// capacity of the source claim's volume, such as 8Gi.
 	// +required
 	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:MinLength=1
 	Capacity string `json:"capacity,omitempty"`
 }
 
 // SiteBackupStatus says what was copied and what was proven.
 type SiteBackupStatus struct {
-	// conditions: Ready (over), Reconciling, Stalled, Verified (restored and compared).
+	// conditions are Ready (over), Reconciling, Stalled, Verified (restored and compared).
 	// +optional
 	// +listType=map
 	// +listMapKey=type
+	// +kubebuilder:validation:MaxItems=16
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 	// copies in their locations.
 	// +optional
@@ -149,10 +164,13 @@ type SiteBackupStatus struct {
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
 type SiteBackup struct {
 	metav1.TypeMeta `json:",inline"`
+	// metadata of the object.
 	// +optional
 	metav1.ObjectMeta `json:"metadata,omitempty"`
+	// spec is what is wanted.
 	// +required
 	Spec SiteBackupSpec `json:"spec,omitzero"`
+	// status is what Gradus saw and did.
 	// +optional
 	// +kubebuilder:default:={"observedGeneration":-1}
 	Status SiteBackupStatus `json:"status,omitempty"`

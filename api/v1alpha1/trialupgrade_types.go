@@ -21,7 +21,7 @@ type UpgradeSpec struct {
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=16
 	Hops []Hop `json:"hops,omitempty"`
-	// releases, one for the target version of every hop.
+	// releases hold one for the target version of every hop.
 	// +required
 	// +listType=map
 	// +listMapKey=version
@@ -56,11 +56,22 @@ type TrialUpgradeSpec struct {
 
 // TrialUpgradeStatus is the trial's report.
 type TrialUpgradeStatus struct {
-	// conditions: Ready (over), Reconciling, Stalled, Passed (the verdict).
+	// conditions are Ready (over), Reconciling, Stalled, Passed (the verdict).
 	// +optional
 	// +listType=map
 	// +listMapKey=type
+	// +kubebuilder:validation:MaxItems=16
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
+	// after are the counts of the copy's database after the last hop.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=64
+	After []Count `json:"after,omitempty"`
+	// before are the counts of the copy's database before the first hop.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=64
+	Before []Count `json:"before,omitempty"`
 	// environment that held the copy.
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
@@ -75,6 +86,9 @@ type TrialUpgradeStatus struct {
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=16
 	Hops []HopResult `json:"hops,omitempty"`
+	// keptUntil is when a failed copy, kept for people to look at, goes.
+	// +optional
+	KeptUntil *metav1.Time `json:"keptUntil,omitempty"`
 	// observedGeneration is the generation that the conditions speak of; -1 before Gradus looked.
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
@@ -83,7 +97,8 @@ type TrialUpgradeStatus struct {
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=32
 	Parts []TimedPart `json:"parts,omitempty"`
-	// reportDigest is sha256:<hex> over verdict, hops, findings and counts.
+	// reportDigest is sha256:<hex> over verdict, hops, findings and counts; times
+	// are left out, so that two trials with the same outcome have the same digest.
 	// +optional
 	// +kubebuilder:validation:MaxLength=71
 	ReportDigest string `json:"reportDigest,omitempty"`
@@ -106,14 +121,18 @@ type TrialUpgradeStatus struct {
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Passed",type=string,JSONPath=`.status.conditions[?(@.type=="Passed")].status`
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
+// +kubebuilder:printcolumn:name="Kept Until",type=string,JSONPath=`.status.keptUntil`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
 type TrialUpgrade struct {
 	metav1.TypeMeta `json:",inline"`
+	// metadata of the object.
 	// +optional
 	metav1.ObjectMeta `json:"metadata,omitempty"`
+	// spec is what is wanted.
 	// +required
 	Spec TrialUpgradeSpec `json:"spec,omitzero"`
+	// status is what Gradus saw and did.
 	// +optional
 	// +kubebuilder:default:={"observedGeneration":-1}
 	Status TrialUpgradeStatus `json:"status,omitempty"`

@@ -2069,6 +2069,16 @@ func (in *TrialUpgradeStatus) DeepCopyInto(out *TrialUpgradeStatus) {
 			(*in)[i].DeepCopyInto(&(*out)[i])
 		}
 	}
+	if in.After != nil {
+		in, out := &in.After, &out.After
+		*out = make([]Count, len(*in))
+		copy(*out, *in)
+	}
+	if in.Before != nil {
+		in, out := &in.Before, &out.Before
+		*out = make([]Count, len(*in))
+		copy(*out, *in)
+	}
 	if in.Findings != nil {
 		in, out := &in.Findings, &out.Findings
 		*out = make([]Finding, len(*in))
@@ -2080,6 +2090,10 @@ func (in *TrialUpgradeStatus) DeepCopyInto(out *TrialUpgradeStatus) {
 		for i := range *in {
 			(*in)[i].DeepCopyInto(&(*out)[i])
 		}
+	}
+	if in.KeptUntil != nil {
+		in, out := &in.KeptUntil, &out.KeptUntil
+		*out = (*in).DeepCopy()
 	}
 	if in.Parts != nil {
 		in, out := &in.Parts, &out.Parts

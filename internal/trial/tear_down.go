@@ -1,0 +1,121 @@
+// Copyright The Gradus Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package trial
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gradus-lms/gradus/api/v1alpha1"
+	"github.com/gradus-lms/gradus/internal/pipeline"
+)
+
+// goneLimit is how long the removal of a copy may take before somebody is told.
+const goneLimit = 15 * time.Minute
+
+// tearDown removes the copy by UID. One that failed may be kept for people.
+var tearDown = pipeline.Step[View]{
+	Name:    "TearDown",
+	Finally: true,
+	Timeout: func(v View) time.Duration {
+		if keep := v.Trial.Spec.KeepOnFailure; keep != nil {
+			return keep.Duration + goneLimit
+		}
+		return goneLimit
+	},
+	Remove: func(v View, _ pipeline.At) []v1alpha1.ChildRef {
+		if v.kept() {
+			return nil
+		}
+		return v.copies()
+	},
+	Judge: func(v View, _ pipeline.At, seen pipeline.Seen) pipeline.Verdict {
+		switch {
+		case v.kept():
+			until := v.Trial.Status.KeptUntil.UTC()
+			return pipeline.Wait("KeptForPeople", "StagingEnvironment %s failed and is kept until %s",
+				v.Trial.Status.Environment, until.Format(time.RFC3339)).By(until)
+		case seen.Left > 0:
+			return pipeline.Wait("TearingDown", "the copy is being removed")
+		}
+		return pipeline.Pass("the copy is removed")
+	},
+}
+
+// proveGone looks for what a copy can leave, wherever it could be.
+var proveGone = pipeline.Step[View]{
+	Name:    "ProveGone",
+	Finally: true,
+	Needs:   []string{"TearDown"},
+	Timeout: func(View) time.Duration { return goneLimit },
+	Judge: func(v View, _ pipeline.At, seen pipeline.Seen) pipeline.Verdict {
+		if !v.Looked {
+			return pipeline.Wait("TearingDown", "looking for what the copy left").By(seen.Now.Add(time.Second))
+		}
+		if left := v.remains(); len(left) > 0 {
+			return pipeline.Wait("TearingDown", "still there: %s", strings.Join(left, ", ")).By(seen.Now.Add(5 * time.Second))
+		}
+		return pipeline.Pass("no namespace, no alias of a snapshot and no environment is left")
+	},
+}
+
+func (v View) remains() []string {
+	left := slices.Clone(v.Remains)
+	for _, env := range v.Environments {
+		left = append(left, "StagingEnvironment "+env.Name)
+	}
+	slices.Sort(left)
+	return left
+}
+
+// copies gives every copy that this trial made: those that the ledger knows,
+// and those of earlier attempts, found by their owner's UID.
+func (v View) copies() []v1alpha1.ChildRef {
+	var refs []v1alpha1.ChildRef
+	for _, entry := range v.Trial.Status.Steps {
+		for _, child := range entry.Children {
+			if child.Kind == "StagingEnvironment" {
+				refs = append(refs, child)
+			}
+		}
+	}
+	for _, env := range v.Environments {
+		if !slices.ContainsFunc(refs, func(c v1alpha1.ChildRef) bool { return c.UID == env.UID }) {
+			refs = append(refs, v1alpha1.ChildRef{Kind: "StagingEnvironment", Namespace: env.Namespace, Name: env.Name, UID: env.UID})
+		}
+	}
+	return refs
+}
+
+// Reopen lets the removal run again when a copy stands that it does not know:
+// a failed step was retried after the removal was over.
+func Reopen(v View) {
+	for i := range v.Trial.Status.Steps {
+		entry := &v.Trial.Status.Steps[i]
+		final := entry.Name == tearDown.Name || entry.Name == proveGone.Name
+		over := entry.State == v1alpha1.StepPassed || entry.State == v1alpha1.StepFailed
+		if final && over && len(v.Environments) > 0 {
+			*entry = v1alpha1.StepStatus{Name: entry.Name, State: v1alpha1.StepPending, Attempt: entry.Attempt}
+		}
+	}
+}
+
+// Conclude says where the trial stands as a whole. While a failed copy is kept
+// the trial is over: its report is in, and only the calendar is awaited.
+func Conclude(t *v1alpha1.TrialUpgrade, v pipeline.Verdict) pipeline.Verdict {
+	known, passed := Verdict(t)
+	moving := v.State == v1alpha1.StepRunning || v.State == v1alpha1.StepWaiting
+	switch {
+	case v.State == v1alpha1.StepPassed && !known:
+		return pipeline.Fail("NoVerdict", "the trial ended without a verdict")
+	case v.State == v1alpha1.StepPassed && passed:
+		return pipeline.Verdict{State: v.State, Reason: "TrialPassed", Message: "the upgrade passed, and the copy is gone"}
+	case v.State == v1alpha1.StepPassed:
+		return pipeline.Verdict{State: v.State, Reason: "TrialFailed", Message: "the upgrade did not pass, and the copy is gone"}
+	case moving && known && !passed && t.Status.KeptUntil != nil:
+		return pipeline.Verdict{State: v1alpha1.StepPassed, Reason: "TrialFailed", Message: v.Message, Until: v.Until}
+	}
+	return v
+}
