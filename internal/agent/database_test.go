@@ -23,7 +23,7 @@ var counts = map[string]string{
 
 func (w *world) dump(dir, name string) task.Action {
 	return task.Action{Name: "dump", Dump: &task.Dump{Database: w.database("campus", "reader"), Dir: dir, Name: name,
-		Queries: counts, BinDir: pgBin}}
+		Queries: counts}}
 }
 
 func TestDumpRestoreRename(t *testing.T) {
@@ -52,7 +52,7 @@ func TestDumpRestoreRename(t *testing.T) {
 	}
 
 	restore := task.Action{Name: "restore", Restore: &task.Restore{Database: w.database("postgres", "owner"),
-		Into: "campus_r1", Dir: dir, Name: "b1", Queries: counts, Readers: []string{"campus_reader"}, BinDir: pgBin}}
+		Into: "campus_r1", Dir: dir, Name: "b1", Queries: counts, Readers: []string{"campus_reader"}}}
 	r, _ = w.do(stranger, restore)
 	succeeds(t, r)
 	if v := w.one("campus_r1", "SHOW search_path"); v != `"$user", public` {
@@ -95,7 +95,7 @@ func TestVerifyDump(t *testing.T) {
 	w := newWorld(t)
 	dir := w.path("backup", nobody)
 	verify := task.Action{Name: "verify", VerifyDump: &task.VerifyDump{Dir: dir, Name: "b1", ScratchDir: w.path("scratch", nobody),
-		Queries: counts, BinDir: pgBin}}
+		Queries: counts}}
 	r, _ := w.do(nobody, w.dump(dir, "b1"), verify)
 	succeeds(t, r)
 	if r.Facts["verify.users"] != "500" {
@@ -181,7 +181,7 @@ func TestRecover(t *testing.T) {
 	w.as(nobody, "/bin/cp", "-a", filepath.Join(w.dir, "data")+"/.", clone)
 	must(t, os.WriteFile(filepath.Join(clone, "standby.signal"), nil, 0o644))
 	rec := func(expect string) task.Action {
-		return task.Action{Name: "recover", Recover: &task.Recover{DataDir: clone, BinDir: pgBin, Actions: []task.Action{
+		return task.Action{Name: "recover", Recover: &task.Recover{DataDir: clone, Actions: []task.Action{
 			{Name: "count", Count: &task.Count{Database: task.Database{Name: "campus"}, Queries: counts, Sequences: true,
 				Expect: map[string]string{"users": expect}}}}}}
 	}

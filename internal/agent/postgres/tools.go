@@ -16,7 +16,7 @@ import (
 	"github.com/gradus-lms/gradus/internal/task"
 )
 
-// homes are where images keep the server's programs when they are not in PATH.
+// homes are where images keep the server's programs.
 var homes = []string{"/usr/lib/postgresql/*/bin", "/usr/local/bin", "/usr/local/pgsql/bin",
 	"/opt/bitnami/postgresql/bin", "/usr/pgsql-*/bin", "/usr/libexec/postgresql*", "/usr/bin"}
 
@@ -28,13 +28,15 @@ func findTools(dir, program string, major int) (string, error) {
 	if dir != "" {
 		candidates = []string{filepath.Join(dir, program)}
 	} else {
-		if p, err := exec.LookPath(program); err == nil && major == 0 {
-			return p, nil
-		}
 		for _, h := range homes {
 			found, _ := filepath.Glob(filepath.Join(h, program))
-			sort.Sort(sort.Reverse(sort.StringSlice(found)))
+			// The newest first: its tools understand all older servers.
+			sort.SliceStable(found, func(i, j int) bool { return pathMajor(found[i]) > pathMajor(found[j]) })
 			candidates = append(candidates, found...)
+		}
+		// PATH comes last: Debian has a wrapper there that wants to know of a cluster.
+		if p, err := exec.LookPath(program); err == nil {
+			candidates = append(candidates, p)
 		}
 	}
 	seen := []string{}
@@ -52,6 +54,14 @@ func findTools(dir, program string, major int) (string, error) {
 		return "", task.Fail("ServerVersionUnfit", "the image has PostgreSQL %s and the data needs %d", strings.Join(seen, ", "), major)
 	}
 	return "", task.Fail("ProgramMissing", "the image has no %s; use the image of the database server", program)
+}
+
+var number = regexp.MustCompile(`\d+`)
+
+// pathMajor is the first number in a path such as /usr/lib/postgresql/15/bin.
+func pathMajor(path string) int {
+	n, _ := strconv.Atoi(number.FindString(path))
+	return n
 }
 
 func programMajor(path string) int {

@@ -57,7 +57,7 @@ func campus(t *testing.T) *httptest.Server {
 	return s
 }
 
-func probe(t *testing.T, password string, extra ...task.Request) (task.Result, error, string) {
+func probe(t *testing.T, password string, extra ...task.Request) (task.Result, string, error) {
 	t.Helper()
 	dir, log := t.TempDir(), &bytes.Buffer{}
 	file := filepath.Join(dir, "password")
@@ -76,18 +76,18 @@ func probe(t *testing.T, password string, extra ...task.Request) (task.Result, e
 			{Name: "dashboard", Path: "/my", Expect: task.Expect{Title: "^Dashboard$"}, Capture: map[string]string{"blob": "/file/([0-9a-f]{40})"}},
 			{Name: "file", Path: "/file/{blob}", Expect: task.Expect{BodySHA1: "{blob}"}},
 		}, extra...)}, book.Page("smoke"))
-	return book.Result(), err, log.String()
+	return book.Result(), log.String(), err
 }
 
 func TestLoginFlow(t *testing.T) {
-	r, err, _ := probe(t, "geheim")
+	r, _, err := probe(t, "geheim")
 	if err != nil || r.Facts["smoke.passed"] != "4" {
 		t.Errorf("%v %v", err, r)
 	}
 }
 
 func TestAWrongPasswordIsFoundAndWhatFollowsIsSkipped(t *testing.T) {
-	r, err, log := probe(t, "wrong-word")
+	r, log, err := probe(t, "wrong-word")
 	if task.ReasonOf(err, "") != task.CheckFailed {
 		t.Fatalf("error is %v", err)
 	}
@@ -120,7 +120,7 @@ func TestExpectations(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			c.request.Name, c.request.Fresh = "x", true
-			_, err, _ := probe(t, "geheim", c.request)
+			_, _, err := probe(t, "geheim", c.request)
 			if err == nil || !strings.Contains(err.Error(), c.says) {
 				t.Errorf("error is %v, want %q", err, c.says)
 			}
