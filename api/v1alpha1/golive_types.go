@@ -32,6 +32,7 @@ type GoLiveSpec struct {
 	// +required
 	// +kubebuilder:validation:MaxLength=71
 	// +kubebuilder:validation:Pattern=`^sha256:[0-9a-f]{64}$`
+	// +kubebuilder:validation:MinLength=1
 	Digest string `json:"digest,omitempty"`
 	// backupRef names the verified backup that is the way back until the fix point of this run.
 	// +required
@@ -54,6 +55,13 @@ type GoLiveSpec struct {
 	// +optional
 	// +default="RollBack"
 	OnFailure FailurePolicy `json:"onFailure,omitempty"`
+	// scale workloads before the site opens. Undone exactly, as every change with
+	// undo Always, when step Support of the plan is settled.
+	// +optional
+	// +listType=map
+	// +listMapKey=workload
+	// +kubebuilder:validation:MaxItems=16
+	Scale []WorkloadScale `json:"scale,omitempty"`
 	// look holds the upgraded site closed for users until gate Open is approved. Default Skip.
 	// +optional
 	// +default="Skip"
@@ -63,10 +71,11 @@ type GoLiveSpec struct {
 
 // GoLiveStatus is the timeline of the cutover and what it holds.
 type GoLiveStatus struct {
-	// conditions: Ready (over), Reconciling, Stalled, Succeeded.
+	// conditions are Ready (over), Reconciling, Stalled, Succeeded.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
+	// +kubebuilder:validation:MaxItems=16
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 	// after are the counts of the database after the upgrade.
 	// +optional
@@ -145,10 +154,13 @@ type GoLiveStatus struct {
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
 type GoLive struct {
 	metav1.TypeMeta `json:",inline"`
+	// metadata of the object.
 	// +optional
 	metav1.ObjectMeta `json:"metadata,omitempty"`
+	// spec is what is wanted.
 	// +required
 	Spec GoLiveSpec `json:"spec,omitzero"`
+	// status is what Gradus saw and did.
 	// +optional
 	// +kubebuilder:default:={"observedGeneration":-1}
 	Status GoLiveStatus `json:"status,omitempty"`

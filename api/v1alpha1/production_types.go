@@ -76,6 +76,7 @@ type ChangeTarget struct {
 	// name of the object.
 	// +required
 	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:MinLength=1
 	Name string `json:"name,omitempty"`
 	// uid of the object; set with the intent.
 	// +optional
@@ -87,10 +88,12 @@ type Change struct {
 	// id is unique in its journal.
 	// +required
 	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:MinLength=1
 	ID string `json:"id,omitempty"`
 	// step that asked for the change.
 	// +required
 	// +kubebuilder:validation:MaxLength=40
+	// +kubebuilder:validation:MinLength=1
 	Step string `json:"step,omitempty"`
 	// target is the live object.
 	// +required
@@ -140,9 +143,10 @@ type HeldLease struct {
 	// name of the Lease in the Site's namespace.
 	// +required
 	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:MinLength=1
 	Name string `json:"name,omitempty"`
 	// fence is the lease's transition count when it was taken.
-	// +required
+	// +optional
 	Fence int32 `json:"fence,omitempty"`
 	// point is Reversible or Committed.
 	// +required

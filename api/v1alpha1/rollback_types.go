@@ -61,6 +61,7 @@ type RollbackPrice struct {
 	// digest of this price; a confirmation binds to it.
 	// +required
 	// +kubebuilder:validation:MaxLength=71
+	// +kubebuilder:validation:MinLength=1
 	Digest string `json:"digest,omitempty"`
 	// lost rows by figure, written since the state to go back to.
 	// +optional
@@ -80,10 +81,11 @@ type RollbackPrice struct {
 
 // RollbackStatus says what the way back costs, holds and did.
 type RollbackStatus struct {
-	// conditions: Ready (over), Reconciling, Stalled, Waiting (for the confirmation), Succeeded.
+	// conditions are Ready (over), Reconciling, Stalled, Waiting (for the confirmation), Succeeded.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
+	// +kubebuilder:validation:MaxItems=16
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 	// after are the counts of the database that serves now.
 	// +optional
@@ -145,10 +147,13 @@ type RollbackStatus struct {
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
 type Rollback struct {
 	metav1.TypeMeta `json:",inline"`
+	// metadata of the object.
 	// +optional
 	metav1.ObjectMeta `json:"metadata,omitempty"`
+	// spec is what is wanted.
 	// +required
 	Spec RollbackSpec `json:"spec,omitzero"`
+	// status is what Gradus saw and did.
 	// +optional
 	// +kubebuilder:default:={"observedGeneration":-1}
 	Status RollbackStatus `json:"status,omitempty"`

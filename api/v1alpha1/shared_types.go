@@ -71,6 +71,7 @@ type StepStatus struct {
 	// name of the step; part of the API.
 	// +required
 	// +kubebuilder:validation:MaxLength=40
+	// +kubebuilder:validation:MinLength=1
 	Name string `json:"name,omitempty"`
 	// key of the part, where a step works on several things (volumes, hops).
 	// +optional
@@ -114,6 +115,7 @@ type ChildRef struct {
 	// kind of the object.
 	// +required
 	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:MinLength=1
 	Kind string `json:"kind,omitempty"`
 	// namespace of the object; empty in the owner's own.
 	// +optional
@@ -122,6 +124,7 @@ type ChildRef struct {
 	// name of the object.
 	// +required
 	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:MinLength=1
 	Name string `json:"name,omitempty"`
 	// uid that our Create returned.
 	// +required
@@ -133,6 +136,7 @@ type Evidence struct {
 	// name of the document.
 	// +required
 	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:MinLength=1
 	Name string `json:"name,omitempty"`
 	// configMap that holds it.
 	// +optional
@@ -141,6 +145,7 @@ type Evidence struct {
 	// digest is sha256:<hex> of the document.
 	// +required
 	// +kubebuilder:validation:MaxLength=71
+	// +kubebuilder:validation:MinLength=1
 	Digest string `json:"digest,omitempty"`
 	// size in bytes.
 	// +optional
@@ -167,6 +172,7 @@ type Finding struct {
 	// code is one CamelCase word, the same for the same cause.
 	// +required
 	// +kubebuilder:validation:MaxLength=64
+	// +kubebuilder:validation:MinLength=1
 	Code string `json:"code,omitempty"`
 	// component names the plugin, table, page or object concerned.
 	// +optional
@@ -175,6 +181,7 @@ type Finding struct {
 	// message is one sentence: what was seen and what to do.
 	// +required
 	// +kubebuilder:validation:MaxLength=1024
+	// +kubebuilder:validation:MinLength=1
 	Message string `json:"message,omitempty"`
 }
 
@@ -240,10 +247,12 @@ type Hop struct {
 	// from is the version before.
 	// +required
 	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:MinLength=1
 	From string `json:"from,omitempty"`
 	// to is the version after.
 	// +required
 	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:MinLength=1
 	To string `json:"to,omitempty"`
 	// reason says why the path takes this stop.
 	// +optional
@@ -276,9 +285,10 @@ type Count struct {
 	// name of the figure, from the profile.
 	// +required
 	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:MinLength=1
 	Name string `json:"name,omitempty"`
 	// value as the database gave it.
-	// +required
+	// +optional
 	// +kubebuilder:validation:MaxLength=64
 	Value string `json:"value,omitempty"`
 }
@@ -288,6 +298,7 @@ type TimedPart struct {
 	// name of the part.
 	// +required
 	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:MinLength=1
 	Name string `json:"name,omitempty"`
 	// measured time of this part in the latest trial.
 	// +optional

@@ -221,11 +221,13 @@ type Freeze struct {
 	// +required
 	// +kubebuilder:validation:MaxLength=10
 	// +kubebuilder:validation:Pattern=`^\d{4}-\d{2}-\d{2}$`
+	// +kubebuilder:validation:MinLength=1
 	From string `json:"from,omitempty"`
 	// to is the last day.
 	// +required
 	// +kubebuilder:validation:MaxLength=10
 	// +kubebuilder:validation:Pattern=`^\d{4}-\d{2}-\d{2}$`
+	// +kubebuilder:validation:MinLength=1
 	To string `json:"to,omitempty"`
 }
 

@@ -85,7 +85,7 @@ type SiteSpec struct {
 	// calendar holds for every plan of this site.
 	// +optional
 	Calendar Calendar `json:"calendar,omitzero"`
-	// probeAccount is a Secret with username and password of an account that
+	// probeAccountSecretRef names a Secret with username and password of an account that
 	// may do nothing but look; smoke tests sign in with it.
 	// +optional
 	ProbeAccount *LocalRef `json:"probeAccountSecretRef,omitempty"`
@@ -182,10 +182,11 @@ const (
 
 // SiteStatus is what Gradus last saw of the site.
 type SiteStatus struct {
-	// conditions: Ready (everything that the spec names exists), Reconciling, Stalled.
+	// conditions are Ready (everything that the spec names exists), Reconciling, Stalled.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
+	// +kubebuilder:validation:MaxItems=16
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 	// observedGeneration is the generation that the conditions speak of; -1 before Gradus looked.
 	// +optional
@@ -220,14 +221,17 @@ type RunningImage struct {
 	// workload by the Site's name for it.
 	// +required
 	// +kubebuilder:validation:MaxLength=40
+	// +kubebuilder:validation:MinLength=1
 	Workload string `json:"workload,omitempty"`
 	// container in its pod template.
 	// +required
 	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:MinLength=1
 	Container string `json:"container,omitempty"`
 	// image as the pod template names it.
 	// +required
 	// +kubebuilder:validation:MaxLength=512
+	// +kubebuilder:validation:MinLength=1
 	Image string `json:"image,omitempty"`
 	// imageID as the node reports it.
 	// +optional
@@ -253,10 +257,13 @@ type RunningImage struct {
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
 type Site struct {
 	metav1.TypeMeta `json:",inline"`
+	// metadata of the object.
 	// +optional
 	metav1.ObjectMeta `json:"metadata,omitempty"`
+	// spec is what is wanted.
 	// +required
 	Spec SiteSpec `json:"spec,omitzero"`
+	// status is what Gradus saw and did.
 	// +optional
 	// +kubebuilder:default:={"observedGeneration":-1}
 	Status SiteStatus `json:"status,omitempty"`

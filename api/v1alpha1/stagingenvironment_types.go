@@ -47,10 +47,11 @@ type StagingEnvironmentSpec struct {
 
 // StagingEnvironmentStatus says where the copy is and what was proven of it.
 type StagingEnvironmentStatus struct {
-	// conditions: Ready (usable now), Reconciling, Stalled.
+	// conditions are Ready (usable now), Reconciling, Stalled.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
+	// +kubebuilder:validation:MaxItems=16
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 	// address under which the copy serves, inside the cluster.
 	// +optional
@@ -131,10 +132,13 @@ type StagingEnvironmentStatus struct {
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
 type StagingEnvironment struct {
 	metav1.TypeMeta `json:",inline"`
+	// metadata of the object.
 	// +optional
 	metav1.ObjectMeta `json:"metadata,omitempty"`
+	// spec is what is wanted.
 	// +required
 	Spec StagingEnvironmentSpec `json:"spec,omitzero"`
+	// status is what Gradus saw and did.
 	// +optional
 	// +kubebuilder:default:={"observedGeneration":-1}
 	Status StagingEnvironmentStatus `json:"status,omitempty"`

@@ -40,6 +40,7 @@ type UpgradeApprovalSpec struct {
 	// +required
 	// +kubebuilder:validation:MaxLength=71
 	// +kubebuilder:validation:Pattern=`^sha256:[0-9a-f]{64}$`
+	// +kubebuilder:validation:MinLength=1
 	Digest string `json:"digest,omitempty"`
 	// decision is Approve, Reject or Override.
 	// +required
@@ -74,8 +75,10 @@ type UpgradeApprovalSpec struct {
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 type UpgradeApproval struct {
 	metav1.TypeMeta `json:",inline"`
+	// metadata of the object.
 	// +optional
 	metav1.ObjectMeta `json:"metadata,omitempty"`
+	// spec is what is wanted.
 	// +required
 	Spec UpgradeApprovalSpec `json:"spec,omitzero"`
 }

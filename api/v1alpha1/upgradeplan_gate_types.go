@@ -25,10 +25,12 @@ type GateStatus struct {
 	// name of the gate.
 	// +required
 	// +kubebuilder:validation:MaxLength=40
+	// +kubebuilder:validation:MinLength=1
 	Name string `json:"name,omitempty"`
 	// before is the step that the gate guards.
 	// +required
 	// +kubebuilder:validation:MaxLength=40
+	// +kubebuilder:validation:MinLength=1
 	Before string `json:"before,omitempty"`
 	// state is Closed (its subject is not complete), Waiting, Open, Rejected or Expired.
 	// +required
@@ -79,10 +81,12 @@ type CountedApproval struct {
 	// name of the UpgradeApproval.
 	// +required
 	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:MinLength=1
 	Name string `json:"name,omitempty"`
 	// approver as the API server knew them.
 	// +required
 	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:MinLength=1
 	Approver string `json:"approver,omitempty"`
 	// for is the group whose quorum it fills.
 	// +optional
@@ -98,16 +102,18 @@ type UncountedApproval struct {
 	// who gave it.
 	// +required
 	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:MinLength=1
 	Who string `json:"who,omitempty"`
 	// why it does not count.
 	// +required
 	// +kubebuilder:validation:MaxLength=256
+	// +kubebuilder:validation:MinLength=1
 	Why string `json:"why,omitempty"`
 }
 
 // RolloutStatus is the prediction and what became of it.
 type RolloutStatus struct {
-	// window in UTC.
+	// opens is the start of the window, in UTC.
 	// +optional
 	Opens *metav1.Time `json:"opens,omitempty"`
 	// closes in UTC.
@@ -124,10 +130,10 @@ type RolloutStatus struct {
 	// predictedBack is the way back with margin.
 	// +optional
 	PredictedBack *metav1.Duration `json:"predictedBack,omitempty"`
-	// latestStart: begun later, the outage does not fit.
+	// latestStart is the last moment to begin: begun later, the outage does not fit.
 	// +optional
 	LatestStart *metav1.Time `json:"latestStart,omitempty"`
-	// lastMomentBack: decided later, the way back does not fit.
+	// lastMomentBack is the last moment to turn: decided later, the way back does not fit.
 	// +optional
 	LastMomentBack *metav1.Time `json:"lastMomentBack,omitempty"`
 	// samples is how many passed trials the prediction rests on.

@@ -92,6 +92,7 @@ type WaitingFor struct {
 	// name of it: a gate, an issue, a window.
 	// +required
 	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:MinLength=1
 	Name string `json:"name,omitempty"`
 	// who must act.
 	// +optional
@@ -111,6 +112,7 @@ type CopyStatus struct {
 	// environment that holds the copy.
 	// +required
 	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:MinLength=1
 	Environment string `json:"environment,omitempty"`
 	// purpose of the copy.
 	// +required
@@ -132,10 +134,12 @@ type HeldStatus struct {
 	// kind of hold: Change or Lease.
 	// +required
 	// +kubebuilder:validation:MaxLength=40
+	// +kubebuilder:validation:MinLength=1
 	Kind string `json:"kind,omitempty"`
 	// what is held, in words.
 	// +required
 	// +kubebuilder:validation:MaxLength=512
+	// +kubebuilder:validation:MinLength=1
 	What string `json:"what,omitempty"`
 	// onCrash is LetGo or Hold.
 	// +required
@@ -148,12 +152,13 @@ type PluginStatus struct {
 	// component name.
 	// +required
 	// +kubebuilder:validation:MaxLength=100
+	// +kubebuilder:validation:MinLength=1
 	Component string `json:"component,omitempty"`
 	// version in the database.
 	// +optional
 	// +kubebuilder:validation:MaxLength=64
 	Version string `json:"version,omitempty"`
-	// added says whether the plugin was added to the product: Bundled or Added.
+	// source says whether the plugin was added to the product: Bundled or Added.
 	// +optional
 	// +kubebuilder:validation:Enum=Bundled;Added
 	Source string `json:"source,omitempty"`
@@ -168,12 +173,13 @@ type InventoryStatus struct {
 	// digest of the inventory's identity: versions, plugins, images; not sizes.
 	// +required
 	// +kubebuilder:validation:MaxLength=71
+	// +kubebuilder:validation:MinLength=1
 	Digest string `json:"digest,omitempty"`
 	// evidence that holds the inventory in full.
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
 	Evidence string `json:"evidence,omitempty"`
-	// version by source: disk, database, http.
+	// versions by source: disk, database, http.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=8
@@ -200,6 +206,7 @@ type PinnedRelease struct {
 	// version of the release.
 	// +required
 	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:MinLength=1
 	Version string `json:"version,omitempty"`
 	// containers with the images that will run, by digest where one is known.
 	// +optional
@@ -210,10 +217,11 @@ type PinnedRelease struct {
 
 // UpgradePlanStatus says where the plan stands, what it waits for and who must act.
 type UpgradePlanStatus struct {
-	// conditions: Ready, Reconciling, Stalled, Waiting, Complete.
+	// conditions are Ready, Reconciling, Stalled, Waiting, Complete.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
+	// +kubebuilder:validation:MaxItems=16
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 	// backup that the plan rests on.
 	// +optional
@@ -277,7 +285,7 @@ type UpgradePlanStatus struct {
 	// started is when step 3 began; target and site are frozen from then on.
 	// +optional
 	Started *metav1.Time `json:"started,omitempty"`
-	// steps: always the 18, in order.
+	// steps are always the 18, in order.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=18
@@ -289,7 +297,7 @@ type UpgradePlanStatus struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
 	Trial string `json:"trial,omitempty"`
-	// waitingFor: who must act, with the command to type.
+	// waitingFor says who must act, with the command to type.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=16

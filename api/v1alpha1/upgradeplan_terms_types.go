@@ -24,7 +24,7 @@ type DroppedPlugin struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=100
 	Component string `json:"component,omitempty"`
-	// because: why it may go.
+	// because says why it may go.
 	// +required
 	// +kubebuilder:validation:MinLength=3
 	// +kubebuilder:validation:MaxLength=512
@@ -57,11 +57,13 @@ type Window struct {
 	// +required
 	// +kubebuilder:validation:MaxLength=16
 	// +kubebuilder:validation:Pattern=`^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}$`
+	// +kubebuilder:validation:MinLength=1
 	Opens string `json:"opens,omitempty"`
 	// closes is a local time without an offset.
 	// +required
 	// +kubebuilder:validation:MaxLength=16
 	// +kubebuilder:validation:Pattern=`^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}$`
+	// +kubebuilder:validation:MinLength=1
 	Closes string `json:"closes,omitempty"`
 }
 

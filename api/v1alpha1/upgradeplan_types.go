@@ -19,34 +19,34 @@ type UpgradePlanSpec struct {
 	// stakeholders who are told. Default: Events on the plan only.
 	// +optional
 	Stakeholders Stakeholders `json:"stakeholders,omitempty"`
-	// changeControl: who must agree.
+	// changeControl says who must agree.
 	// +optional
 	ChangeControl ChangeControl `json:"changeControl,omitempty"`
-	// requirements: what people have decided about what the solver found.
+	// requirements hold what people have decided about what the solver found.
 	// +optional
 	Requirements Requirements `json:"requirements,omitempty"`
-	// upgrade: how the hops run.
+	// upgrade says how the hops run.
 	// +optional
 	Upgrade UpgradeTerms `json:"upgrade,omitempty"`
-	// rollout: when. Without a window the plan stops before step 15 and says so.
+	// rollout says when. Without a window the plan stops before step 15 and says so.
 	// +optional
 	Rollout Rollout `json:"rollout,omitempty"`
-	// backup: how fresh.
+	// backup says how fresh.
 	// +optional
 	Backup BackupTerms `json:"backup,omitempty"`
-	// trial: how long a failed copy is kept, how old a trial may be.
+	// trial says how long a failed copy is kept, how old a trial may be.
 	// +optional
 	Trial TrialTerms `json:"trial,omitempty"`
-	// staging: until when.
+	// staging says until when.
 	// +optional
 	Staging StagingTerms `json:"staging,omitempty"`
-	// infrastructure: capacity for the days after.
+	// infrastructure is capacity for the days after.
 	// +optional
 	Infrastructure Infrastructure `json:"infrastructure,omitempty"`
-	// goLive: strategy, what follows a failure.
+	// goLive gives the strategy and what follows a failure.
 	// +optional
 	GoLive GoLiveTerms `json:"goLive,omitempty"`
-	// support: how long the site is watched afterwards.
+	// support says how long the site is watched afterwards.
 	// +optional
 	Support SupportTerms `json:"support,omitempty"`
 }
@@ -60,7 +60,7 @@ type Target struct {
 	// +kubebuilder:validation:MaxLength=32
 	// +kubebuilder:validation:Pattern=`^[0-9]+(\.[0-9]+)*([-+][0-9A-Za-z.]+)?$`
 	Version string `json:"version,omitempty"`
-	// releases, one per stop; the solver picks, and names a stop for which none is given.
+	// releases for each stop; the solver picks, and names a stop for which none is given.
 	// +required
 	// +listType=map
 	// +listMapKey=version
@@ -197,10 +197,13 @@ type Quorum struct {
 // +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 40",message="the name of a plan may have 40 characters at most: names of its children are made of it"
 type UpgradePlan struct {
 	metav1.TypeMeta `json:",inline"`
+	// metadata of the object.
 	// +optional
 	metav1.ObjectMeta `json:"metadata,omitempty"`
+	// spec is what is wanted.
 	// +required
 	Spec UpgradePlanSpec `json:"spec,omitzero"`
+	// status is what Gradus saw and did.
 	// +optional
 	// +kubebuilder:default:={"observedGeneration":-1}
 	Status UpgradePlanStatus `json:"status,omitempty"`

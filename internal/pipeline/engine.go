@@ -10,7 +10,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
+	"slices"
 	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
@@ -46,6 +48,8 @@ type Reports interface {
 	Outcome(ctx context.Context, job *batchv1.Job) (JobOutcome, error)
 	// Keep writes the documents of a finished Job to immutable evidence.
 	Keep(ctx context.Context, owner Owner, step string, job *batchv1.Job, o JobOutcome) ([]v1alpha1.Evidence, error)
+	// Store keeps one document that Gradus wrote itself.
+	Store(ctx context.Context, owner Owner, step, name string, content []byte) (v1alpha1.Evidence, error)
 }
 
 // Production carries out changes to production; see internal/production.
@@ -240,6 +244,18 @@ func (e Engine) keep(ctx context.Context, owner Owner, entry *v1alpha1.StepStatu
 			return fmt.Errorf("keep evidence of Job %s: %w", job.Name, err)
 		}
 		entry.Evidence = append(entry.Evidence, kept...)
+	}
+	return nil
+}
+
+// write keeps the documents that a step wrote itself.
+func (e Engine) write(ctx context.Context, owner Owner, entry *v1alpha1.StepStatus, documents map[string][]byte) error {
+	for _, name := range slices.Sorted(maps.Keys(documents)) {
+		kept, err := e.Reports.Store(ctx, owner, entry.Name, name, documents[name])
+		if err != nil {
+			return err
+		}
+		entry.Evidence = append(entry.Evidence, kept)
 	}
 	return nil
 }

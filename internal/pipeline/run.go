@@ -65,7 +65,7 @@ func (w *walk[V]) pass(ctx context.Context, finally bool, until *time.Time) erro
 			continue
 		}
 		w.retry(&w.ledger[i], step)
-		if step.Finally != finally || settled(w.ledger[i].State) || !w.ready(step) || w.paused(w.ledger[i]) {
+		if step.Finally != finally || w.believed(step, w.ledger[i]) || !w.ready(step) || w.paused(w.ledger[i]) {
 			continue
 		}
 		if step.Each != nil && w.ledger[i].Key == "" && !w.spread(i, step) {
@@ -120,11 +120,17 @@ func (w *walk[V]) visit(ctx context.Context, step Step[V], entry *v1alpha1.StepS
 		}
 	}
 	if settled(verdict.State) {
+		entry.Evidence = nil
 		if err := w.engine.keep(ctx, w.owner, entry, seen); err != nil {
 			return Verdict{}, err
 		}
 		if step.Record != nil {
 			step.Record(w.view, at, seen)
+		}
+		if step.Documents != nil && done(verdict.State) {
+			if err := w.engine.write(ctx, w.owner, entry, step.Documents(w.view, at)); err != nil {
+				return Verdict{}, err
+			}
 		}
 	}
 	if verdict.State == v1alpha1.StepFailed && entry.Attempt < step.Attempts {
@@ -180,6 +186,11 @@ func (w *walk[V]) over() bool {
 	return true
 }
 
+// believed says whether an entry is not judged again.
+func (w *walk[V]) believed(step Step[V], entry v1alpha1.StepStatus) bool {
+	return settled(entry.State) && (entry.State != v1alpha1.StepFailed || !step.Repairable)
+}
+
 // paused says whether an entry must not start now.
 func (w *walk[V]) paused(entry v1alpha1.StepStatus) bool {
 	return entry.State == v1alpha1.StepPending && w.owner.GetAnnotations()[v1alpha1.PauseAnnotation] == "true"
@@ -233,11 +244,14 @@ func settled(s v1alpha1.StepState) bool { return done(s) || s == v1alpha1.StepFa
 
 // record writes a verdict into its entry. Messages have a bound in the API.
 func record(entry *v1alpha1.StepStatus, v Verdict, now time.Time) {
+	same := entry.State == v.State && entry.Finished != nil
 	entry.State, entry.Reason, entry.Message = v.State, v.Reason, clip(v.Message)
 	if entry.Started == nil {
 		entry.Started = &metav1.Time{Time: now}
 	}
-	if settled(v.State) {
+	if !settled(v.State) {
+		entry.Finished = nil
+	} else if !same {
 		entry.Finished = &metav1.Time{Time: now}
 	}
 }

@@ -54,6 +54,12 @@ type Step[V any] struct {
 	Attempts int32
 	// Finally steps run when all others are settled or blocked by a failure.
 	Finally bool
+	// Repairable steps only judge: a failure is judged anew on every reconcile,
+	// so that mending the spec is enough.
+	Repairable bool
+	// Documents that Gradus writes itself when the step passes, by name. They
+	// are kept as evidence.
+	Documents func(V, At) map[string][]byte
 }
 
 // None is the Needs of a step that needs nothing.

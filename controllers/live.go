@@ -1,0 +1,241 @@
+// Copyright The Gradus Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+
+	snapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v8/apis/volumesnapshot/v1"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/gradus-lms/gradus/api/v1alpha1"
+	"github.com/gradus-lms/gradus/internal/profile"
+)
+
+// liveSite is what a Site names, as it is now. Everything is read from the API
+// server, never from a cache, and never written.
+type liveSite struct {
+	reader client.Reader
+	site   *v1alpha1.Site
+	// missing names what was not found, field first.
+	missing []string
+}
+
+// find reads one object of the site's namespace; a missing one is noted.
+func (l *liveSite) find(ctx context.Context, field, kind, name string, obj client.Object) (bool, error) {
+	err := l.reader.Get(ctx, client.ObjectKey{Namespace: l.site.Namespace, Name: name}, obj)
+	if apierrors.IsNotFound(err) {
+		l.missing = append(l.missing, fmt.Sprintf("%s %s (Site %s, %s)", kind, name, l.site.Name, field))
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("get %s %s/%s: %w", kind, l.site.Namespace, name, err)
+	}
+	return true, nil
+}
+
+// workloads reads the Deployments, by the Site's names for them.
+func (l *liveSite) workloads(ctx context.Context) (map[string]*appsv1.Deployment, error) {
+	out := map[string]*appsv1.Deployment{}
+	for _, w := range l.site.Spec.Workloads {
+		var d appsv1.Deployment
+		field := fmt.Sprintf("spec.workloads[%s].targetRef", w.Name)
+		ok, err := l.find(ctx, field, w.TargetRef.Kind, w.TargetRef.Name, &d)
+		if err != nil {
+			return nil, err
+		}
+		if !ok {
+			continue
+		}
+		if !slices.ContainsFunc(d.Spec.Template.Spec.Containers, func(c corev1.Container) bool {
+			return c.Name == w.ApplicationContainer
+		}) {
+			l.missing = append(l.missing, fmt.Sprintf("container %s of Deployment %s (Site %s, spec.workloads[%s].applicationContainer)",
+				w.ApplicationContainer, d.Name, l.site.Name, w.Name))
+			continue
+		}
+		out[w.Name] = &d
+	}
+	return out, nil
+}
+
+// database reads the server that serves this site alone; nil where it is elsewhere.
+func (l *liveSite) database(ctx context.Context) (*appsv1.StatefulSet, error) {
+	ref := l.site.Spec.Database.WorkloadRef
+	if ref == nil {
+		return nil, nil
+	}
+	var sts appsv1.StatefulSet
+	ok, err := l.find(ctx, "spec.database.workloadRef", ref.Kind, ref.Name, &sts)
+	if !ok || err != nil {
+		return nil, err
+	}
+	return &sts, nil
+}
+
+// services reads the door and the database's own Services.
+func (l *liveSite) services(ctx context.Context, database *appsv1.StatefulSet) ([]corev1.Service, error) {
+	names := map[string]string{l.site.Spec.Traffic.ServiceRef.Name: "spec.traffic.serviceRef"}
+	if database != nil {
+		names[database.Spec.ServiceName] = "spec.database.workloadRef"
+		if ref := l.site.Spec.Database.ServiceRef; ref != nil {
+			names[ref.Name] = "spec.database.serviceRef"
+		}
+	}
+	var out []corev1.Service
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		var service corev1.Service
+		ok, err := l.find(ctx, names[name], "Service", name, &service)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			out = append(out, service)
+		}
+	}
+	return out, nil
+}
+
+// claims reads the claims of the site's volumes, and the database's own as
+// "database".
+func (l *liveSite) claims(ctx context.Context, database *appsv1.StatefulSet) (map[string]*corev1.PersistentVolumeClaim, error) {
+	names := map[string]string{}
+	for _, v := range l.site.Spec.Volumes {
+		names[v.Name] = v.ClaimName
+	}
+	if database != nil && len(database.Spec.VolumeClaimTemplates) == 1 {
+		names["database"] = database.Spec.VolumeClaimTemplates[0].Name + "-" + database.Name + "-0"
+	}
+	out := map[string]*corev1.PersistentVolumeClaim{}
+	for _, volume := range slices.Sorted(maps.Keys(names)) {
+		var claim corev1.PersistentVolumeClaim
+		ok, err := l.find(ctx, fmt.Sprintf("spec.volumes[%s].claimName", volume), "PersistentVolumeClaim", names[volume], &claim)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			out[volume] = &claim
+		}
+	}
+	return out, nil
+}
+
+// secrets reads the Secrets that a copy may see.
+func (l *liveSite) secrets(ctx context.Context) ([]corev1.Secret, error) {
+	fields := map[string]string{}
+	if l.site.Spec.Config != nil {
+		fields[l.site.Spec.Config.SecretKeyRef.Name] = "spec.config.secretKeyRef"
+	}
+	if l.site.Spec.ProbeAccount != nil {
+		fields[l.site.Spec.ProbeAccount.Name] = "spec.probeAccountSecretRef"
+	}
+	for _, name := range l.site.Spec.Copies.Secrets {
+		fields[name] = "spec.copies.secrets"
+	}
+	var out []corev1.Secret
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		var secret corev1.Secret
+		ok, err := l.find(ctx, fields[name], "Secret", name, &secret)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			out = append(out, secret)
+		}
+	}
+	return out, nil
+}
+
+// configMaps reads the ConfigMaps that the workloads mount or take variables of.
+func (l *liveSite) configMaps(ctx context.Context, templates ...corev1.PodTemplateSpec) ([]corev1.ConfigMap, error) {
+	names := map[string]bool{}
+	for _, template := range templates {
+		for _, v := range template.Spec.Volumes {
+			if v.ConfigMap != nil {
+				names[v.ConfigMap.Name] = true
+			}
+		}
+		for _, c := range append(slices.Clone(template.Spec.InitContainers), template.Spec.Containers...) {
+			for _, from := range c.EnvFrom {
+				if from.ConfigMapRef != nil {
+					names[from.ConfigMapRef.Name] = true
+				}
+			}
+			for _, env := range c.Env {
+				if env.ValueFrom != nil && env.ValueFrom.ConfigMapKeyRef != nil {
+					names[env.ValueFrom.ConfigMapKeyRef.Name] = true
+				}
+			}
+		}
+	}
+	var out []corev1.ConfigMap
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		var cm corev1.ConfigMap
+		err := l.reader.Get(ctx, client.ObjectKey{Namespace: l.site.Namespace, Name: name}, &cm)
+		if apierrors.IsNotFound(err) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("get ConfigMap %s/%s: %w", l.site.Namespace, name, err)
+		}
+		out = append(out, cm)
+	}
+	return out, nil
+}
+
+// snapshot reads what a VolumeSnapshot of the backup is bound to, checked by
+// UID both ways: a handle opens any snapshot of the driver.
+func (l *liveSite) snapshot(ctx context.Context, ref v1alpha1.SnapshotRef) (*snapshotv1.VolumeSnapshotContent, error) {
+	var snapshot snapshotv1.VolumeSnapshot
+	ok, err := l.find(ctx, "backup", "VolumeSnapshot", ref.Name, &snapshot)
+	if !ok || err != nil {
+		return nil, err
+	}
+	if string(snapshot.UID) != ref.UID || snapshot.Status == nil || snapshot.Status.BoundVolumeSnapshotContentName == nil {
+		l.missing = append(l.missing, fmt.Sprintf("VolumeSnapshot %s as it was backed up (uid %s)", ref.Name, ref.UID))
+		return nil, nil
+	}
+	var content snapshotv1.VolumeSnapshotContent
+	err = l.reader.Get(ctx, client.ObjectKey{Name: *snapshot.Status.BoundVolumeSnapshotContentName}, &content)
+	if client.IgnoreNotFound(err) != nil {
+		return nil, fmt.Errorf("get VolumeSnapshotContent of %s: %w", ref.Name, err)
+	}
+	if err != nil || content.Spec.VolumeSnapshotRef.UID != snapshot.UID ||
+		content.Status == nil || content.Status.SnapshotHandle == nil {
+		l.missing = append(l.missing, fmt.Sprintf("the content of VolumeSnapshot %s", ref.Name))
+		return nil, nil
+	}
+	return &content, nil
+}
+
+// getSite reads a Site of the namespace; nil when there is none.
+func getSite(ctx context.Context, c client.Reader, namespace, name string) (*v1alpha1.Site, error) {
+	var site v1alpha1.Site
+	err := c.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, &site)
+	if apierrors.IsNotFound(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("get Site %s: %w", name, err)
+	}
+	return &site, nil
+}
+
+// loadProfile gives the profile of a site; nil when this version has none of that name.
+func loadProfile(site *v1alpha1.Site) *profile.Profile {
+	if site == nil {
+		return nil
+	}
+	p, err := profile.Load(site.Spec.Profile)
+	if err != nil {
+		return nil
+	}
+	return &p
+}

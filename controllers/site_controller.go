@@ -1,0 +1,140 @@
+// Copyright The Gradus Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/gradus-lms/gradus/api/v1alpha1"
+	"github.com/gradus-lms/gradus/internal/pipeline"
+	"github.com/gradus-lms/gradus/internal/profile"
+)
+
+// SiteReconciler says whether everything that a Site names is there, and what
+// runs. It writes nothing but the Site's status.
+type SiteReconciler struct{ Base }
+
+// Reconcile looks at the live site once.
+func (r *SiteReconciler) Reconcile(ctx context.Context, site *v1alpha1.Site) (ctrl.Result, error) {
+	if !site.DeletionTimestamp.IsZero() {
+		return ctrl.Result{}, nil
+	}
+	before := site.DeepCopy()
+	verdict, err := r.look(ctx, site)
+	return r.Settler.Settle(ctx, before, site, verdict, err, r.Clock.Now())
+}
+
+func (r *SiteReconciler) look(ctx context.Context, site *v1alpha1.Site) (pipeline.Verdict, error) {
+	if loadProfile(site) == nil {
+		return pipeline.Fail("ProfileUnknown", "spec.profile: %q is not a profile of this version of Gradus; there are %s",
+			site.Spec.Profile, strings.Join(profile.Names(), ", ")), nil
+	}
+	live := &liveSite{reader: r.Live, site: site}
+	workloads, err := live.workloads(ctx)
+	if err != nil {
+		return pipeline.Verdict{}, err
+	}
+	database, err := live.database(ctx)
+	if err != nil {
+		return pipeline.Verdict{}, err
+	}
+	if _, err := live.services(ctx, database); err != nil {
+		return pipeline.Verdict{}, err
+	}
+	if _, err := live.claims(ctx, database); err != nil {
+		return pipeline.Verdict{}, err
+	}
+	if _, err := live.secrets(ctx); err != nil {
+		return pipeline.Verdict{}, err
+	}
+	site.Status.Images = nil
+	for _, w := range site.Spec.Workloads {
+		if d := workloads[w.Name]; d != nil {
+			site.Status.Images = append(site.Status.Images, imagesOf(w.Name, d.Spec.Template)...)
+		}
+	}
+	if err := r.progress(ctx, site); err != nil {
+		return pipeline.Verdict{}, err
+	}
+	if len(live.missing) > 0 {
+		site.Status.State = v1alpha1.SiteUnknown
+		return pipeline.Await(v1alpha1.SiteNotReadyReason, "waiting for %s", strings.Join(live.missing, ", ")).
+			By(r.Clock.Now().Add(recheck)), nil
+	}
+	return pipeline.Pass("everything that the Site names is there"), nil
+}
+
+// progress takes version and state from the plan and the go-live that concern the site.
+func (r *SiteReconciler) progress(ctx context.Context, site *v1alpha1.Site) error {
+	site.Status.State = v1alpha1.SiteServing
+	var plans v1alpha1.UpgradePlanList
+	if err := r.List(ctx, &plans, client.InNamespace(site.Namespace)); err != nil {
+		return err
+	}
+	for _, p := range plans.Items {
+		inventory := p.Status.Inventory
+		if p.Spec.SiteRef.Name != site.Name || inventory == nil {
+			continue
+		}
+		if site.Status.Reviewed == nil || site.Status.Reviewed.Before(&inventory.Taken) {
+			site.Status.Reviewed, site.Status.DatabaseVersion = inventory.Taken.DeepCopy(), inventory.DatabaseVersion
+			site.Status.Version = p.Status.Summary.From
+		}
+	}
+	var runs v1alpha1.GoLiveList
+	if err := r.List(ctx, &runs, client.InNamespace(site.Namespace)); err != nil {
+		return err
+	}
+	for _, run := range runs.Items {
+		if run.Spec.SiteRef.Name != site.Name {
+			continue
+		}
+		if run.Status.Closed != nil && run.Status.Opened == nil && run.Status.Lease != nil {
+			site.Status.State = v1alpha1.SiteClosed
+		}
+		if opened := run.Status.Opened; opened != nil && site.Status.Reviewed.Before(opened) {
+			site.Status.Version = run.Status.Version
+		}
+	}
+	return nil
+}
+
+func imagesOf(workload string, template corev1.PodTemplateSpec) []v1alpha1.RunningImage {
+	var out []v1alpha1.RunningImage
+	for _, c := range template.Spec.Containers {
+		out = append(out, v1alpha1.RunningImage{Workload: workload, Container: c.Name, Image: c.Image})
+	}
+	slices.SortFunc(out, func(a, b v1alpha1.RunningImage) int { return strings.Compare(a.Container, b.Container) })
+	return out
+}
+
+// SetupWithManager registers the reconciler and what wakes it.
+func (r *SiteReconciler) SetupWithManager(mgr ctrl.Manager) error {
+	return ctrl.NewControllerManagedBy(mgr).
+		For(&v1alpha1.Site{}).
+		Watches(&v1alpha1.UpgradePlan{}, handler.EnqueueRequestsFromMapFunc(siteOf)).
+		Watches(&v1alpha1.GoLive{}, handler.EnqueueRequestsFromMapFunc(siteOf)).
+		Complete(reconcile.AsReconciler(mgr.GetClient(), r))
+}
+
+// siteOf maps a plan or go-live to its Site.
+func siteOf(_ context.Context, obj client.Object) []reconcile.Request {
+	var name string
+	switch o := obj.(type) {
+	case *v1alpha1.UpgradePlan:
+		name = o.Spec.SiteRef.Name
+	case *v1alpha1.GoLive:
+		name = o.Spec.SiteRef.Name
+	}
+	return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: obj.GetNamespace(), Name: name}}}
+}

@@ -1,0 +1,186 @@
+// Copyright The Gradus Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	snapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v8/apis/volumesnapshot/v1"
+	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/gradus-lms/gradus/api/v1alpha1"
+	"github.com/gradus-lms/gradus/internal/environment"
+	"github.com/gradus-lms/gradus/internal/pipeline"
+)
+
+// recheck is how soon to look again for something that a person must bring:
+// Gradus may not watch Secrets and claims everywhere.
+const recheck = 15 * time.Second
+
+// StagingEnvironmentReconciler makes isolated copies and takes them away.
+type StagingEnvironmentReconciler struct{ Base }
+
+// Reconcile walks the environment to its next resting place.
+func (r *StagingEnvironmentReconciler) Reconcile(ctx context.Context, env *v1alpha1.StagingEnvironment) (ctrl.Result, error) {
+	if !env.DeletionTimestamp.IsZero() {
+		return ctrl.Result{}, r.finalize(ctx, env)
+	}
+	if added, err := ensureFinalizer(ctx, r.Client, env); added || err != nil {
+		return ctrl.Result{}, err
+	}
+	now := r.Clock.Now()
+	if env.Spec.Expires != nil && now.After(env.Spec.Expires.Time) {
+		uid := env.UID
+		return ctrl.Result{}, client.IgnoreNotFound(r.Delete(ctx, env, client.Preconditions{UID: &uid}))
+	}
+	before := env.DeepCopy()
+	if env.Status.Steps == nil {
+		env.Status.Steps = pipeline.Ledger(environment.Steps)
+	}
+	view, err := r.observe(ctx, env)
+	var verdict pipeline.Verdict
+	if err == nil {
+		verdict, err = pipeline.Run(ctx, r.Engine, env, environment.Steps, view, &env.Status.Steps)
+	}
+	return r.Settler.Settle(ctx, before, env, r.withExpiry(env, verdict), err, now)
+}
+
+// withExpiry wakes us when the copy's time is over.
+func (r *StagingEnvironmentReconciler) withExpiry(env *v1alpha1.StagingEnvironment, v pipeline.Verdict) pipeline.Verdict {
+	if v.State == v1alpha1.StepPassed {
+		v.Reason, v.Message = "Serving", "the copy stands"
+	}
+	if v.State == v1alpha1.StepWaiting && v.Until.IsZero() {
+		v = v.By(r.Clock.Now().Add(recheck))
+	}
+	if e := env.Spec.Expires; e != nil && (v.Until.IsZero() || e.Time.Before(v.Until)) {
+		v = v.By(e.Time)
+	}
+	return v
+}
+
+// observe reads what the copy is made of. It is not read again once the
+// application serves: nothing of the live site concerns the copy any more.
+func (r *StagingEnvironmentReconciler) observe(ctx context.Context, env *v1alpha1.StagingEnvironment) (environment.View, error) {
+	view := environment.View{Env: env, Install: r.Install, Sources: map[string]environment.Source{}}
+	site, err := getSite(ctx, r.Client, env.Namespace, env.Spec.SiteRef.Name)
+	if err != nil || site == nil {
+		return view, err
+	}
+	view.Site, view.Profile = site, loadProfile(site)
+	var backup v1alpha1.SiteBackup
+	err = r.Get(ctx, client.ObjectKey{Namespace: env.Namespace, Name: env.Spec.BackupRef.Name}, &backup)
+	if err != nil {
+		return view, client.IgnoreNotFound(err)
+	}
+	view.Backup = &backup
+	live := &liveSite{reader: r.Live, site: site}
+	if err := r.observeLive(ctx, live, &view); err != nil {
+		return view, err
+	}
+	view.Missing = live.missing
+	return view, nil
+}
+
+func (r *StagingEnvironmentReconciler) observeLive(ctx context.Context, live *liveSite, view *environment.View) error {
+	var err error
+	if view.Workloads, err = live.workloads(ctx); err != nil {
+		return err
+	}
+	if view.Database, err = live.database(ctx); err != nil {
+		return err
+	}
+	if view.Services, err = live.services(ctx, view.Database); err != nil {
+		return err
+	}
+	if view.Secrets, err = live.secrets(ctx); err != nil {
+		return err
+	}
+	var templates []corev1.PodTemplateSpec
+	for _, d := range view.Workloads {
+		templates = append(templates, d.Spec.Template)
+	}
+	if view.Database != nil {
+		templates = append(templates, view.Database.Spec.Template)
+	}
+	if view.ConfigMaps, err = live.configMaps(ctx, templates...); err != nil {
+		return err
+	}
+	claims, err := live.claims(ctx, view.Database)
+	if err != nil {
+		return err
+	}
+	for _, c := range environment.SourcesOf(live.site, view.Backup) {
+		content, err := live.snapshot(ctx, *c.Snapshot)
+		if err != nil {
+			return err
+		}
+		if content != nil {
+			view.Sources[c.Volume] = environment.Source{Ref: *c.Snapshot, Content: content, Claim: claims[c.Volume]}
+		}
+	}
+	if _, ok := view.Sources[environment.DatabaseVolume]; !ok && view.Database != nil {
+		live.missing = append(live.missing, fmt.Sprintf("a snapshot of the database in SiteBackup %s", view.Backup.Name))
+	}
+	return nil
+}
+
+// finalize takes the copy away: the namespace with all in it, and then the
+// alias contents, which no namespace deletion reaches. It reads nothing but
+// the environment itself.
+func (r *StagingEnvironmentReconciler) finalize(ctx context.Context, env *v1alpha1.StagingEnvironment) error {
+	mine := client.MatchingLabels{v1alpha1.OwnerUIDLabel: string(env.UID)}
+	var ns corev1.Namespace
+	err := r.Live.Get(ctx, client.ObjectKey{Name: environment.NamespaceName(env)}, &ns)
+	if client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("get Namespace of %s: %w", env.Name, err)
+	}
+	if err == nil && ns.Labels[v1alpha1.OwnerUIDLabel] == string(env.UID) {
+		if ns.DeletionTimestamp.IsZero() {
+			uid := ns.UID
+			if err := r.Delete(ctx, &ns, client.Preconditions{UID: &uid}); client.IgnoreNotFound(err) != nil {
+				return fmt.Errorf("delete Namespace %s: %w", ns.Name, err)
+			}
+		}
+		return nil // the watch on namespaces brings us back
+	}
+	var aliases snapshotv1.VolumeSnapshotContentList
+	if err := r.Live.List(ctx, &aliases, mine); err != nil {
+		return fmt.Errorf("list alias contents: %w", err)
+	}
+	for i := range aliases.Items {
+		alias := &aliases.Items[i]
+		uid := alias.UID
+		if err := r.Delete(ctx, alias, client.Preconditions{UID: &uid}); client.IgnoreNotFound(err) != nil && !apierrors.IsConflict(err) {
+			return fmt.Errorf("delete VolumeSnapshotContent %s: %w", alias.Name, err)
+		}
+	}
+	if len(aliases.Items) > 0 {
+		return nil // the watch on contents brings us back
+	}
+	return dropFinalizer(ctx, r.Client, env)
+}
+
+// SetupWithManager registers the reconciler and what wakes it.
+func (r *StagingEnvironmentReconciler) SetupWithManager(mgr ctrl.Manager) error {
+	kind := ownerOf("StagingEnvironment")
+	return ctrl.NewControllerManagedBy(mgr).
+		For(&v1alpha1.StagingEnvironment{}).
+		Watches(&batchv1.Job{}, kind).
+		Watches(&corev1.Namespace{}, kind).
+		Watches(&corev1.PersistentVolumeClaim{}, kind).
+		Watches(&appsv1.Deployment{}, kind).
+		Watches(&appsv1.StatefulSet{}, kind).
+		Watches(&snapshotv1.VolumeSnapshot{}, kind).
+		Watches(&snapshotv1.VolumeSnapshotContent{}, kind).
+		Complete(reconcile.AsReconciler(mgr.GetClient(), r))
+}

@@ -1,0 +1,245 @@
+// Copyright The Gradus Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/types"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/gradus-lms/gradus/api/v1alpha1"
+	"github.com/gradus-lms/gradus/internal/pipeline"
+	"github.com/gradus-lms/gradus/internal/plan"
+)
+
+// UpgradePlanReconciler walks a plan through its 18 steps.
+type UpgradePlanReconciler struct{ Base }
+
+// Reconcile walks the plan to its next resting place.
+func (r *UpgradePlanReconciler) Reconcile(ctx context.Context, p *v1alpha1.UpgradePlan) (ctrl.Result, error) {
+	if !p.DeletionTimestamp.IsZero() {
+		if err := r.release(ctx, p); err != nil {
+			return ctrl.Result{}, err
+		}
+		return ctrl.Result{}, dropFinalizer(ctx, r.Client, p)
+	}
+	if meta.IsStatusConditionTrue(p.Status.Conditions, v1alpha1.CompleteCondition) {
+		return ctrl.Result{}, r.release(ctx, p)
+	}
+	if added, err := ensureFinalizer(ctx, r.Client, p); added || err != nil {
+		return ctrl.Result{}, err
+	}
+	before, now := p.DeepCopy(), r.Clock.Now()
+	if p.Status.Steps == nil {
+		p.Status.Steps = pipeline.Ledger(plan.Steps)
+	}
+	view, err := r.observe(ctx, p, now)
+	var verdict pipeline.Verdict
+	if err == nil {
+		p.Status.Gates = plan.Gates(view)
+		verdict, err = r.walk(ctx, p, view)
+	}
+	verdict = plan.Summarise(view, verdict, err)
+	p.Status.Held = plan.Held(view.GoLive)
+	return r.Settler.Settle(ctx, before, p, verdict, err, now)
+}
+
+// walk runs the steps, or ends a plan that a person aborted.
+func (r *UpgradePlanReconciler) walk(ctx context.Context, p *v1alpha1.UpgradePlan, view plan.View) (pipeline.Verdict, error) {
+	if why := p.Annotations[v1alpha1.AbortAnnotation]; why != "" {
+		return plan.Abort(view, why), nil
+	}
+	verdict, err := pipeline.Run(ctx, r.Engine, p, plan.Steps, view, &p.Status.Steps)
+	if verdict.State == v1alpha1.StepWaiting && verdict.Until.IsZero() && verdict.Reason != v1alpha1.WaitingForApprovalReason {
+		// What is missing may be a Secret or a claim, which Gradus may not watch.
+		verdict = verdict.By(r.Clock.Now().Add(recheck))
+	}
+	// What a step of this run settled may be what a gate waits for.
+	p.Status.Gates = plan.Gates(view)
+	return verdict, err
+}
+
+// observe reads what the steps decide from.
+func (r *UpgradePlanReconciler) observe(ctx context.Context, p *v1alpha1.UpgradePlan, now time.Time) (plan.View, error) {
+	view := plan.View{Plan: p, Install: r.Install, Now: now, Location: time.UTC}
+	site, err := getSite(ctx, r.Client, p.Namespace, p.Spec.SiteRef.Name)
+	if err != nil || site == nil {
+		return view, err
+	}
+	view.Site, view.Profile = site, loadProfile(site)
+	if location, err := time.LoadLocation(site.Spec.TimeZone); err == nil {
+		view.Location = location
+	}
+	if view.Holder, err = r.hold(ctx, site, p); err != nil {
+		return view, err
+	}
+	live := &liveSite{reader: r.Live, site: site}
+	if view.Workloads, err = live.workloads(ctx); err != nil {
+		return view, err
+	}
+	if view.Database, err = live.database(ctx); err != nil {
+		return view, err
+	}
+	if _, err = live.services(ctx, view.Database); err != nil {
+		return view, err
+	}
+	if _, err = live.claims(ctx, view.Database); err != nil {
+		return view, err
+	}
+	view.Missing = live.missing
+	if view.Channels, err = r.channels(ctx); err != nil {
+		return view, err
+	}
+	return view, r.observeChildren(ctx, &view)
+}
+
+// observeChildren reads approvals and what the plan has made.
+func (r *UpgradePlanReconciler) observeChildren(ctx context.Context, view *plan.View) error {
+	p := view.Plan
+	var approvals v1alpha1.UpgradeApprovalList
+	if err := r.List(ctx, &approvals, client.InNamespace(p.Namespace)); err != nil {
+		return fmt.Errorf("list UpgradeApprovals: %w", err)
+	}
+	view.Approvals = approvals.Items
+	var err error
+	if view.Backup, err = child[v1alpha1.SiteBackup](ctx, r.Client, p.Namespace, p.Status.Backup); err != nil {
+		return err
+	}
+	if view.Trial, err = child[v1alpha1.TrialUpgrade](ctx, r.Client, p.Namespace, p.Status.Trial); err != nil {
+		return err
+	}
+	if view.Staging, err = child[v1alpha1.StagingEnvironment](ctx, r.Client, p.Namespace, p.Status.Staging); err != nil {
+		return err
+	}
+	view.GoLive, err = r.goLiveOf(ctx, p)
+	return err
+}
+
+// child reads one of the plan's children; nil when it has no name yet or is gone.
+func child[T any, P interface {
+	*T
+	client.Object
+}](ctx context.Context, c client.Reader, namespace, name string) (P, error) {
+	if name == "" {
+		return nil, nil
+	}
+	obj := P(new(T))
+	err := c.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, obj)
+	if client.IgnoreNotFound(err) != nil {
+		return nil, fmt.Errorf("get %T %s: %w", obj, name, err)
+	}
+	if err != nil {
+		return nil, nil
+	}
+	return obj, nil
+}
+
+// goLiveOf finds the go-live that the ledger knows of.
+func (r *UpgradePlanReconciler) goLiveOf(ctx context.Context, p *v1alpha1.UpgradePlan) (*v1alpha1.GoLive, error) {
+	for _, s := range p.Status.Steps {
+		for _, c := range s.Children {
+			if c.Kind == "GoLive" {
+				p.Status.GoLive = c.Name
+			}
+		}
+	}
+	return child[v1alpha1.GoLive](ctx, r.Client, p.Namespace, p.Status.GoLive)
+}
+
+// hold takes the site for this plan if nobody holds it, by compare-and-swap on
+// the Site's status, and says who does.
+func (r *UpgradePlanReconciler) hold(ctx context.Context, site *v1alpha1.Site, p *v1alpha1.UpgradePlan) (string, error) {
+	if site.Status.Plan == p.Name {
+		return p.Name, nil
+	}
+	if site.Status.Plan != "" {
+		holder, err := child[v1alpha1.UpgradePlan](ctx, r.Client, site.Namespace, site.Status.Plan)
+		if err != nil {
+			return "", err
+		}
+		if holder != nil && !meta.IsStatusConditionTrue(holder.Status.Conditions, v1alpha1.CompleteCondition) {
+			return holder.Name, nil
+		}
+	}
+	return p.Name, r.setHolder(ctx, site, p.Name)
+}
+
+// release lets go of the site.
+func (r *UpgradePlanReconciler) release(ctx context.Context, p *v1alpha1.UpgradePlan) error {
+	site, err := getSite(ctx, r.Client, p.Namespace, p.Spec.SiteRef.Name)
+	if err != nil || site == nil || site.Status.Plan != p.Name {
+		return err
+	}
+	return r.setHolder(ctx, site, "")
+}
+
+func (r *UpgradePlanReconciler) setHolder(ctx context.Context, site *v1alpha1.Site, name string) error {
+	before := site.DeepCopy()
+	site.Status.Plan = name
+	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
+	if err := r.Status().Patch(ctx, site, patch); err != nil {
+		return fmt.Errorf("hold Site %s: %w", site.Name, err)
+	}
+	return nil
+}
+
+// channels lists the channels that the administrator of Gradus configured.
+func (r *UpgradePlanReconciler) channels(ctx context.Context) ([]string, error) {
+	var cm corev1.ConfigMap
+	err := r.Live.Get(ctx, client.ObjectKey{Namespace: r.Install.Namespace, Name: "gradus-channels"}, &cm)
+	if client.IgnoreNotFound(err) != nil {
+		return nil, fmt.Errorf("get ConfigMap gradus-channels: %w", err)
+	}
+	var names []string
+	for name := range cm.Data {
+		names = append(names, name)
+	}
+	return names, nil
+}
+
+// SetupWithManager registers the reconciler and what wakes it.
+func (r *UpgradePlanReconciler) SetupWithManager(mgr ctrl.Manager) error {
+	kind := ownerOf("UpgradePlan")
+	return ctrl.NewControllerManagedBy(mgr).
+		For(&v1alpha1.UpgradePlan{}).
+		Watches(&batchv1.Job{}, kind).
+		Watches(&v1alpha1.SiteBackup{}, kind).
+		Watches(&v1alpha1.TrialUpgrade{}, kind).
+		Watches(&v1alpha1.StagingEnvironment{}, kind).
+		Watches(&v1alpha1.GoLive{}, kind).
+		Watches(&v1alpha1.UpgradeApproval{}, handler.EnqueueRequestsFromMapFunc(planOfApproval)).
+		Watches(&v1alpha1.Site{}, handler.EnqueueRequestsFromMapFunc(r.plansOfSite)).
+		Complete(reconcile.AsReconciler(mgr.GetClient(), r))
+}
+
+func planOfApproval(_ context.Context, obj client.Object) []reconcile.Request {
+	approval, ok := obj.(*v1alpha1.UpgradeApproval)
+	if !ok || approval.Spec.PlanRef == nil {
+		return nil
+	}
+	return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: obj.GetNamespace(), Name: approval.Spec.PlanRef.Name}}}
+}
+
+func (r *UpgradePlanReconciler) plansOfSite(ctx context.Context, site client.Object) []reconcile.Request {
+	var plans v1alpha1.UpgradePlanList
+	if err := r.List(ctx, &plans, client.InNamespace(site.GetNamespace())); err != nil {
+		return nil
+	}
+	var requests []reconcile.Request
+	for _, p := range plans.Items {
+		if p.Spec.SiteRef.Name == site.GetName() {
+			requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&p)})
+		}
+	}
+	return requests
+}

@@ -1,0 +1,162 @@
+// Copyright The Gradus Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package plan
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/gradus-lms/gradus/api/v1alpha1"
+	"github.com/gradus-lms/gradus/internal/gate"
+	"github.com/gradus-lms/gradus/internal/pipeline"
+)
+
+// What is left out of the plan's terms.
+const (
+	defaultBackupAge = 24 * time.Hour
+	defaultTrialDays = 21
+)
+
+// goLive orders the cutover: not before the gate is open, the window too, and
+// what the gate cannot bind (freshness) was checked. gradus-production checks
+// all of it again.
+var goLive = pipeline.Step[View]{
+	Name: v1alpha1.StepGoLive,
+	Needs: after(v1alpha1.StepMakeRolloutPlan, v1alpha1.StepTest, v1alpha1.StepConfigure, v1alpha1.StepPrepareDocumentation,
+		v1alpha1.StepProvideTraining, v1alpha1.StepPrepareInfrastructure),
+	Create: func(v View, at pipeline.At) []client.Object {
+		if v.GoLive == nil && notYet(v) != nil {
+			return nil
+		}
+		return []client.Object{orderGoLive(v, at)}
+	},
+	Judge: func(v View, _ pipeline.At, seen pipeline.Seen) pipeline.Verdict {
+		if v.GoLive == nil {
+			if wait := notYet(v); wait != nil {
+				return *wait
+			}
+		}
+		run, ok := pipeline.First[*v1alpha1.GoLive](seen)
+		if !ok || run == nil {
+			return pipeline.Wait("GoingLive", "go-live is ordered")
+		}
+		ready, stalled := over(run)
+		succeeded, known := condition(run, v1alpha1.SucceededCondition)
+		switch {
+		case isTrue(stalled):
+			return pipeline.Fail(stalled.Reason, "go-live %s: %s", run.Name, stalled.Message)
+		case known && isTrue(succeeded):
+			return pipeline.Pass("the site serves %s; users were shut out for %s", run.Status.Version, outageOf(run).Round(time.Second))
+		case known && succeeded.Status == metav1.ConditionFalse && isTrue(ready):
+			return pipeline.Fail(succeeded.Reason, "go-live %s: %s", run.Name, succeeded.Message)
+		}
+		return pipeline.Wait("GoingLive", "go-live %s: %s", run.Name, ready.Message)
+	},
+	Record: func(v View, _ pipeline.At, seen pipeline.Seen) {
+		run, ok := pipeline.First[*v1alpha1.GoLive](seen)
+		if !ok || run == nil || v.Plan.Status.Rollout == nil {
+			return
+		}
+		v.Plan.Status.Rollout.ActualOutage = &metav1.Duration{Duration: outageOf(run).Round(time.Second)}
+	},
+}
+
+// outageOf is the time for which users were shut out.
+func outageOf(run *v1alpha1.GoLive) time.Duration {
+	if run.Status.Closed == nil || run.Status.Opened == nil {
+		return 0
+	}
+	return run.Status.Opened.Sub(run.Status.Closed.Time)
+}
+
+// notYet says why go-live does not begin; nil when it may.
+func notYet(v View) *pipeline.Verdict {
+	if wait := closed(v, v1alpha1.GateGoLive); wait != nil {
+		return wait
+	}
+	var wait pipeline.Verdict
+	r := v.Plan.Status.Rollout
+	switch {
+	case r == nil || r.Opens == nil:
+		wait = pipeline.Await("NoWindow", "spec.rollout.window is not given; give one, such as {opens: \"2026-12-19T20:00\", closes: \"2026-12-20T12:00\"}")
+	case v.Now.Before(r.Opens.Time):
+		wait = pipeline.Await(v1alpha1.WaitingForWindowReason, "the window opens %s", v.local(r.Opens.Time)).By(r.Opens.Time)
+	case r.LatestStart != nil && v.Now.After(r.LatestStart.Time):
+		wait = pipeline.Await("WindowPassed", "begun now, outage and way back do not end before %s; give another window in spec.rollout.window",
+			v.local(r.Closes.Time))
+	default:
+		if stale := staleness(v); stale != "" {
+			wait = pipeline.Await("Stale", "%s", stale)
+			return &wait
+		}
+		return nil
+	}
+	return &wait
+}
+
+// staleness checks what an approval does not bind, because the clock changes it.
+func staleness(v View) string {
+	age := defaultBackupAge
+	if a := v.Plan.Spec.Backup.MaxAge; a != nil {
+		age = a.Duration
+	}
+	days := v.Plan.Spec.Trial.MaxAgeDays
+	if days == 0 {
+		days = defaultTrialDays
+	}
+	switch {
+	case v.Backup == nil || v.Backup.Status.Taken == nil:
+		return fmt.Sprintf("backup %s is not there any more", v.Plan.Status.Backup)
+	case v.Now.Sub(v.Backup.Status.Taken.Time) > age:
+		return fmt.Sprintf("backup %s is older than %s; a newer one is needed: kubectl gradus retry %s %s",
+			v.Backup.Name, age, v.Plan.Name, v1alpha1.StepBackUp)
+	case v.Trial == nil || v.Now.Sub(v.Trial.CreationTimestamp.Time) > time.Duration(days)*24*time.Hour:
+		return fmt.Sprintf("the newest passed trial is older than %d days; another is needed", days)
+	}
+	return ""
+}
+
+// orderGoLive writes the order. It carries the digest that was approved.
+func orderGoLive(v View, at pipeline.At) *v1alpha1.GoLive {
+	if v.GoLive != nil {
+		return v.GoLive.DeepCopy()
+	}
+	look := "Skip"
+	if gate.Asked(v.Plan.Spec.ChangeControl, v1alpha1.GateOpen) {
+		look = "Approve"
+	}
+	maxAge := v.Plan.Spec.Backup.MaxAge
+	if maxAge == nil {
+		maxAge = &metav1.Duration{Duration: defaultBackupAge}
+	}
+	onFailure := v.Plan.Spec.GoLive.OnFailure
+	if onFailure == "" {
+		onFailure = v1alpha1.OnFailureRollBack
+	}
+	return &v1alpha1.GoLive{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: v.Plan.Namespace, Name: at.Name("golive"),
+			Labels: map[string]string{v1alpha1.PlanUIDLabel: string(v.Plan.UID)},
+		},
+		Spec: v1alpha1.GoLiveSpec{
+			SiteRef: v.Plan.Spec.SiteRef, PlanRef: *v.ref(),
+			Digest:    gate.Subject(v1alpha1.GateGoLive, v.facts()).Digest(),
+			BackupRef: v1alpha1.LocalRef{Name: v.Plan.Status.Backup}, Upgrade: v.upgrade(),
+			Strategy: "InPlace", Closes: v.Plan.Status.Rollout.Closes, MaxBackupAge: maxAge,
+			OnFailure: onFailure, Look: look, Scale: v.Plan.Spec.Infrastructure.Scale,
+		},
+	}
+}
+
+// approveCommand is what a person types to agree.
+func approveCommand(v View, g v1alpha1.GateStatus) string {
+	return strings.TrimSpace(fmt.Sprintf(
+		`kubectl create -n %s -f - <<< '{"apiVersion":"lms.gradus.dev/v1alpha1","kind":"UpgradeApproval",`+
+			`"metadata":{"generateName":"%s-%s-"},"spec":{"planRef":{"name":"%s"},"gate":"%s","digest":"%s","decision":"Approve"}}'`,
+		v.Plan.Namespace, v.Plan.Name, strings.ToLower(g.Name), v.Plan.Name, g.Name, g.Digest))
+}

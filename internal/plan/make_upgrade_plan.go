@@ -1,0 +1,97 @@
+// Copyright The Gradus Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package plan
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	appsv1 "k8s.io/api/apps/v1"
+
+	"github.com/gradus-lms/gradus/api/v1alpha1"
+	"github.com/gradus-lms/gradus/internal/environment"
+	"github.com/gradus-lms/gradus/internal/pipeline"
+)
+
+// makeUpgradePlan writes down what will be done, so that people can read it
+// before anything is.
+var makeUpgradePlan = pipeline.Step[View]{
+	Name: v1alpha1.StepMakeUpgradePlan, Needs: after(v1alpha1.StepEstablishRequirements),
+	Judge: func(v View, _ pipeline.At, _ pipeline.Seen) pipeline.Verdict {
+		return pipeline.Pass("plan digest %s", planDigest(v)[7:15])
+	},
+	Record: func(v View, _ pipeline.At, _ pipeline.Seen) {
+		v.Plan.Status.Digest = planDigest(v)
+		v.Plan.Status.ProfileDigest = v.Profile.Digest()
+		v.Plan.Status.Releases = nil
+		for _, release := range v.Plan.Spec.Target.Releases {
+			pinned := v1alpha1.PinnedRelease{Version: release.Version}
+			images := environment.Images(v.Site, v.Plan.Spec.Target.Releases, release.Version)
+			for _, name := range sortedNames(images) {
+				pinned.Containers = append(pinned.Containers, images[name])
+			}
+			v.Plan.Status.Releases = append(v.Plan.Status.Releases, pinned)
+		}
+	},
+	Documents: func(v View, _ pipeline.At) map[string][]byte {
+		return map[string][]byte{"preview.md": preview(v)}
+	},
+}
+
+func planDigest(v View) string {
+	b, err := json.Marshal(struct {
+		Upgrade v1alpha1.UpgradeSpec
+		Profile string
+		Dropped []v1alpha1.DroppedPlugin
+	}{v.upgrade(), v.Profile.Digest(), v.Plan.Spec.Requirements.DropPlugins})
+	if err != nil {
+		return ""
+	}
+	sum := sha256.Sum256(b)
+	return "sha256:" + hex.EncodeToString(sum[:])
+}
+
+func sortedNames(images map[string]v1alpha1.ContainerImage) []string {
+	names := make([]string, 0, len(images))
+	for name := range images {
+		names = append(names, name)
+	}
+	return sorted(names)
+}
+
+// preview lists every object that will be made and every field of production
+// that will be changed.
+func preview(v View) []byte {
+	var b strings.Builder
+	fmt.Fprintf(&b, "# What plan %s will do\n\n", v.Plan.Name)
+	for _, hop := range v.Plan.Status.Hops {
+		fmt.Fprintf(&b, "- hop %s to %s: %s\n", hop.From, hop.To, hop.Reason)
+	}
+	b.WriteString("\n## Made, and removed again\n\n")
+	b.WriteString("- one namespace for the trial and one for staging: closed networks, clones of the volumes, new passwords\n")
+	b.WriteString("- Jobs in the site's namespace that can only read: stocktake, dump, copy of files\n")
+	b.WriteString("\n## Made, and kept\n\n")
+	for _, location := range v.Site.Spec.Backup.Locations {
+		fmt.Fprintf(&b, "- a backup of %v in location %s (failure domain %s)\n", location.Holds, location.Name, location.FailureDomain)
+	}
+	b.WriteString("\n## Fields of production that go-live changes\n\n")
+	fmt.Fprintf(&b, "- Service %s: spec.selector, to the holding page and back\n", v.Site.Spec.Traffic.ServiceRef.Name)
+	for _, w := range v.Site.Spec.Workloads {
+		fmt.Fprintf(&b, "- %s %s: spec.replicas, to 0 and back; then the images of %s\n", w.TargetRef.Kind, w.TargetRef.Name, v.Plan.Spec.Target.Version)
+	}
+	return []byte(b.String())
+}
+
+// web gives the live web workload.
+func (v View) web() (v1alpha1.Workload, *appsv1.Deployment) {
+	for _, w := range v.Site.Spec.Workloads {
+		if w.Role == v1alpha1.RoleWeb {
+			return w, v.Workloads[w.Name]
+		}
+	}
+	return v1alpha1.Workload{}, nil
+}

@@ -1,0 +1,199 @@
+// Copyright The Gradus Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package plan
+
+import (
+	"fmt"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/gradus-lms/gradus/api/v1alpha1"
+	"github.com/gradus-lms/gradus/internal/pipeline"
+	"github.com/gradus-lms/gradus/internal/status"
+)
+
+// Summarise writes what one line on a screen says, who must act, and the
+// conditions that only a plan has. It returns the verdict by which Ready is
+// concluded: a plan that works or waits for people is Ready.
+func Summarise(v View, verdict pipeline.Verdict, err error) pipeline.Verdict {
+	plan := v.Plan
+	now := pointer(plan.Status.Steps)
+	plan.Status.Summary.To = plan.Spec.Target.Version
+	plan.Status.Summary.Step = now.label
+	plan.Status.Summary.WaitsFor = ""
+	plan.Status.WaitingFor = nil
+	plan.Status.Summary.State = v1alpha1.PlanRunning
+	plan.Status.Summary.Production = production(v)
+	generation := plan.Generation
+	conditions := &plan.Status.Conditions
+	drop(conditions, v1alpha1.WaitingCondition)
+	switch {
+	case verdict.Reason == v1alpha1.AbortedReason:
+		plan.Status.Summary.State = v1alpha1.PlanAborted
+		status.Set(conditions, v1alpha1.CompleteCondition, metav1.ConditionTrue, generation, verdict.Reason, verdict.Message)
+		return verdict
+	case verdict.State == v1alpha1.StepPassed:
+		plan.Status.Summary.State = v1alpha1.PlanDone
+		status.Set(conditions, v1alpha1.CompleteCondition, metav1.ConditionTrue, generation, v1alpha1.CompleteReason, "all 18 steps are done")
+		verdict.Reason, verdict.Message = v1alpha1.CompleteReason, "all 18 steps are done"
+		return verdict
+	case plan.Annotations[v1alpha1.PauseAnnotation] == "true":
+		plan.Status.Summary.State = v1alpha1.PlanPaused
+		plan.Status.Summary.WaitsFor = "whoever paused it: kubectl annotate upgradeplan " + plan.Name + " " + v1alpha1.PauseAnnotation + "-"
+		verdict = accepted(verdict, v1alpha1.PausedReason, "paused by a person; what runs goes on, nothing new starts")
+	case verdict.State == v1alpha1.StepFailed:
+		plan.Status.Summary.State = v1alpha1.PlanBlocked
+		plan.Status.Summary.WaitsFor = clipped("you: " + verdict.Message)
+		plan.Status.WaitingFor = []v1alpha1.WaitingFor{{
+			Kind: "Person", Name: now.name, Since: now.since,
+			Command: fmt.Sprintf("kubectl annotate upgradeplan %s -n %s %s=%s@%d --overwrite",
+				plan.Name, plan.Namespace, v1alpha1.RetryAnnotation, now.name, now.attempt),
+		}}
+	case verdict.State == v1alpha1.StepWaiting:
+		plan.Status.Summary.State = v1alpha1.PlanWaiting
+		wait(v, now, verdict)
+		status.Set(conditions, v1alpha1.WaitingCondition, metav1.ConditionTrue, generation, verdict.Reason, verdict.Message)
+		verdict = accepted(verdict, verdict.Reason, verdict.Message)
+	case err == nil:
+		verdict = accepted(verdict, v1alpha1.WorkingReason, now.label+": "+verdict.Message)
+	}
+	status.Set(conditions, v1alpha1.CompleteCondition, metav1.ConditionFalse, generation, "InProgress", now.label)
+	return verdict
+}
+
+// accepted makes a plan Ready: in order, nothing to repair.
+func accepted(v pipeline.Verdict, reason, message string) pipeline.Verdict {
+	return pipeline.Verdict{State: v1alpha1.StepPassed, Reason: reason, Message: message, Until: v.Until}
+}
+
+// place is the step that matters now.
+type place struct {
+	name, label string
+	attempt     int32
+	since       *metav1.Time
+}
+
+// pointer finds the first step that is not done, failed ones first.
+func pointer(steps []v1alpha1.StepStatus) place {
+	at := -1
+	for i, s := range steps {
+		switch s.State {
+		case v1alpha1.StepPassed, v1alpha1.StepSkipped:
+			continue
+		case v1alpha1.StepFailed:
+			return placeOf(steps, i)
+		}
+		if at < 0 {
+			at = i
+		}
+	}
+	if at < 0 {
+		at = len(steps) - 1
+	}
+	// Step 6 waits for the trial of step 8: what runs is what matters.
+	for i := at; i < len(steps); i++ {
+		if steps[i].State == v1alpha1.StepRunning || steps[i].State == v1alpha1.StepWaiting {
+			return placeOf(steps, i)
+		}
+	}
+	return placeOf(steps, at)
+}
+
+func placeOf(steps []v1alpha1.StepStatus, i int) place {
+	if i < 0 {
+		return place{}
+	}
+	s := steps[i]
+	return place{name: s.Name, label: fmt.Sprintf("%d/%d %s", i+1, len(steps), s.Name), attempt: s.Attempt, since: s.Started}
+}
+
+// wait says who must act, with the command to type.
+func wait(v View, now place, verdict pipeline.Verdict) {
+	plan := v.Plan
+	for _, g := range plan.Status.Gates {
+		if g.State != v1alpha1.GateWaiting || g.Before != now.name && verdict.Reason != v1alpha1.WaitingForApprovalReason {
+			continue
+		}
+		if verdict.Reason != v1alpha1.WaitingForApprovalReason {
+			break
+		}
+		who := list(g.Missing)
+		plan.Status.Summary.WaitsFor = clipped(who + ": approval")
+		plan.Status.WaitingFor = append(plan.Status.WaitingFor, v1alpha1.WaitingFor{
+			Kind: "Approval", Name: g.Name, Who: who, Since: now.since, Command: approveCommand(v, g),
+		})
+		return
+	}
+	kind := v1alpha1.WaitKind("Person")
+	if verdict.Reason == v1alpha1.WaitingForWindowReason {
+		kind = "Window"
+		plan.Status.Summary.WaitsFor = clipped("window: " + v.local(plan.Status.Rollout.Opens.Time))
+	} else {
+		plan.Status.Summary.WaitsFor = clipped("you: " + verdict.Message)
+	}
+	plan.Status.WaitingFor = append(plan.Status.WaitingFor, v1alpha1.WaitingFor{Kind: kind, Name: now.name, Since: now.since})
+}
+
+// production says in words how the live site is.
+func production(v View) string {
+	switch {
+	case v.GoLive == nil || v.GoLive.Status.Closed == nil:
+		return "open; nothing of it changed since the plan began"
+	case v.GoLive.Status.Opened != nil:
+		return "open, at " + v.GoLive.Status.Version
+	case v.GoLive.Status.Lease != nil:
+		return "closed, " + string(v.GoLive.Status.Lease.Point)
+	}
+	return "open; every change was undone"
+}
+
+// Held lists what is held on production, in words.
+func Held(run *v1alpha1.GoLive) []v1alpha1.HeldStatus {
+	if run == nil {
+		return nil
+	}
+	onCrash := "LetGo"
+	var held []v1alpha1.HeldStatus
+	if lease := run.Status.Lease; lease != nil {
+		if lease.Point == v1alpha1.PointCommitted {
+			onCrash = "Hold"
+		}
+		held = append(held, v1alpha1.HeldStatus{Kind: "Lease", What: lease.Name + ", " + string(lease.Point), OnCrash: onCrash})
+	}
+	for _, c := range run.Status.Changes {
+		if c.State == v1alpha1.ChangeApplied && c.Undo != v1alpha1.UndoNever {
+			held = append(held, v1alpha1.HeldStatus{
+				Kind: "Change", OnCrash: onCrash, What: fmt.Sprintf("%s %s: %s", c.Target.Kind, c.Target.Name, c.Field),
+			})
+		}
+	}
+	return held
+}
+
+func clipped(s string) string {
+	const bound = 250
+	if len(s) > bound {
+		return s[:bound]
+	}
+	return s
+}
+
+func drop(conditions *[]metav1.Condition, kind string) {
+	kept := (*conditions)[:0]
+	for _, c := range *conditions {
+		if c.Type != kind {
+			kept = append(kept, c)
+		}
+	}
+	*conditions = kept
+}
+
+// Abort ends a plan for good. What is held on production is put back by
+// gradus-production; a committed go-live cannot be aborted.
+func Abort(v View, why string) pipeline.Verdict {
+	if v.GoLive != nil && v.GoLive.Status.Lease != nil && v.GoLive.Status.Lease.Point == v1alpha1.PointCommitted {
+		return pipeline.Await("Committed", "cannot abort: the database is being migrated; wait for go-live %s, or create a Rollback", v.GoLive.Name)
+	}
+	return pipeline.Verdict{State: v1alpha1.StepPassed, Reason: v1alpha1.AbortedReason, Message: "aborted: " + why}
+}

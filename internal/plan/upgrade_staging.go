@@ -1,0 +1,66 @@
+// Copyright The Gradus Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package plan
+
+import (
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/gradus-lms/gradus/api/v1alpha1"
+	"github.com/gradus-lms/gradus/internal/pipeline"
+)
+
+// stagingDays is how long staging stands when the plan does not say.
+const stagingDays = 30
+
+// upgradeStaging makes a copy at the target that stays: neutral, closed,
+// reachable through one Service.
+var upgradeStaging = pipeline.Step[View]{
+	Name: v1alpha1.StepUpgradeStaging, Needs: after(v1alpha1.StepRunTrial),
+	Create: func(v View, at pipeline.At) []client.Object {
+		upgrade := v.upgrade()
+		expires := v.stagingExpires(at)
+		return []client.Object{&v1alpha1.StagingEnvironment{
+			ObjectMeta: metav1.ObjectMeta{
+				Namespace: v.Plan.Namespace, Name: at.Name("staging"),
+				Labels: map[string]string{v1alpha1.PlanUIDLabel: string(v.Plan.UID)},
+			},
+			Spec: v1alpha1.StagingEnvironmentSpec{
+				SiteRef: v.Plan.Spec.SiteRef, Purpose: v1alpha1.PurposeStaging, PlanRef: v.ref(),
+				BackupRef: v1alpha1.LocalRef{Name: v.Plan.Status.Backup}, Upgrade: &upgrade, Expires: &expires,
+			},
+		}}
+	},
+	Judge: func(_ View, _ pipeline.At, seen pipeline.Seen) pipeline.Verdict {
+		env, ok := pipeline.First[*v1alpha1.StagingEnvironment](seen)
+		if !ok || env == nil {
+			return pipeline.Wait("UpgradingStaging", "staging begins")
+		}
+		ready, stalled := over(env)
+		switch {
+		case isTrue(stalled):
+			return pipeline.Fail(stalled.Reason, "staging %s: %s", env.Name, stalled.Message)
+		case isTrue(ready):
+			return pipeline.Pass("%s serves %s at %s", env.Name, env.Status.Version, env.Status.Address)
+		}
+		return pipeline.Wait("UpgradingStaging", "staging %s: %s", env.Name, ready.Message)
+	},
+	Record: func(v View, at pipeline.At, _ pipeline.Seen) { v.Plan.Status.Staging = at.Name("staging") },
+}
+
+// stagingExpires gives the day that the plan names, or 30 days after the step began.
+func (v View) stagingExpires(at pipeline.At) metav1.Time {
+	if day := v.Plan.Spec.Staging.Expires; day != "" {
+		if t, err := time.ParseInLocation(time.DateOnly, day, v.Location); err == nil {
+			return metav1.NewTime(t.AddDate(0, 0, 1))
+		}
+	}
+	began := v.Now
+	if at.Entry.Started != nil {
+		began = at.Entry.Started.Time
+	}
+	return metav1.NewTime(began.AddDate(0, 0, stagingDays).Truncate(time.Second))
+}

@@ -1,0 +1,87 @@
+// Copyright The Gradus Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package plan holds the 18 steps of an UpgradePlan, one file each. A step
+// decides from the View; the engine acts.
+package plan
+
+import (
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+
+	"github.com/gradus-lms/gradus/api/v1alpha1"
+	"github.com/gradus-lms/gradus/internal/environment"
+	"github.com/gradus-lms/gradus/internal/gate"
+	"github.com/gradus-lms/gradus/internal/profile"
+)
+
+// View is what the steps of a plan decide from.
+type View struct {
+	Plan    *v1alpha1.UpgradePlan
+	Site    *v1alpha1.Site
+	Profile *profile.Profile
+	// Holder is the plan that holds the site; empty when nobody does.
+	Holder string
+	// Missing names what the Site names and was not found.
+	Missing []string
+	// Workloads of the live site, by the Site's name for them, and its database.
+	Workloads map[string]*appsv1.Deployment
+	Database  *appsv1.StatefulSet
+	// Approvals in the plan's namespace.
+	Approvals []v1alpha1.UpgradeApproval
+	// Children of the plan, once they exist.
+	Backup  *v1alpha1.SiteBackup
+	Trial   *v1alpha1.TrialUpgrade
+	Staging *v1alpha1.StagingEnvironment
+	GoLive  *v1alpha1.GoLive
+	// Channels that the operator's administrator configured.
+	Channels []string
+	// Location is the Site's time zone.
+	Location *time.Location
+	Install  environment.Install
+	Now      time.Time
+}
+
+// upgrade gives what children of the plan are to run.
+func (v View) upgrade() v1alpha1.UpgradeSpec {
+	u := v1alpha1.UpgradeSpec{
+		From: v.Plan.Status.Summary.From, Releases: v.Plan.Spec.Target.Releases,
+		HopDeadline: v.Plan.Spec.Upgrade.HopDeadline,
+	}
+	for _, hop := range v.Plan.Status.Hops {
+		u.Hops = append(u.Hops, hop.Hop)
+	}
+	return u
+}
+
+// ref pins the plan for its children.
+func (v View) ref() *v1alpha1.PlanRef {
+	return &v1alpha1.PlanRef{Name: v.Plan.Name, UID: v.Plan.UID}
+}
+
+// facts are what a gate's subject is computed from.
+func (v View) facts() gate.Facts {
+	return gate.Facts{
+		Plan: v.Plan, Site: v.Site, Trial: v.Trial, Staging: v.Staging,
+		ProfileDigest: v.Profile.Digest(), AgentImage: v.Install.Image,
+	}
+}
+
+// margin in percent that is added to every measured time.
+func (v View) margin() int32 {
+	if m := v.Plan.Spec.Rollout.MarginPercent; m != nil {
+		return *m
+	}
+	return 50
+}
+
+// condition gives one condition of a child.
+func condition(of interface{ GetConditions() *[]metav1Condition }, kind string) (metav1Condition, bool) {
+	for _, c := range *of.GetConditions() {
+		if c.Type == kind {
+			return c, true
+		}
+	}
+	return metav1Condition{}, false
+}
