@@ -144,7 +144,7 @@ func prepare(ctx context.Context) error {
 	}
 	for name, probe := range probes {
 		if err := waitFor(ctx, name, probe.holds); err != nil {
-			return fmt.Errorf("%w (last answer: %v)", err, probe.do(ctx, as(probe.by)))
+			return fmt.Errorf("%w; last answer: %w", err, probe.do(ctx, as(probe.by)))
 		}
 	}
 	return nil
