@@ -39,7 +39,11 @@ func awaitClosed(ctx context.Context, args []string, stdout, stderr io.Writer) i
 	var list canaries
 	f.Var(&list, "canary", "host:port that must be refused; may be given several times")
 	limit := f.Duration("timeout", time.Minute, "when to give up")
-	each := f.Duration("connect-timeout", 500*time.Millisecond, "how long a connect may stay unanswered before it counts as refused")
+	each := f.Duration(
+		"connect-timeout",
+		500*time.Millisecond,
+		"how long a connect may stay unanswered before it counts as refused",
+	)
 	if code, done := parse(f, "Leaves with 0 when every canary was refused "+fmt.Sprint(inRow)+" times in a row, else with 1.",
 		args, stdout, stderr); done {
 		return code
@@ -88,7 +92,12 @@ func refused(ctx context.Context, list []string, each time.Duration, out io.Writ
 			}
 		}
 	}
-	fmt.Fprintf(out, "%6d ms closed: every canary was refused %d times in a row\n", time.Since(began).Milliseconds(), inRow)
+	fmt.Fprintf(
+		out,
+		"%6d ms closed: every canary was refused %d times in a row\n",
+		time.Since(began).Milliseconds(),
+		inRow,
+	)
 	return nil
 }
 

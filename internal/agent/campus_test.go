@@ -57,7 +57,10 @@ func (s *site) binary(release string) string { return filepath.Join(s.dir, "camp
 func (s *site) command(release string, args ...string) *exec.Cmd {
 	cmd := exec.Command(s.binary(release), args...)
 	cmd.Env, cmd.Dir = s.env, "/"
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}, Pdeathsig: syscall.SIGKILL}
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		Credential: &syscall.Credential{Uid: nobody, Gid: nobody},
+		Pdeathsig:  syscall.SIGKILL,
+	}
 	return cmd
 }
 
@@ -157,7 +160,10 @@ func TestCampusIsUpgradedByItsProfile(t *testing.T) {
 	if !strings.Contains(failing.Message, "2.0:grades") {
 		t.Errorf("message is %s", failing.Message)
 	}
-	s.sql("lms", "INSERT INTO cmp_config (name, value) VALUES ('upgraderunning', extract(epoch FROM now() + interval '1 minute')::bigint::text)")
+	s.sql(
+		"lms",
+		"INSERT INTO cmp_config (name, value) VALUES ('upgraderunning', extract(epoch FROM now() + interval '1 minute')::bigint::text)",
+	)
 	fails(t, s.job("2.0", s.built(s.profile.UpgradeTask(s.params))), "UpgradeLocked")
 	after := s.job("2.0", s.built(s.profile.AftermathTask(s.params)))
 	if after.Facts["still.running"] != "0" || after.Facts["lock.until"] == "" || after.Facts["version.database"] != "2.0" {

@@ -51,9 +51,19 @@ func (r *runner) command(ctx context.Context, spec task.Command, name string, p 
 	}
 	if exit.Stopped {
 		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-			return l, task.Fail(task.DeadlineExceeded, "%q was stopped at its deadline; the last it said was: %s", said, l.lastLine())
+			return l, task.Fail(
+				task.DeadlineExceeded,
+				"%q was stopped at its deadline; the last it said was: %s",
+				said,
+				l.lastLine(),
+			)
 		}
-		return l, task.Fail(task.Interrupted, "%q was stopped, as the pod was told to; the last it said was: %s", said, l.lastLine())
+		return l, task.Fail(
+			task.Interrupted,
+			"%q was stopped, as the pod was told to; the last it said was: %s",
+			said,
+			l.lastLine(),
+		)
 	}
 	outcome, why := l.judge(exit)
 	p.Fact("outcome", string(outcome))

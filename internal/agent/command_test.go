@@ -47,7 +47,9 @@ func TestCommandOutcomes(t *testing.T) {
 		c.Argv = shell(script).Argv
 		return c
 	}
-	known := []task.Known{{Reason: "MaxInputVars", Match: "max_input_vars must be at least ([0-9]+)", Message: "set it to {1}"}}
+	known := []task.Known{
+		{Reason: "MaxInputVars", Match: "max_input_vars must be at least ([0-9]+)", Message: "set it to {1}"},
+	}
 	for name, c := range map[string]struct {
 		command task.Command
 		reason  string
@@ -80,8 +82,12 @@ func TestADeadlineReachesTheWholeGroup(t *testing.T) {
 	c := shell("trap '' TERM; (trap '' TERM; sleep 300) & echo $! > " + mark + "; echo step 7 of 9; sleep 300")
 	c.Grace = task.Duration(100 * time.Millisecond)
 	began := time.Now()
-	r, _, _ := here(t, task.Task{Actions: []task.Action{{Name: "c", Deadline: task.Duration(500 * time.Millisecond), Command: &c}}})
-	if r.Reason != task.DeadlineExceeded || !strings.Contains(r.Message, "step 7 of 9") || !strings.Contains(r.Message, "/bin/sh") {
+	r, _, _ := here(
+		t,
+		task.Task{Actions: []task.Action{{Name: "c", Deadline: task.Duration(500 * time.Millisecond), Command: &c}}},
+	)
+	if r.Reason != task.DeadlineExceeded || !strings.Contains(r.Message, "step 7 of 9") ||
+		!strings.Contains(r.Message, "/bin/sh") {
 		t.Errorf("result is %s: %s", r.Reason, r.Message)
 	}
 	if took := time.Since(began); took > 10*time.Second {
@@ -89,7 +95,8 @@ func TestADeadlineReachesTheWholeGroup(t *testing.T) {
 	}
 	pid, err := os.ReadFile(mark)
 	must(t, err)
-	if state, err := os.ReadFile("/proc/" + strings.TrimSpace(string(pid)) + "/stat"); err == nil && !strings.Contains(string(state), ") Z ") {
+	if state, err := os.ReadFile("/proc/" + strings.TrimSpace(string(pid)) + "/stat"); err == nil &&
+		!strings.Contains(string(state), ") Z ") {
 		t.Errorf("a child lives on: %s", state)
 	}
 }
@@ -97,7 +104,9 @@ func TestADeadlineReachesTheWholeGroup(t *testing.T) {
 func TestSecretsAreScrubbed(t *testing.T) {
 	secret := filepath.Join(t.TempDir(), "password")
 	must(t, os.WriteFile(secret, []byte("pa&ss wörd\n"), 0o600))
-	c := shell(`echo "the password is $P"; echo "in colour: pa\033[1m&ss wörd"; echo "$P" >&2; printf '%s' "$P" | base64; exit 1`)
+	c := shell(
+		`echo "the password is $P"; echo "in colour: pa\033[1m&ss wörd"; echo "$P" >&2; printf '%s' "$P" | base64; exit 1`,
+	)
 	c.EnvFiles = map[string]string{"P": secret}
 	c.Capture = map[string]string{"word": "is (.*)"}
 	r, log, docs := here(t, task.Task{Actions: []task.Action{{Name: "c", Command: &c}}})
@@ -116,18 +125,22 @@ func TestOutputIsBoundedAndKeepsBothEnds(t *testing.T) {
 	c := shell("echo first line; yes abcdefghijklmnopqrstuvwxyz | head -c 20000000; echo; echo last line")
 	r, _, docs := here(t, task.Task{Actions: []task.Action{{Name: "c", Command: &c}}})
 	log := docs["c.log"]
-	if !r.OK || len(log) > keepLog+1000 || !strings.HasPrefix(log, "first line") || !strings.HasSuffix(log, "last line\n") {
+	if !r.OK || len(log) > keepLog+1000 || !strings.HasPrefix(log, "first line") ||
+		!strings.HasSuffix(log, "last line\n") {
 		t.Errorf("%s, %d bytes", r.Message, len(log))
 	}
 }
 
 func TestAJSONDocumentHidesSecrets(t *testing.T) {
-	c := shell(`echo '{"smtp_password":"geheim","list":[{"name":"push_key","value":"123456"},{"name":"lang","value":"de"}],"code":{"release":"2.0","n":20250414001}}'`)
+	c := shell(
+		`echo '{"smtp_password":"geheim","list":[{"name":"push_key","value":"123456"},{"name":"lang","value":"de"}],"code":{"release":"2.0","n":20250414001}}'`,
+	)
 	c.CaptureJSON = map[string]string{"version": "code.release", "n": "code.n", "second": "list.1.value"}
 	c.JSON = &task.JSONDocument{Name: "settings.json", Redact: []string{"password|_key$"}}
 	r, log, docs := here(t, task.Task{Actions: []task.Action{{Name: "c", Command: &c}}})
 	doc := docs["c.settings.json"]
-	if !r.OK || strings.Contains(doc+log, "geheim") || strings.Contains(doc+log, "123456") || !strings.Contains(doc, `"de"`) {
+	if !r.OK || strings.Contains(doc+log, "geheim") || strings.Contains(doc+log, "123456") ||
+		!strings.Contains(doc, `"de"`) {
 		t.Errorf("%s: %s %s", r.Message, doc, log)
 	}
 	if r.Facts["c.version"] != "2.0" || r.Facts["c.n"] != "20250414001" || r.Facts["c.second"] != "de" {
@@ -144,7 +157,8 @@ func TestTheFirstFailureStopsAllButAlways(t *testing.T) {
 	for _, a := range r.Actions {
 		got = append(got, a.Name+":"+a.Reason)
 	}
-	if r.OK || strings.Join(got, " ") != "advice:CommandFailed a:CommandFailed b:NotRun undo:" || !strings.HasPrefix(r.Message, "a: ") {
+	if r.OK || strings.Join(got, " ") != "advice:CommandFailed a:CommandFailed b:NotRun undo:" ||
+		!strings.HasPrefix(r.Message, "a: ") {
 		t.Errorf("%s: %v", r.Message, got)
 	}
 }
@@ -166,9 +180,13 @@ func TestPluginsOnDisk(t *testing.T) {
 	write("version.php", "<?php $version = 2024100706.00; $release = '4.5.6 (Build: 20250811)';")
 	r, _, docs := here(t, task.Task{Actions: []task.Action{{Name: "p", Plugins: &task.Plugins{
 		Tree: root, File: "version.php", Ignore: []string{"vendor"}, CoreFile: "lib/plugins.json", CoreKey: "standard",
-		Fields: map[string]string{"name": `\$plugin->component\s*=\s*['"]([a-z0-9_]+)`, "version": `\$plugin->version\s*=\s*([0-9.]+)`,
-			"requires": `\$plugin->requires\s*=\s*([0-9.]+)`, "incompatible": `\$plugin->incompatible\s*=\s*([0-9]+)`,
-			"dependencies": `(?s)\$plugin->dependencies\s*=\s*(?:array\s*\(|\[)(.*?)[)\]]\s*;`}}}}})
+		Fields: map[string]string{
+			"name":         `\$plugin->component\s*=\s*['"]([a-z0-9_]+)`,
+			"version":      `\$plugin->version\s*=\s*([0-9.]+)`,
+			"requires":     `\$plugin->requires\s*=\s*([0-9.]+)`,
+			"incompatible": `\$plugin->incompatible\s*=\s*([0-9]+)`,
+			"dependencies": `(?s)\$plugin->dependencies\s*=\s*(?:array\s*\(|\[)(.*?)[)\]]\s*;`,
+		}}}}})
 	want := `[{"name":"local_x","version":"2025010100.05","requires":"2024100700","incompatible":"501",` +
 		`"dependencies":{"local_y":"","mod_quiz":"2024100700"},"source":"Site"},{"name":"mod_quiz","version":"2024100700","source":"Core"}]`
 	if !r.OK || docs["p.plugins.json"] != want {

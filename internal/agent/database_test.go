@@ -86,16 +86,22 @@ func TestDumpRestoreRename(t *testing.T) {
 	rename.Rename.Replaced = "campus_replaced_2"
 	r, _ = w.do(stranger, rename)
 	fails(t, r, task.NameConflict)
-	r, _ = w.do(stranger, task.Action{Name: "count", Count: &task.Count{Database: w.database("campus", "reader"), Queries: counts,
-		Expect: map[string]string{"users": "500"}}})
+	r, _ = w.do(
+		stranger,
+		task.Action{Name: "count", Count: &task.Count{Database: w.database("campus", "reader"), Queries: counts,
+			Expect: map[string]string{"users": "500"}}},
+	)
 	succeeds(t, r)
 }
 
 func TestVerifyDump(t *testing.T) {
 	w := newWorld(t)
 	dir := w.path("backup", nobody)
-	verify := task.Action{Name: "verify", VerifyDump: &task.VerifyDump{Dir: dir, Name: "b1", ScratchDir: w.path("scratch", nobody),
-		Queries: counts}}
+	verify := task.Action{
+		Name: "verify",
+		VerifyDump: &task.VerifyDump{Dir: dir, Name: "b1", ScratchDir: w.path("scratch", nobody),
+			Queries: counts},
+	}
 	r, _ := w.do(nobody, w.dump(dir, "b1"), verify)
 	succeeds(t, r)
 	if r.Facts["verify.users"] != "500" {
@@ -218,7 +224,10 @@ func TestCountFindsWhatDiffers(t *testing.T) {
 	fails(t, count(task.Count{NotMore: map[string]string{"users": "499"}}), task.CountsDiffer)
 	succeeds(t, count(task.Count{NotMore: map[string]string{"users": "500"}}))
 	fails(t, count(task.Count{ExpectTables: map[string]int64{"cmp_users": 500, "cmp_gone": 1}}), task.CountsDiffer)
-	succeeds(t, count(task.Count{ExpectTables: map[string]int64{"cmp_users": 500, "cmp_gone": 1}, IgnoreTables: []string{"cmp_g*"}}))
+	succeeds(
+		t,
+		count(task.Count{ExpectTables: map[string]int64{"cmp_users": 500, "cmp_gone": 1}, IgnoreTables: []string{"cmp_g*"}}),
+	)
 	r, _ := w.do(stranger, task.Action{Name: "count", Count: &task.Count{Database: w.database("nothing", "reader")}})
 	fails(t, r, "NoSuchDatabase")
 	w.secret("wrong", "campus_reader", "not-the-password")
@@ -246,7 +255,10 @@ func TestRotatePassword(t *testing.T) {
 	r, _ = w.do(stranger, rotate) // again, when the old password is of no use any more
 	succeeds(t, r)
 	ask := func(who string) task.Result {
-		r, _ := w.do(stranger, task.Action{Name: "q", Query: &task.Query{Database: w.database("campus", who), SQL: "SELECT 1"}})
+		r, _ := w.do(
+			stranger,
+			task.Action{Name: "q", Query: &task.Query{Database: w.database("campus", who), SQL: "SELECT 1"}},
+		)
 		return r
 	}
 	fails(t, ask("owner"), "AccessDenied")

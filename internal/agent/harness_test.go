@@ -39,7 +39,9 @@ func TestMain(m *testing.M) {
 		os.Exit(Main(context.Background(), os.Args[1:], os.Stdout, os.Stderr))
 	}
 	if os.Getenv(integration) == "" {
-		fmt.Println("left out: database tests against a real PostgreSQL 15 (set GRADUS_INTEGRATION=1, as root, with postgresql-15 installed)")
+		fmt.Println(
+			"left out: database tests against a real PostgreSQL 15 (set GRADUS_INTEGRATION=1, as root, with postgresql-15 installed)",
+		)
 	}
 	os.Exit(m.Run())
 }
@@ -98,7 +100,10 @@ func (w *world) serve(data string) {
 	w.t.Helper()
 	cmd := exec.Command(filepath.Join(pgBin, "postgres"), "-D", data, "-c", "listen_addresses=", "-c", "fsync=off",
 		"-c", "unix_socket_directories="+w.socket, "-c", "lc_messages=C")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}, Pdeathsig: syscall.SIGQUIT}
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		Credential: &syscall.Credential{Uid: nobody, Gid: nobody},
+		Pdeathsig:  syscall.SIGQUIT,
+	}
 	cmd.Dir = w.dir
 	out, err := cmd.StderrPipe()
 	must(w.t, err)
@@ -162,7 +167,10 @@ func (w *world) database(name, who string) task.Database {
 
 func (w *world) conn(db string) *pgx.Conn {
 	w.t.Helper()
-	c, err := pgx.Connect(context.Background(), fmt.Sprintf("host=%s user=postgres password=admin-Secret-1 dbname=%s sslmode=disable", w.socket, db))
+	c, err := pgx.Connect(
+		context.Background(),
+		fmt.Sprintf("host=%s user=postgres password=admin-Secret-1 dbname=%s sslmode=disable", w.socket, db),
+	)
 	must(w.t, err)
 	w.t.Cleanup(func() { _ = c.Close(context.Background()) })
 	return c

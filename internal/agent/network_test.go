@@ -75,7 +75,8 @@ func TestHoldingPage(t *testing.T) {
 		b, err := io.ReadAll(resp.Body)
 		must(t, err)
 		resp.Body.Close()
-		if resp.StatusCode != want || (want == 503 && (resp.Header.Get("Retry-After") != "60" || !strings.Contains(string(b), "Back soon"))) {
+		if resp.StatusCode != want ||
+			(want == 503 && (resp.Header.Get("Retry-After") != "60" || !strings.Contains(string(b), "Back soon"))) {
 			t.Errorf("%s: %d %v", path, resp.StatusCode, resp.Header)
 		}
 	}
@@ -96,7 +97,8 @@ func TestInstall(t *testing.T) {
 func TestHelp(t *testing.T) {
 	for _, s := range subcommands() {
 		var out bytes.Buffer
-		if code := Main(context.Background(), []string{s.name, "--help"}, &out, io.Discard); code != 0 || !strings.HasPrefix(out.String(), "Usage: gradus agent "+s.name) {
+		if code := Main(context.Background(), []string{s.name, "--help"}, &out, io.Discard); code != 0 ||
+			!strings.HasPrefix(out.String(), "Usage: gradus agent "+s.name) {
 			t.Errorf("%s: %d %s", s.name, code, &out)
 		}
 		if code := Main(context.Background(), []string{s.name, "--nonsense"}, io.Discard, &out); code != 2 {

@@ -50,7 +50,9 @@ func (p Profile) SolveHops(from, to string, have []string) ([]Hop, []Objection) 
 	case c == 0:
 		return nil, nil
 	case c > 0:
-		return nil, []Objection{object("Downgrade", "", "%s is older than %s, which the site has: there is no way down but a backup", to, from)}
+		return nil, []Objection{
+			object("Downgrade", "", "%s is older than %s, which the site has: there is no way down but a backup", to, from),
+		}
 	}
 	stops := []string{to}
 	for _, h := range have {
@@ -117,7 +119,11 @@ func (p Profile) hop(from, to, end string) Hop {
 	h := Hop{From: from, To: to}
 	r, ok := p.Release(to)
 	if !ok {
-		h.Reason = fmt.Sprintf("%s is not in the upgrade table of the profile; that it can be reached from %s is for the trial to prove", to, from)
+		h.Reason = fmt.Sprintf(
+			"%s is not in the upgrade table of the profile; that it can be reached from %s is for the trial to prove",
+			to,
+			from,
+		)
 		return h
 	}
 	h.Runtime, h.Database, h.SupportEnd, h.SecurityEnd, h.Notes = r.Runtime, r.Database, r.SupportEnd, r.SecurityEnd, r.Notes
@@ -129,7 +135,11 @@ func (p Profile) hop(from, to, end string) Hop {
 	h.Reason = reachable(r)
 	if to != end {
 		if last, ok := p.Release(end); ok && last.Requires != "" && Compare(from, last.Requires) < 0 {
-			h.Reason += fmt.Sprintf("; a stop is needed, since %s can be reached from %s or later only", last.Version, last.Requires)
+			h.Reason += fmt.Sprintf(
+				"; a stop is needed, since %s can be reached from %s or later only",
+				last.Version,
+				last.Requires,
+			)
 		}
 	}
 	return h
@@ -153,7 +163,13 @@ func (p Profile) missingStop(from, to string, stops []string) Objection {
 		}
 	}
 	if len(one) > 0 {
-		return object("StopMissing", one[len(one)-1], "%s: give an image of %s for a stop between", because, strings.Join(one, " or "))
+		return object(
+			"StopMissing",
+			one[len(one)-1],
+			"%s: give an image of %s for a stop between",
+			because,
+			strings.Join(one, " or "),
+		)
 	}
 	// No single stop makes it: the way over all releases of the table tells which do.
 	all := slices.Clone(stops)
@@ -172,7 +188,13 @@ func (p Profile) missingStop(from, to string, stops []string) Objection {
 	if len(need) == 0 {
 		return object("NoWay", to, "%s: no way is known", because)
 	}
-	return object("StopMissing", need[0], "%s: give images of %s for the stops between", because, strings.Join(need, " and "))
+	return object(
+		"StopMissing",
+		need[0],
+		"%s: give images of %s for the stops between",
+		because,
+		strings.Join(need, " and "),
+	)
 }
 
 // pointless marks the newest point release of a release, whatever its number is.
@@ -204,8 +226,11 @@ func (p Profile) CheckDatabase(hops []Hop, engine task.Engine, version string) [
 		case len(h.Database) > 0 && !ok:
 			out = append(out, object("DatabaseUnsupported", h.To, "%s %s does not run on %s", p.Title, h.To, engine))
 		case ok && Compare(version, least) < 0:
-			out = append(out, object("DatabaseTooOld", h.To, "%s %s needs %s %s or newer and the server has %s: upgrade the server first",
-				p.Title, h.To, engine, least, Short(version)))
+			out = append(
+				out,
+				object("DatabaseTooOld", h.To, "%s %s needs %s %s or newer and the server has %s: upgrade the server first",
+					p.Title, h.To, engine, least, Short(version)),
+			)
 		}
 	}
 	return out

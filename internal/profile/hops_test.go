@@ -98,14 +98,17 @@ func TestSolveHops(t *testing.T) {
 func TestHopsTellWhatTheyNeedAndDrop(t *testing.T) {
 	hops, _ := load(t, "moodle").SolveHops("4.3.3", "5.1.3", nil)
 	h := hops[0]
-	if h.Runtime.Min != "8.2" || h.Database["postgresql"] != "15" || h.SecurityEnd != "2027-04" || h.Reason != "5.1 can be reached from 4.2.3 or later" {
+	if h.Runtime.Min != "8.2" || h.Database["postgresql"] != "15" || h.SecurityEnd != "2027-04" ||
+		h.Reason != "5.1 can be reached from 4.2.3 or later" {
 		t.Errorf("hop is %+v", h)
 	}
 	var removed []string
 	for _, r := range h.Removes {
 		removed = append(removed, r.Plugin)
 	}
-	if all := strings.Join(removed, " "); !strings.Contains(all, "mod_chat") || !strings.Contains(all, "block_section_links") || strings.Contains(all, "mod_assignment") {
+	if all := strings.Join(removed, " "); !strings.Contains(all, "mod_chat") ||
+		!strings.Contains(all, "block_section_links") ||
+		strings.Contains(all, "mod_assignment") {
 		t.Errorf("removed are %s", all)
 	}
 	hops, _ = load(t, "campus").SolveHops("1.0", "3.0", []string{"2.0"})

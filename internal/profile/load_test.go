@@ -77,10 +77,19 @@ func TestValidationNamesTheField(t *testing.T) {
 	}
 }
 
-var params = Params{URL: "https://copy.example", FromURL: "https://old.example", BaseURL: "http://web", MailSink: "sink:25",
-	Keep: "smoke,admin", Setting: "lang", Value: "--x; rm -rf /", Target: "2.0", Scale: 2,
-	Reader: task.Database{Host: "db", Name: "campus", CredentialsDir: "/reader"},
-	Owner:  task.Database{Host: "db", Name: "campus", CredentialsDir: "/owner"}}
+var params = Params{
+	URL:      "https://copy.example",
+	FromURL:  "https://old.example",
+	BaseURL:  "http://web",
+	MailSink: "sink:25",
+	Keep:     "smoke,admin",
+	Setting:  "lang",
+	Value:    "--x; rm -rf /",
+	Target:   "2.0",
+	Scale:    2,
+	Reader:   task.Database{Host: "db", Name: "campus", CredentialsDir: "/reader"},
+	Owner:    task.Database{Host: "db", Name: "campus", CredentialsDir: "/owner"},
+}
 
 func TestEveryVerbOfEveryProfileBuilds(t *testing.T) {
 	for _, n := range Names() {
@@ -205,7 +214,10 @@ func TestBuildersOfBackups(t *testing.T) {
 			t.Errorf("%s: %d bytes, %v", name, len(text), err)
 		}
 	}
-	tk, _, _ := p.RestoreTask(params, task.Restore{Database: task.Database{Host: "db", Name: "postgres"}, Into: "r1", Dir: "/b", Name: "b1"})
+	tk, _, _ := p.RestoreTask(
+		params,
+		task.Restore{Database: task.Database{Host: "db", Name: "postgres"}, Into: "r1", Dir: "/b", Name: "b1"},
+	)
 	if d := tk.Actions[0].Restore.Database; d.Name != "postgres" || len(tk.Actions[0].Restore.Queries) == 0 {
 		t.Errorf("restore is %+v", tk.Actions[0].Restore)
 	}

@@ -28,8 +28,11 @@ func (p Profile) CheckPlugins(to string, live, target []task.Plugin, dropped []s
 		switch {
 		case ok:
 			if t.Version != "" && l.Version != "" && Compare(t.Version, l.Version) < 0 {
-				out = append(out, object("PluginDowngrade", l.Name, "the plugin %s has %s on the site and only %s in the image of %s",
-					l.Name, l.Version, t.Version, to))
+				out = append(
+					out,
+					object("PluginDowngrade", l.Name, "the plugin %s has %s on the site and only %s in the image of %s",
+						l.Name, l.Version, t.Version, to),
+				)
 			}
 		case slices.Contains(dropped, l.Name):
 		case l.Status == task.StatusMissing:
@@ -67,8 +70,14 @@ func (p Profile) gone(name, to string) Objection {
 			return object("PluginRemoved", name, "%s took %s out of the product%s: %s", r.Version, name, tables, note)
 		}
 	}
-	return object("PluginMissing", name, "the plugin %s is on the site and not in the image of %s: its data would be lost; "+
-		"add it to the image, or name it in dropPlugins", name, to)
+	return object(
+		"PluginMissing",
+		name,
+		"the plugin %s is on the site and not in the image of %s: its data would be lost; "+
+			"add it to the image, or name it in dropPlugins",
+		name,
+		to,
+	)
 }
 
 // unmet are the wishes of a plugin that the target does not fulfil.
@@ -87,7 +96,10 @@ func (p Profile) unmet(to string, t task.Plugin, there map[string]task.Plugin) [
 		d, ok := there[name]
 		switch {
 		case !ok:
-			out = append(out, object("PluginDependency", t.Name, "the plugin %s needs the plugin %s, which is not in the image", t.Name, name))
+			out = append(
+				out,
+				object("PluginDependency", t.Name, "the plugin %s needs the plugin %s, which is not in the image", t.Name, name),
+			)
 		case least != "" && Compare(d.Version, least) < 0:
 			out = append(out, object("PluginDependency", t.Name, "the plugin %s needs %s %s or newer, and the image has %s",
 				t.Name, name, least, d.Version))

@@ -95,7 +95,11 @@ func (p Profile) VersionTask(q Params, want string) (task.Task, Image, error) {
 
 // CountTask gathers the figures of integrity; expect and orphans are those of
 // before, or nil for the first time.
-func (p Profile) CountTask(q Params, expect, orphans map[string]string, tables map[string]int64) (task.Task, Image, error) {
+func (p Profile) CountTask(
+	q Params,
+	expect, orphans map[string]string,
+	tables map[string]int64,
+) (task.Task, Image, error) {
 	c := &task.Count{Queries: p.queries(q), Tables: true, Sequences: true, Expect: expect, NotMore: orphans,
 		ExpectTables: tables, IgnoreTables: p.mayChange(q)}
 	return p.build(AgentImage, []task.Action{{Name: "count", Deadline: task.Duration(10 * time.Minute), Count: c}}, q)
@@ -153,10 +157,18 @@ func (p Profile) SmokeTask(q Params, wait time.Duration) (task.Task, Image, erro
 		probe.VariableFiles = map[string]string{"user": filepath.Join(q.Credentials, "username"),
 			"password": filepath.Join(q.Credentials, "password")}
 	}
-	return p.build(AgentImage, []task.Action{{Name: "smoke", Deadline: task.Duration(5*time.Minute + wait), Probe: probe}}, q)
+	return p.build(
+		AgentImage,
+		[]task.Action{{Name: "smoke", Deadline: task.Duration(5*time.Minute + wait), Probe: probe}},
+		q,
+	)
 }
 
 // SessionsTask waits until nobody is connected to the live database.
 func (p Profile) SessionsTask(q Params, limit time.Duration) (task.Task, Image, error) {
-	return p.build(AgentImage, []task.Action{{Name: "sessions", Deadline: task.Duration(limit), Sessions: &task.Sessions{}}}, q)
+	return p.build(
+		AgentImage,
+		[]task.Action{{Name: "sessions", Deadline: task.Duration(limit), Sessions: &task.Sessions{}}},
+		q,
+	)
 }

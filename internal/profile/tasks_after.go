@@ -29,7 +29,11 @@ func (p Profile) AftermathTask(q Params) (task.Task, Image, error) {
 	ask("upgrade-log", p.Truth.Upgrades)
 	if p.Truth.Version != "" {
 		actions = append(actions, task.Action{Name: "version", Advisory: true, Deadline: task.Duration(time.Minute),
-			Version: &task.Version{Database: &task.Database{Name: "reader"}, SQL: p.Truth.Version, Normalise: p.Versions.Normalise}})
+			Version: &task.Version{
+				Database:  &task.Database{Name: "reader"},
+				SQL:       p.Truth.Version,
+				Normalise: p.Versions.Normalise,
+			}})
 	}
 	return p.build(AgentImage, actions, q)
 }

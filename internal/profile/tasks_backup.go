@@ -45,7 +45,13 @@ func (p Profile) RecoverTask(q Params, dataDir, database string, expect map[stri
 
 // HashFilesTask proves the append-only trees below root and describes the
 // small ones; with blobs it also looks up every file that the database knows.
-func (p Profile) HashFilesTask(q Params, root string, blobs bool, missingBefore int64, t Throttle) (task.Task, Image, error) {
+func (p Profile) HashFilesTask(
+	q Params,
+	root string,
+	blobs bool,
+	missingBefore int64,
+	t Throttle,
+) (task.Task, Image, error) {
 	var actions []task.Action
 	for _, a := range p.Paths.AppendOnly {
 		h := &task.HashTree{Root: filepath.Join(root, a.Path), Kind: task.ContentAddressed, Algorithm: a.Algorithm,
@@ -53,14 +59,20 @@ func (p Profile) HashFilesTask(q Params, root string, blobs bool, missingBefore 
 		if blobs && p.Truth.Blobs != "" {
 			h.Referenced = &task.Referenced{SQL: p.sql(p.Truth.Blobs, q), MissingBefore: missingBefore}
 		}
-		actions = append(actions, task.Action{Name: "hash-" + actionPart(a.Path), Deadline: task.Duration(2 * time.Hour), HashTree: h})
+		actions = append(
+			actions,
+			task.Action{Name: "hash-" + actionPart(a.Path), Deadline: task.Duration(2 * time.Hour), HashTree: h},
+		)
 	}
 	skip := append([]string{}, p.Paths.Skip...)
 	for _, a := range p.Paths.AppendOnly {
 		skip = append(skip, a.Path)
 	}
-	actions = append(actions, task.Action{Name: "hash-rest", Deadline: task.Duration(30 * time.Minute), HashTree: &task.HashTree{
-		Root: root, Kind: task.Manifested, Skip: skip, Workers: t.Workers, BytesPerSecond: t.BytesPerSecond}})
+	actions = append(
+		actions,
+		task.Action{Name: "hash-rest", Deadline: task.Duration(30 * time.Minute), HashTree: &task.HashTree{
+			Root: root, Kind: task.Manifested, Skip: skip, Workers: t.Workers, BytesPerSecond: t.BytesPerSecond}},
+	)
 	return p.build(AgentImage, actions, q)
 }
 
@@ -72,8 +84,16 @@ func (p Profile) CopyFilesTask(q Params, from, to string, shard, shards int, t T
 	for _, a := range p.Paths.AppendOnly {
 		skip = append(skip, a.Path)
 		actions = append(actions, task.Action{Name: "copy-" + actionPart(a.Path), Deadline: task.Duration(4 * time.Hour),
-			CopyTree: &task.CopyTree{From: filepath.Join(from, a.Path), To: filepath.Join(to, a.Path), Kind: task.ContentAddressed,
-				Algorithm: a.Algorithm, Workers: t.Workers, BytesPerSecond: t.BytesPerSecond, Shard: shard, Shards: shards}})
+			CopyTree: &task.CopyTree{
+				From:           filepath.Join(from, a.Path),
+				To:             filepath.Join(to, a.Path),
+				Kind:           task.ContentAddressed,
+				Algorithm:      a.Algorithm,
+				Workers:        t.Workers,
+				BytesPerSecond: t.BytesPerSecond,
+				Shard:          shard,
+				Shards:         shards,
+			}})
 	}
 	actions = append(actions, task.Action{Name: "copy-rest", Deadline: task.Duration(time.Hour), CopyTree: &task.CopyTree{
 		From: from, To: to, Kind: task.Manifested, Skip: skip, Update: true, Workers: t.Workers,

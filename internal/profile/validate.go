@@ -193,9 +193,16 @@ func eachText(key string, v any, f func(key, s string) error) error {
 }
 
 func (p Profile) validateQueries(bad func(string, string, ...any)) {
-	queries := map[string]string{"truth.version": p.Truth.Version, "truth.build": p.Truth.Build, "truth.lock": p.Truth.Lock,
-		"truth.upgrades": p.Truth.Upgrades, "truth.plugins": p.Truth.Plugins, "truth.blobs": p.Truth.Blobs,
-		"truth.users": p.Truth.Users, "truth.tasks": p.Truth.Tasks}
+	queries := map[string]string{
+		"truth.version":  p.Truth.Version,
+		"truth.build":    p.Truth.Build,
+		"truth.lock":     p.Truth.Lock,
+		"truth.upgrades": p.Truth.Upgrades,
+		"truth.plugins":  p.Truth.Plugins,
+		"truth.blobs":    p.Truth.Blobs,
+		"truth.users":    p.Truth.Users,
+		"truth.tasks":    p.Truth.Tasks,
+	}
 	for k, q := range p.Integrity.Equal {
 		queries["integrity.equal."+k] = q
 	}

@@ -138,7 +138,10 @@ func TestClassify(t *testing.T) {
 		{Reason: "First", Match: "max_input_vars must be at least ([0-9]+)", Message: "set it to {1}"},
 		{Reason: "Second", Match: "(?i)out of memory", Message: "more memory"},
 	}
-	got, err := Classify([]byte("x\n\x1b[31mOut of memory\x1b[0m\nmax_input_vars must be at least 5000.\nout of memory\n"), known)
+	got, err := Classify(
+		[]byte("x\n\x1b[31mOut of memory\x1b[0m\nmax_input_vars must be at least 5000.\nout of memory\n"),
+		known,
+	)
 	if err != nil || len(got) != 2 || got[0].Code != "First" || got[0].Message != "set it to 5000" {
 		t.Errorf("got %v, %v", got, err)
 	}

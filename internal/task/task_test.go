@@ -64,7 +64,9 @@ func TestTerminationAlwaysFits(t *testing.T) {
 		for i := range r.Actions {
 			r.Actions[i].Took = 1 // nothing takes a negative time
 		}
-		r.Documents = append([]Document{{Name: ResultDocument, Size: 1 << 20, SHA256: strings.Repeat("a", 64)}}, r.Documents...)
+		r.Documents = append(
+			[]Document{{Name: ResultDocument, Size: 1 << 20, SHA256: strings.Repeat("a", 64)}},
+			r.Documents...)
 		b := EncodeTermination(r)
 		var back Result
 		if err := json.Unmarshal(b, &back); err != nil || len(b) > MaxTermination {
@@ -91,7 +93,8 @@ func TestTerminationAlwaysFits(t *testing.T) {
 	if err := json.Unmarshal(EncodeTermination(big), &back); err != nil {
 		t.Fatal(err)
 	}
-	if !back.Truncated || len(back.Documents) != 1 || back.Documents[0].Name != ResultDocument || back.Findings[0].Code != "B" {
+	if !back.Truncated || len(back.Documents) != 1 || back.Documents[0].Name != ResultDocument ||
+		back.Findings[0].Code != "B" {
 		t.Errorf("%+v", back)
 	}
 }
@@ -115,11 +118,14 @@ func TestShorten(t *testing.T) {
 }
 
 func TestCataloguePrecedence(t *testing.T) {
-	c, err := NewCatalogue([]Known{{Reason: "A", Match: "one (.*)", Message: "got {1}"}, {Reason: "B", Match: "one", Message: "b"}})
+	c, err := NewCatalogue(
+		[]Known{{Reason: "A", Match: "one (.*)", Message: "got {1}"}, {Reason: "B", Match: "one", Message: "b"}},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if i, reason, message, ok := c.Explain("\x1b[1mone two\x1b[0m"); !ok || i != 0 || reason != "A" || message != "got two" {
+	if i, reason, message, ok := c.Explain("\x1b[1mone two\x1b[0m"); !ok || i != 0 || reason != "A" ||
+		message != "got two" {
 		t.Errorf("%d %s %s", i, reason, message)
 	}
 	if i, reason, _, _ := c.Explain("one"); i != 1 || reason != "B" {

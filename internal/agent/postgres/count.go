@@ -179,9 +179,24 @@ func compare(p *evidence.Page, f Figures, spec task.Count) {
 		switch {
 		case ignored(name, spec.IgnoreTables):
 		case !there:
-			p.Find(task.Blocking, task.CountsDiffer, name, "the table %s is missing (%d rows expected)", name, spec.ExpectTables[name])
+			p.Find(
+				task.Blocking,
+				task.CountsDiffer,
+				name,
+				"the table %s is missing (%d rows expected)",
+				name,
+				spec.ExpectTables[name],
+			)
 		case got != spec.ExpectTables[name]:
-			p.Find(task.Blocking, task.CountsDiffer, name, "the table %s has %d rows, %d expected", name, got, spec.ExpectTables[name])
+			p.Find(
+				task.Blocking,
+				task.CountsDiffer,
+				name,
+				"the table %s has %d rows, %d expected",
+				name,
+				got,
+				spec.ExpectTables[name],
+			)
 		}
 	}
 }

@@ -158,7 +158,12 @@ func enoughRoom(spec task.Dump, size int64) error {
 	}
 	free := int64(st.Bavail) * st.Bsize
 	if need := int64(float64(size) * factor); free < need {
-		return task.Fail(task.NotEnoughSpace, "the backup volume has %d MiB free and the dump may need %d MiB", free>>20, need>>20)
+		return task.Fail(
+			task.NotEnoughSpace,
+			"the backup volume has %d MiB free and the dump may need %d MiB",
+			free>>20,
+			need>>20,
+		)
 	}
 	return nil
 }
@@ -178,7 +183,14 @@ func removePartials(spec task.Dump) error {
 }
 
 // writeDump streams pg_dump into a temporary file and fills in size and digest.
-func writeDump(ctx context.Context, spec task.Dump, t Target, bin string, m *task.Manifest, p *evidence.Page) (string, error) {
+func writeDump(
+	ctx context.Context,
+	spec task.Dump,
+	t Target,
+	bin string,
+	m *task.Manifest,
+	p *evidence.Page,
+) (string, error) {
 	f, err := os.CreateTemp(spec.Dir, "."+spec.Name+".partial-*")
 	if err != nil {
 		return "", task.FailBecause(err, "BackupVolumeUnusable", "create a file on the backup volume")

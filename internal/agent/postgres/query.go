@@ -176,7 +176,13 @@ func Sessions(ctx context.Context, spec task.Sessions, p *evidence.Page) error {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return task.Fail(task.SessionsLeft, "%d sessions are still open on the database %s: %s", n, t.Name, strings.Join(who, ", "))
+			return task.Fail(
+				task.SessionsLeft,
+				"%d sessions are still open on the database %s: %s",
+				n,
+				t.Name,
+				strings.Join(who, ", "),
+			)
 		}
 	}
 }

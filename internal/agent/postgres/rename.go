@@ -58,7 +58,13 @@ func Rename(ctx context.Context, spec task.Rename, p *evidence.Page) error {
 // that is neither before nor after.
 func renamed(ctx context.Context, c *pgx.Conn, spec task.Rename) (bool, error) {
 	there := map[string]bool{}
-	rs, err := c.Query(ctx, "SELECT datname FROM pg_database WHERE datname IN ($1, $2, $3)", spec.Live, spec.Replacement, spec.Replaced)
+	rs, err := c.Query(
+		ctx,
+		"SELECT datname FROM pg_database WHERE datname IN ($1, $2, $3)",
+		spec.Live,
+		spec.Replacement,
+		spec.Replaced,
+	)
 	if err != nil {
 		return false, failed(err, "list the databases")
 	}
@@ -75,8 +81,14 @@ func renamed(ctx context.Context, c *pgx.Conn, spec task.Rename) (bool, error) {
 	case there[spec.Live] && there[spec.Replacement] && !there[spec.Replaced]:
 		return false, nil
 	}
-	return false, task.Fail(task.NameConflict, "cannot switch: of %s (live), %s (replacement) and %s (must not exist yet) there are %v",
-		spec.Live, spec.Replacement, spec.Replaced, names)
+	return false, task.Fail(
+		task.NameConflict,
+		"cannot switch: of %s (live), %s (replacement) and %s (must not exist yet) there are %v",
+		spec.Live,
+		spec.Replacement,
+		spec.Replaced,
+		names,
+	)
 }
 
 func terminate(ctx context.Context, c *pgx.Conn, spec task.Rename, p *evidence.Page) error {

@@ -95,7 +95,13 @@ func openDump(dir, name string, p *evidence.Page) (task.Manifest, error) {
 // makeDatabase creates the database, or tells that an earlier run finished it.
 func makeDatabase(ctx context.Context, c *pgx.Conn, spec task.Restore, m task.Manifest) (bool, error) {
 	var mark *string
-	err := c.QueryRow(ctx, "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = $1", spec.Into).Scan(&mark)
+	err := c.QueryRow(
+		ctx,
+		"SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = $1",
+		spec.Into,
+	).Scan(
+		&mark,
+	)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
 	case err != nil:
@@ -107,7 +113,11 @@ func makeDatabase(ctx context.Context, c *pgx.Conn, spec task.Restore, m task.Ma
 			return false, failed(err, "drop the unfinished database %s", spec.Into)
 		}
 	default:
-		return false, task.Fail(task.NameConflict, "a database %s exists and Gradus did not make it from this dump", spec.Into)
+		return false, task.Fail(
+			task.NameConflict,
+			"a database %s exists and Gradus did not make it from this dump",
+			spec.Into,
+		)
 	}
 	sql := "CREATE DATABASE " + ident(spec.Into) + " TEMPLATE template0"
 	if m.Encoding != "" {

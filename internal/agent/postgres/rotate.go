@@ -94,7 +94,13 @@ func scram(password string) (string, error) {
 	}
 	stored := sha256.Sum256(sign(salted, "Client Key"))
 	b64 := base64.StdEncoding.EncodeToString
-	return fmt.Sprintf("SCRAM-SHA-256$%d:%s$%s:%s", iterations, b64(salt), b64(stored[:]), b64(sign(salted, "Server Key"))), nil
+	return fmt.Sprintf(
+		"SCRAM-SHA-256$%d:%s$%s:%s",
+		iterations,
+		b64(salt),
+		b64(stored[:]),
+		b64(sign(salted, "Server Key")),
+	), nil
 }
 
 func sign(key []byte, text string) []byte {

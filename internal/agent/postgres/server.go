@@ -91,7 +91,8 @@ func prepare(dir string) error {
 	pidFile := filepath.Join(dir, "postmaster.pid")
 	if b, err := os.ReadFile(pidFile); err == nil {
 		pid, _ := strconv.Atoi(strings.SplitN(string(b), "\n", 2)[0])
-		if comm, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid)); err == nil && strings.HasPrefix(string(comm), "postgres") {
+		if comm, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid)); err == nil &&
+			strings.HasPrefix(string(comm), "postgres") {
 			return task.Fail(task.RecoverFailed, "a server is running on %s", dir)
 		}
 		// The pid is of another container: in ours it may be anybody's.
@@ -107,7 +108,12 @@ func prepare(dir string) error {
 	}
 	// Kubelets widen modes for fsGroup and the server refuses; not ours to change is not ours to start.
 	if err := os.Chmod(dir, 0o700); err != nil {
-		return task.FailBecause(err, task.RecoverFailed, "the data directory does not belong to the user of this pod (%d)", os.Getuid())
+		return task.FailBecause(
+			err,
+			task.RecoverFailed,
+			"the data directory does not belong to the user of this pod (%d)",
+			os.Getuid(),
+		)
 	}
 	return nil
 }
@@ -180,7 +186,11 @@ func passwd(scratch string) ([]string, error) {
 		lib = append(lib, found...)
 	}
 	if len(lib) == 0 {
-		return nil, task.Fail("NoUser", "the image has no user for uid %d, which initdb needs; set the pod's runAsUser to the image's own", os.Getuid())
+		return nil, task.Fail(
+			"NoUser",
+			"the image has no user for uid %d, which initdb needs; set the pod's runAsUser to the image's own",
+			os.Getuid(),
+		)
 	}
 	pw, gr := filepath.Join(scratch, "passwd"), filepath.Join(scratch, "group")
 	line := fmt.Sprintf("postgres:x:%d:%d::%s:/bin/false\n", os.Getuid(), os.Getgid(), scratch)

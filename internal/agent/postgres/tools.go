@@ -51,7 +51,12 @@ func findTools(dir, program string, major int) (string, error) {
 		seen = append(seen, strconv.Itoa(programMajor(c)))
 	}
 	if len(seen) > 0 {
-		return "", task.Fail("ServerVersionUnfit", "the image has PostgreSQL %s and the data needs %d", strings.Join(seen, ", "), major)
+		return "", task.Fail(
+			"ServerVersionUnfit",
+			"the image has PostgreSQL %s and the data needs %d",
+			strings.Join(seen, ", "),
+			major,
+		)
 	}
 	return "", task.Fail("ProgramMissing", "the image has no %s; use the image of the database server", program)
 }

@@ -36,7 +36,19 @@ func VerifyDump(ctx context.Context, spec task.VerifyDump, scratch string, p *ev
 		return err
 	}
 	data := filepath.Join(dir, "data")
-	argv := []string{initdb, "-D", data, "-U", "postgres", "-A", "trust", "-E", encodingOr(m.Encoding), "--locale=C", "--no-sync"}
+	argv := []string{
+		initdb,
+		"-D",
+		data,
+		"-U",
+		"postgres",
+		"-A",
+		"trust",
+		"-E",
+		encodingOr(m.Encoding),
+		"--locale=C",
+		"--no-sync",
+	}
 	if err := initialise(ctx, argv, extra, p); err != nil {
 		return err
 	}

@@ -120,7 +120,10 @@ func open(spec task.Probe, p *evidence.Page) (*client, error) {
 		c.vars[k] = strings.TrimSpace(string(b))
 		p.Add(c.vars[k])
 	}
-	config := &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: spec.InsecureTLS} //nolint:gosec // asked for by name
+	config := &tls.Config{
+		MinVersion:         tls.VersionTLS12,
+		InsecureSkipVerify: spec.InsecureTLS,
+	} //nolint:gosec // asked for by name
 	if spec.Host != "" {
 		config.ServerName, _, _ = strings.Cut(spec.Host, ":")
 	}

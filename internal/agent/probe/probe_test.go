@@ -33,7 +33,8 @@ func campus(t *testing.T) *httptest.Server {
 	})
 	mux.HandleFunc("POST /login", func(w http.ResponseWriter, r *http.Request) {
 		c, err := r.Cookie("S")
-		if err != nil || c.Value != "anonymous" || r.PostFormValue("logintoken") != "abc&1" || r.PostFormValue("password") != "geheim" {
+		if err != nil || c.Value != "anonymous" || r.PostFormValue("logintoken") != "abc&1" ||
+			r.PostFormValue("password") != "geheim" {
 			http.Redirect(w, r, "/login?error=1", http.StatusSeeOther)
 			return
 		}
@@ -41,7 +42,8 @@ func campus(t *testing.T) *httptest.Server {
 		http.Redirect(w, r, "https://campus.example/my", http.StatusSeeOther)
 	})
 	mux.HandleFunc("GET /my", func(w http.ResponseWriter, r *http.Request) {
-		if c, err := r.Cookie("S"); err != nil || c.Value != "smoke" || r.Host != "campus.example" || r.Header.Get("X-Forwarded-Proto") != "https" {
+		if c, err := r.Cookie("S"); err != nil || c.Value != "smoke" || r.Host != "campus.example" ||
+			r.Header.Get("X-Forwarded-Proto") != "https" {
 			http.Redirect(w, r, "/login", http.StatusSeeOther)
 			return
 		}
@@ -51,7 +53,10 @@ func campus(t *testing.T) *httptest.Server {
 	mux.HandleFunc("GET /away", func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, "http://elsewhere.example/", http.StatusFound)
 	})
-	mux.HandleFunc("GET /loop", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/loop", http.StatusFound) })
+	mux.HandleFunc(
+		"GET /loop",
+		func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/loop", http.StatusFound) },
+	)
 	s := httptest.NewServer(mux)
 	t.Cleanup(s.Close)
 	return s
@@ -71,9 +76,19 @@ func probe(t *testing.T, password string, extra ...task.Request) (task.Result, s
 	err = Run(context.Background(), task.Probe{BaseURL: campus(t).URL, Host: "campus.example", ForwardedProto: "https",
 		VariableFiles: map[string]string{"password": file}, Requests: append([]task.Request{
 			{Name: "login", Path: "/login", Capture: map[string]string{"token": `name="logintoken" value="([^"]+)"`}},
-			{Name: "sign-in", Method: "POST", Path: "/login", Form: map[string]string{"username": "smoke", "password": "{password}", "logintoken": "{token}"},
-				Expect: task.Expect{Status: []int{303}, Header: map[string]string{"Location": "/my$"}}},
-			{Name: "dashboard", Path: "/my", Expect: task.Expect{Title: "^Dashboard$"}, Capture: map[string]string{"blob": "/file/([0-9a-f]{40})"}},
+			{
+				Name:   "sign-in",
+				Method: "POST",
+				Path:   "/login",
+				Form:   map[string]string{"username": "smoke", "password": "{password}", "logintoken": "{token}"},
+				Expect: task.Expect{Status: []int{303}, Header: map[string]string{"Location": "/my$"}},
+			},
+			{
+				Name:    "dashboard",
+				Path:    "/my",
+				Expect:  task.Expect{Title: "^Dashboard$"},
+				Capture: map[string]string{"blob": "/file/([0-9a-f]{40})"},
+			},
 			{Name: "file", Path: "/file/{blob}", Expect: task.Expect{BodySHA1: "{blob}"}},
 		}, extra...)}, book.Page("smoke"))
 	return book.Result(), log.String(), err

@@ -167,7 +167,13 @@ func (c *copier) collect(e *entry) error {
 	c.bytes += e.info.Size()
 	switch e.note {
 	case "damaged":
-		c.p.Find(task.Blocking, task.HashMismatch, e.rel, "the content of %s is not what its name says; it was not copied", e.rel)
+		c.p.Find(
+			task.Blocking,
+			task.HashMismatch,
+			e.rel,
+			"the content of %s is not what its name says; it was not copied",
+			e.rel,
+		)
 	case "":
 		c.copied++
 		c.copiedBytes += e.info.Size()

@@ -44,7 +44,15 @@ func (r *References) Check(sum, size string) error {
 		return err
 	case size != "" && strconv.FormatInt(fi.Size(), 10) != size:
 		if r.differ++; r.differ <= examples {
-			r.p.Find(task.Blocking, task.HashMismatch, sum, "the file %s has %d bytes, the database says %s", sum, fi.Size(), size)
+			r.p.Find(
+				task.Blocking,
+				task.HashMismatch,
+				sum,
+				"the file %s has %d bytes, the database says %s",
+				sum,
+				fi.Size(),
+				size,
+			)
 		}
 	}
 	return nil

@@ -93,7 +93,8 @@ func TestHashDescribesOtherTrees(t *testing.T) {
 	must(t, Hash(context.Background(), spec, page(t)))
 	b, err := os.ReadFile(file)
 	must(t, err)
-	if got := string(b); strings.Count(got, "\n") != 2 || !strings.Contains(got, `"b\nc"`) || !strings.HasPrefix(strings.Split(got, "\n")[1], "b ") {
+	if got := string(b); strings.Count(got, "\n") != 2 || !strings.Contains(got, `"b\nc"`) ||
+		!strings.HasPrefix(strings.Split(got, "\n")[1], "b ") {
 		t.Errorf("manifest is %q", got)
 	}
 }
@@ -153,7 +154,14 @@ func TestADamagedBlobIsNotCopied(t *testing.T) {
 func TestShardsTogetherCopyAll(t *testing.T) {
 	from, to := blobs(t, 100), t.TempDir()
 	for i := range 3 {
-		must(t, Copy(context.Background(), task.CopyTree{From: from, To: to, Kind: task.ContentAddressed, Shard: i, Shards: 3}, page(t)))
+		must(
+			t,
+			Copy(
+				context.Background(),
+				task.CopyTree{From: from, To: to, Kind: task.ContentAddressed, Shard: i, Shards: 3},
+				page(t),
+			),
+		)
 	}
 	p := page(t)
 	must(t, Hash(context.Background(), task.HashTree{Root: to, Kind: task.ContentAddressed}, p))
