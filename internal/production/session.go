@@ -18,9 +18,6 @@ import (
 // journalBound is the API's bound on a journal.
 const journalBound = 64
 
-// ErrTargetMissing: a live object that must be changed does not exist.
-var ErrTargetMissing = errors.New("an object of the site does not exist")
-
 // Writer makes sessions.
 type Writer struct {
 	Client client.Client
@@ -57,16 +54,18 @@ func (w Writer) Begin(owner Owner) *Session {
 var _ pipeline.Production = (*Session)(nil)
 
 // Ensure makes the changes stand, or what else their State asks for. It gives
-// true when all do; false means that another reconcile must follow.
+// true when all do; false means that another reconcile must follow. A change
+// under which somebody else writes ends it; what is being put back goes on
+// with the others, and then a rival does not make it false.
 func (s *Session) Ensure(
 	ctx context.Context, owner pipeline.Owner, step string, want []v1alpha1.Change,
 ) (bool, *v1alpha1.Change, error) {
 	if owner.GetUID() != s.owner.GetUID() {
 		return false, nil, fmt.Errorf("a session of %s was asked to write for %s", s.owner.GetName(), owner.GetName())
 	}
-	fresh, err := s.intend(ctx, step, want)
-	if err != nil || fresh {
-		return false, nil, err
+	fresh, foreign, err := s.intend(ctx, step, want)
+	if err != nil || foreign != nil || fresh {
+		return false, foreign, err
 	}
 	all := true
 	for _, w := range want {
@@ -74,13 +73,19 @@ func (s *Session) Ensure(
 		if c == nil || !slices.Contains(s.persisted, w.ID) || s.intended {
 			return false, nil, nil
 		}
-		stands, foreign, err := s.settle(ctx, c, w.State)
-		if err != nil || foreign != nil {
+		stands, rival, err := s.settle(ctx, c, w.State)
+		if err != nil {
 			return false, foreign, err
+		}
+		if rival != nil && w.State == "" {
+			return false, rival, nil
+		}
+		if foreign == nil {
+			foreign = rival
 		}
 		all = all && stands
 	}
-	return all, nil, nil
+	return all, foreign, nil
 }
 
 func (s *Session) find(id string) *v1alpha1.Change {
@@ -94,42 +99,42 @@ func (s *Session) find(id string) *v1alpha1.Change {
 }
 
 // intend appends what is wanted and not yet in the journal, with the value that
-// is found live. It reports whether anything was, or must be, appended.
-func (s *Session) intend(ctx context.Context, step string, want []v1alpha1.Change) (bool, error) {
+// is found live. It reports whether anything was, or must be, appended, and the
+// change whose target is not there.
+func (s *Session) intend(ctx context.Context, step string, want []v1alpha1.Change) (bool, *v1alpha1.Change, error) {
 	var fresh []v1alpha1.Change
 	for _, w := range want {
 		if s.find(w.ID) != nil {
 			continue
 		}
 		if w.State != "" {
-			return false, fmt.Errorf("change %s is to be %s and was never made", w.ID, w.State)
+			return false, nil, fmt.Errorf("change %s is to be %s and was never made", w.ID, w.State)
 		}
 		if s.wrote {
-			return true, nil
+			return true, nil, nil
 		}
 		now, err := Observe(ctx, s.writer.Live, s.owner.GetNamespace(), w)
-		switch {
-		case err != nil:
-			return false, err
-		case now.Object == nil:
-			return false, fmt.Errorf("%w: %s %s", ErrTargetMissing, w.Target.Kind, w.Target.Name)
-		case now.NoField != nil:
-			return false, now.NoField
+		if err != nil {
+			return false, nil, err
+		}
+		if now.Object == nil || now.NoField != nil {
+			w.Foreign = clip(Rival(w, now))
+			return false, &w, nil
 		}
 		w.Step, w.Before, w.Target.UID = step, now.Value.Record(), now.Object.GetUID()
 		mark(&w, v1alpha1.ChangeIntended, "", s.writer.Leases.Clock)
 		fresh = append(fresh, w)
 	}
 	if len(fresh) == 0 {
-		return false, nil
+		return false, nil, nil
 	}
 	journal := s.owner.Journal()
 	if len(*journal)+len(fresh) > journalBound {
-		return false, fmt.Errorf("the journal would have more than %d changes", journalBound)
+		return false, nil, fmt.Errorf("the journal would have more than %d changes", journalBound)
 	}
 	*journal = append(*journal, fresh...)
 	s.intended = true
-	return true, nil
+	return true, nil, nil
 }
 
 // settle brings one persisted change to where it is wanted.
@@ -201,7 +206,7 @@ func (s *Session) back(ctx context.Context, c *v1alpha1.Change) (bool, *v1alpha1
 	case err != nil:
 		return false, nil, err
 	case c.State == v1alpha1.ChangeForeign:
-		return false, c, nil
+		return true, c, nil
 	}
 	return true, nil, nil
 }

@@ -327,7 +327,8 @@ func TestATargetThatIsNotThereIsNamed(t *testing.T) {
 	_, _, err := s.reconcile("g", WishHold, nil)
 	s.must(err)
 	s.must(s.admin.Delete(s.ctx, &appsv1.Deployment{ObjectMeta: s.deployment("cron").ObjectMeta}))
-	if _, _, err = s.reconcile("g", WishHold, closing()); !errors.Is(err, ErrTargetMissing) {
-		t.Fatalf("error is %v", err)
+	_, foreign, err := s.reconcile("g", WishHold, closing())
+	if err != nil || foreign == nil || foreign.Target.Name != "cron" || foreign.Foreign == "" {
+		t.Fatalf("foreign %+v, error %v", foreign, err)
 	}
 }

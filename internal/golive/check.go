@@ -1,0 +1,135 @@
+// Copyright The Gradus Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package golive
+
+import (
+	"strings"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/gradus-lms/gradus/api/v1alpha1"
+	"github.com/gradus-lms/gradus/internal/pipeline"
+	"github.com/gradus-lms/gradus/internal/task"
+)
+
+// check looks at everything before anything is touched.
+var check = pipeline.Step[View]{
+	Name: "Check",
+	Judge: func(v View, _ pipeline.At, _ pipeline.Seen) pipeline.Verdict {
+		switch {
+		case v.Site == nil:
+			return pipeline.Fail(v1alpha1.SiteNotFoundReason, "Site %s does not exist", v.GoLive.Spec.SiteRef.Name)
+		case v.Profile == nil:
+			return pipeline.Fail("ProfileUnknown", "profile %q is not one that this version of Gradus has", v.Site.Spec.Profile)
+		case len(v.Missing) > 0:
+			return pipeline.Fail(v1alpha1.SiteNotReadyReason, "missing: %s", strings.Join(v.Missing, ", "))
+		}
+		if no := v.Objection(); no != nil {
+			return *no
+		}
+		if what := v.unfit(); what != "" {
+			return pipeline.Fail("SiteUnfit", "%s", what)
+		}
+		return pipeline.Pass("approved, backed up, in the window, and everything is there")
+	},
+}
+
+// unfit says what about the live objects makes a go-live impossible.
+func (v View) unfit() string {
+	if len(v.Door.Spec.Selector) == 0 {
+		return "Service " + v.Door.Name + " has no selector that could be pointed at the holding page"
+	}
+	if db := v.Database; db != nil && db.Spec.PersistentVolumeClaimRetentionPolicy != nil &&
+		db.Spec.PersistentVolumeClaimRetentionPolicy.WhenScaled == appsv1.DeletePersistentVolumeClaimRetentionPolicyType {
+		return "StatefulSet " + db.Name + " deletes its volumes when it is scaled (persistentVolumeClaimRetentionPolicy.whenScaled)"
+	}
+	for name, d := range v.Workloads {
+		if _, held := d.Annotations[v1alpha1.HeldAnnotation]; held && v.Owner.Held() == nil {
+			return "workload " + name + " still has the note of an earlier run that was not undone"
+		}
+	}
+	if _, held := v.Door.Annotations[v1alpha1.HeldAnnotation]; held && v.Owner.Held() == nil {
+		return "Service " + v.Door.Name + " still has the note of an earlier run that was not undone"
+	}
+	for _, hop := range v.GoLive.Spec.Upgrade.Hops {
+		w, _ := v.Web()
+		if v.images(hop.To)[w.ApplicationContainer].Image == "" {
+			return "no release gives an image of container " + w.ApplicationContainer + " for " + hop.To
+		}
+	}
+	return ""
+}
+
+// inWindow refuses to close the doors after the window's end, however long the
+// steps before took.
+func inWindow(step pipeline.Step[View]) pipeline.Step[View] {
+	change, create, judge := step.Change, step.Create, step.Judge
+	late := func(v View) bool {
+		closes := v.GoLive.Spec.Closes
+		return closes != nil && v.Now.After(closes.Time) && len(*v.Owner.Journal()) == 0
+	}
+	step.Change = func(v View, at pipeline.At) []v1alpha1.Change {
+		if late(v) {
+			return nil
+		}
+		return change(v, at)
+	}
+	step.Create = func(v View, at pipeline.At) []client.Object {
+		if late(v) {
+			return nil
+		}
+		return create(v, at)
+	}
+	step.Judge = func(v View, at pipeline.At, seen pipeline.Seen) pipeline.Verdict {
+		if late(v) {
+			return pipeline.Fail("WindowClosed", "the window closed before the doors did")
+		}
+		return judge(v, at, seen)
+	}
+	return step
+}
+
+func closed(v View, at time.Time) {
+	if v.GoLive.Status.Closed == nil {
+		v.GoLive.Status.Closed = stamp(at)
+	}
+}
+
+func opened(v View, at time.Time) {
+	v.GoLive.Status.Opened = stamp(at)
+	v.GoLive.Status.Parts = parts(v.GoLive.Status.Steps, at)
+}
+
+func recordVersion(v View, result task.Result) {
+	if version := result.Facts["version.http"]; version != "" {
+		v.GoLive.Status.Version = version
+	}
+}
+
+// parts tells the real outage: what each step took from the moment the doors
+// closed.
+func parts(ledger []v1alpha1.StepStatus, opened time.Time) []v1alpha1.TimedPart {
+	var out []v1alpha1.TimedPart
+	shut := false
+	for _, e := range ledger {
+		shut = shut || e.Name == "CloseDoors"
+		if !shut || e.Started == nil || e.State == v1alpha1.StepSkipped || len(out) == 32 {
+			continue
+		}
+		end := opened
+		if e.Finished != nil {
+			end = e.Finished.Time
+		} else if e.Name != "OpenDoors" {
+			continue
+		}
+		name := e.Name
+		if e.Key != "" {
+			name += " " + e.Key
+		}
+		out = append(out, v1alpha1.TimedPart{Name: name, Actual: lasted(end.Sub(e.Started.Time))})
+	}
+	return out
+}

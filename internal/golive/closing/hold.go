@@ -1,0 +1,162 @@
+// Copyright The Gradus Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package closing
+
+import (
+	"encoding/json"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/gradus-lms/gradus/api/v1alpha1"
+	"github.com/gradus-lms/gradus/internal/pipeline"
+	"github.com/gradus-lms/gradus/internal/production"
+	"github.com/gradus-lms/gradus/internal/watchdog"
+)
+
+// Names and reasons by which the lease's keeper knows what a run wants.
+const (
+	StepTakeLease    = "TakeLease"
+	StepCommit       = "Commit"
+	reasonReleasing  = "ReleasingLease"
+	reasonCommitting = "Committing"
+)
+
+// Wish says what a run wants of the lease, by its ledger alone.
+func Wish(ledger []v1alpha1.StepStatus) production.Wish {
+	wish := production.WishNothing
+	for _, entry := range ledger {
+		working := entry.State == v1alpha1.StepRunning || entry.State == v1alpha1.StepWaiting
+		switch {
+		case !working:
+		case entry.Name == StepTakeLease:
+			wish = production.WishHold
+		case entry.Reason == reasonReleasing:
+			return production.WishLetGo
+		}
+	}
+	return wish
+}
+
+// Committing says whether the ledger stands right before the point of no return.
+func Committing(ledger []v1alpha1.StepStatus) bool {
+	for _, entry := range ledger {
+		if entry.Name == StepCommit {
+			return entry.State == v1alpha1.StepRunning && entry.Reason == reasonCommitting
+		}
+	}
+	return false
+}
+
+// TakeLease waits until the site is ours. The lease itself is taken by the
+// controller, when the ledger stands here.
+func TakeLease[V Stage]() pipeline.Step[V] {
+	return pipeline.Step[V]{
+		Name: StepTakeLease,
+		Judge: func(v V, _ pipeline.At, seen pipeline.Seen) pipeline.Verdict {
+			s := v.Stage()
+			switch {
+			case s.Held():
+				return pipeline.Pass("the site is held by %s", s.Owner.GetName())
+			case s.Grip.Holder != "":
+				return pipeline.Await(v1alpha1.SiteBusyReason, "Site %s is held by %s", s.Site.Name, s.Grip.Holder).
+					By(seen.Now.Add(15 * time.Second))
+			}
+			return pipeline.Wait("TakingLease", "taking the lease of Site %s", s.Site.Name).By(seen.Now.Add(time.Second))
+		},
+	}
+}
+
+// StartWatchdog makes the watchdog before the first change, and waits until
+// it watches.
+func StartWatchdog[V Stage]() pipeline.Step[V] {
+	return Guarded(pipeline.Step[V]{
+		Name: "StartWatchdog",
+		Create: func(v V, _ pipeline.At) []client.Object {
+			s := v.Stage()
+			return watchdog.Spec{Namespace: s.Site.Namespace, Site: s.Site.Name, Image: s.Image, Owner: s.Owner,
+				Targets: s.Targets(), Duration: s.LeaseDuration}.Objects()
+		},
+		Judge:   available[V]("StartingWatchdog", "the watchdog"),
+		Timeout: func(V) time.Duration { return 5 * time.Minute },
+	})
+}
+
+// available waits for the step's Deployment.
+func available[V any](reason, what string) func(V, pipeline.At, pipeline.Seen) pipeline.Verdict {
+	return func(_ V, _ pipeline.At, seen pipeline.Seen) pipeline.Verdict {
+		if d, ok := pipeline.First[*appsv1.Deployment](seen); ok && d != nil && d.Status.AvailableReplicas > 0 {
+			return pipeline.Pass("%s runs", what)
+		}
+		return pipeline.Wait(reason, "%s starts", what)
+	}
+}
+
+// HandOver takes our notes off what stays, and removes what we put beside it.
+func HandOver[V Stage](steps func(V) []v1alpha1.StepStatus) pipeline.Step[V] {
+	return pipeline.Step[V]{
+		Name: "HandOver",
+		Change: func(v V, _ pipeline.At) []v1alpha1.Change {
+			var kept, left []v1alpha1.Change
+			for _, c := range production.Open(*v.Stage().Owner.Journal()) {
+				if c.Undo == v1alpha1.UndoNever {
+					kept = append(kept, c)
+				} else {
+					left = append(left, c)
+				}
+			}
+			return append(production.Back(left), production.Keep(kept)...)
+		},
+		Remove: func(v V, _ pipeline.At) []v1alpha1.ChildRef { return besides(steps(v)) },
+		Judge: func(v V, _ pipeline.At, seen pipeline.Seen) pipeline.Verdict {
+			if verdict, ok := v.Stage().standing(seen, "what is held is given back"); !ok {
+				return verdict
+			}
+			if seen.Left > 0 {
+				return pipeline.Wait("Removing", "watchdog and holding page go").By(seen.Now.Add(2 * time.Second))
+			}
+			return pipeline.Pass("nothing of the site is held by Gradus")
+		},
+	}
+}
+
+// besides lists what a run made beside the site and what must go with it.
+// Jobs stay with their run: they are evidence.
+func besides(ledger []v1alpha1.StepStatus) []v1alpha1.ChildRef {
+	var out []v1alpha1.ChildRef
+	for _, entry := range ledger {
+		for _, child := range entry.Children {
+			if child.Kind == "Deployment" || child.Kind == "Service" {
+				out = append(out, child)
+			}
+		}
+	}
+	return out
+}
+
+// ReleaseLease lets the site go.
+func ReleaseLease[V Stage]() pipeline.Step[V] {
+	return pipeline.Step[V]{Name: "ReleaseLease", Judge: released[V]}
+}
+
+func released[V Stage](v V, _ pipeline.At, seen pipeline.Seen) pipeline.Verdict {
+	if v.Stage().Owner.Held() == nil {
+		return pipeline.Pass("the lease is free")
+	}
+	return pipeline.Wait(reasonReleasing, "letting go of the lease").By(seen.Now.Add(time.Second))
+}
+
+// selectorOf reads a recorded selector.
+func selectorOf(value *apiextensionsv1.JSON) map[string]string {
+	if value == nil {
+		return nil
+	}
+	var selector map[string]string
+	if json.Unmarshal(value.Raw, &selector) != nil {
+		return nil
+	}
+	return selector
+}

@@ -1,0 +1,203 @@
+// Copyright The Gradus Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package closing holds what a go-live and a rollback have in common: they
+// take a live site, close it, work on it, and open it again. Its steps are
+// generic over the view of either.
+package closing
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/gradus-lms/gradus/api/v1alpha1"
+	"github.com/gradus-lms/gradus/internal/pipeline"
+	"github.com/gradus-lms/gradus/internal/production"
+	"github.com/gradus-lms/gradus/internal/profile"
+	"github.com/gradus-lms/gradus/internal/task"
+)
+
+// Scene is the live site as a run finds it, from live objects only.
+type Scene struct {
+	Owner   production.Owner
+	Site    *v1alpha1.Site
+	Profile *profile.Profile
+	// Workloads by the Site's names, and how many pods of each there still are.
+	Workloads map[string]*appsv1.Deployment
+	Pods      map[string]int
+	// Database server, where it serves this site alone.
+	Database *appsv1.StatefulSet
+	Door     *corev1.Service
+	// Missing names what the Site names and was not found.
+	Missing []string
+	// Grip is what is known of the lease; Rival a change that was made and does
+	// not stand any more.
+	Grip  production.Grip
+	Rival *v1alpha1.Change
+	// Image is our own.
+	Image         string
+	LeaseDuration time.Duration
+	Now           time.Time
+}
+
+// Stage lets the generic steps see the scene of any view that embeds it.
+func (s *Scene) Stage() *Scene { return s }
+
+// Stage is a view with a scene.
+type Stage interface{ Stage() *Scene }
+
+// Committed says whether nothing is undone any more.
+func (s *Scene) Committed() bool { return s.Grip.Point == v1alpha1.PointCommitted }
+
+// Held says whether the site is ours.
+func (s *Scene) Held() bool { return s.Grip.Held }
+
+// Running counts the pods that have not gone yet.
+func (s *Scene) Running() (total int, names []string) {
+	for _, w := range s.Site.Spec.Workloads {
+		if n := s.Pods[w.Name]; n > 0 {
+			total += n
+			names = append(names, w.Name)
+		}
+	}
+	return total, names
+}
+
+// ids of the changes that close a site.
+const (
+	doorID = "door"
+	lockID = "lock"
+)
+
+func quietID(workload string) string { return "replicas-" + workload }
+
+// ReleaseID is the id of the change of a workload's images.
+func ReleaseID(workload string) string { return "release-" + workload }
+
+// change finds one of the journal.
+func (s *Scene) change(id string) *v1alpha1.Change {
+	journal := *s.Owner.Journal()
+	for i := range journal {
+		if journal[i].ID == id {
+			return &journal[i]
+		}
+	}
+	return nil
+}
+
+// open gives those changes of the journal, out of some, that are not put back.
+func (s *Scene) open(ids ...string) []v1alpha1.Change {
+	var out []v1alpha1.Change
+	for _, c := range *s.Owner.Journal() {
+		if slices.Contains(ids, c.ID) {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// Targets lists all that the run may change while it can still be undone.
+func (s *Scene) Targets() []v1alpha1.ChangeTarget {
+	targets := []v1alpha1.ChangeTarget{{Kind: "Service", Name: s.Site.Spec.Traffic.ServiceRef.Name}}
+	for _, w := range s.Site.Spec.Workloads {
+		targets = append(targets, v1alpha1.ChangeTarget{Kind: w.TargetRef.Kind, Name: w.TargetRef.Name})
+	}
+	return append(targets, v1alpha1.ChangeTarget{Kind: "Namespace", Name: s.Site.Namespace})
+}
+
+// Web gives the workload that users reach.
+func (s *Scene) Web() (v1alpha1.Workload, *appsv1.Deployment) {
+	for _, w := range s.Site.Spec.Workloads {
+		if w.Role == v1alpha1.RoleWeb {
+			return w, s.Workloads[w.Name]
+		}
+	}
+	return v1alpha1.Workload{}, nil
+}
+
+// ofRole gives the names of the workloads that users reach, or of all others.
+func (s *Scene) ofRole(web bool) []string {
+	var names []string
+	for _, w := range s.Site.Spec.Workloads {
+		if (w.Role == v1alpha1.RoleWeb) == web {
+			names = append(names, w.Name)
+		}
+	}
+	return names
+}
+
+// Where Jobs of ours find credentials.
+const (
+	ownerDir  = "/gradus/owner"
+	readerDir = "/gradus/reader"
+	probeDir  = "/gradus/probe"
+)
+
+// Params are what the profile needs to know of the live site.
+func (s *Scene) Params() profile.Params {
+	q := profile.Params{
+		URL: s.Site.Spec.URL, FromURL: s.Site.Spec.URL, Prefix: s.Site.Spec.Database.TablePrefix,
+		Reader: s.DatabaseAs(readerDir), Owner: s.DatabaseAs(ownerDir),
+	}
+	if len(s.Site.Spec.Volumes) > 0 {
+		q.DataRoot = s.Site.Spec.Volumes[0].MountPath
+	}
+	scheme, host, _ := strings.Cut(s.Site.Spec.URL, "://")
+	q.Host, q.ForwardedProto = host, scheme
+	return q
+}
+
+// DatabaseAs says how to reach the live database with the credentials in a directory.
+func (s *Scene) DatabaseAs(credentials string) task.Database {
+	db := s.Site.Spec.Database
+	host := db.Host
+	switch {
+	case host != "":
+	case db.ServiceRef != nil:
+		host = db.ServiceRef.Name
+	case s.Database != nil:
+		host = s.Database.Spec.ServiceName
+	}
+	return task.Database{Host: host, Port: int(db.Port), Name: db.Name, CredentialsDir: credentials}
+}
+
+// standing judges the changes of a step. The second value is false when the
+// step has nothing to say but the verdict.
+func (s *Scene) standing(seen pipeline.Seen, what string) (pipeline.Verdict, bool) {
+	if seen.Foreign != nil {
+		return s.Conflict(*seen.Foreign), false
+	}
+	if !seen.Changed {
+		return pipeline.Wait("Changing", "%s", what).By(seen.Now.Add(time.Second)), false
+	}
+	return pipeline.Verdict{}, true
+}
+
+// Conflict says what a rival means: before the point of no return the run
+// ends and undoes; after it nothing goes on until the rival stops.
+func (s *Scene) Conflict(c v1alpha1.Change) pipeline.Verdict {
+	format := "%s of %s %s is written by %s"
+	args := []any{c.Field, c.Target.Kind, c.Target.Name, c.Foreign}
+	if s.Committed() {
+		return pipeline.Await(v1alpha1.ConflictingWriterReason,
+			format+" while the site is closed; stop it, and Gradus goes on", args...).By(s.Now.Add(15 * time.Second))
+	}
+	return pipeline.Fail(v1alpha1.ConflictingWriterReason, format+"; stop it for the time of the upgrade", args...)
+}
+
+// Guarded fails a step, before the point of no return, when a change that was
+// made does not stand any more.
+func Guarded[V Stage](step pipeline.Step[V]) pipeline.Step[V] {
+	judge := step.Judge
+	step.Judge = func(v V, at pipeline.At, seen pipeline.Seen) pipeline.Verdict {
+		if s := v.Stage(); s.Rival != nil && s.Held() && !s.Committed() {
+			return s.Conflict(*s.Rival)
+		}
+		return judge(v, at, seen)
+	}
+	return step
+}

@@ -1,0 +1,68 @@
+// Copyright The Gradus Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package golive
+
+import (
+	"time"
+
+	"github.com/gradus-lms/gradus/api/v1alpha1"
+	"github.com/gradus-lms/gradus/internal/golive/closing"
+	"github.com/gradus-lms/gradus/internal/pipeline"
+	"github.com/gradus-lms/gradus/internal/production"
+)
+
+// release gives the workloads the images and variables of the target. These
+// stay; a rollback puts back what the journal says was before.
+var release = pipeline.Step[View]{
+	Name: "Release",
+	Change: func(v View, _ pipeline.At) []v1alpha1.Change {
+		images := v.images(v.target())
+		var changes []v1alpha1.Change
+		for _, w := range v.Site.Spec.Workloads {
+			live := v.Workloads[w.Name]
+			if live == nil {
+				continue
+			}
+			var here []v1alpha1.ContainerImage
+			for _, c := range live.Spec.Template.Spec.Containers {
+				if image, ok := images[c.Name]; ok {
+					here = append(here, image)
+				}
+			}
+			if len(here) > 0 {
+				changes = append(changes, production.Want(closing.ReleaseID(w.Name), w.TargetRef.Kind, w.TargetRef.Name,
+					v1alpha1.FieldTemplate, "", production.Template(here), v1alpha1.UndoNever))
+			}
+		}
+		return changes
+	},
+	Judge: func(v View, _ pipeline.At, seen pipeline.Seen) pipeline.Verdict {
+		if seen.Foreign != nil {
+			return v.Conflict(*seen.Foreign)
+		}
+		if !seen.Changed {
+			return pipeline.Wait("Releasing", "the images of %s are written", v.target()).By(seen.Now.Add(time.Second))
+		}
+		return pipeline.Pass("the workloads have the images of %s", v.target())
+	},
+}
+
+// look keeps users out until people have seen the site, where the plan asks.
+var look = pipeline.Step[View]{
+	Name: "Look",
+	Judge: func(v View, _ pipeline.At, seen pipeline.Seen) pipeline.Verdict {
+		if v.GoLive.Spec.Look != "Approve" {
+			return pipeline.Skip("NotAsked", "the plan has no gate Open")
+		}
+		switch v.Open.State {
+		case v1alpha1.GateOpened:
+			return pipeline.Pass("gate Open is approved")
+		case v1alpha1.GateRejected:
+			return pipeline.Fail("OpenRejected", "who looked at the site says no: %v", v.Open.Missing)
+		}
+		return pipeline.Await(v1alpha1.WaitingForApprovalReason,
+			"the site is upgraded and closed for users; gate Open waits for %v, digest %s", v.Open.Missing, v.GoLive.Spec.Digest).
+			By(seen.Now.Add(15 * time.Second))
+	},
+}

@@ -1,0 +1,97 @@
+// Copyright The Gradus Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package golive
+
+import (
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/gradus-lms/gradus/api/v1alpha1"
+	"github.com/gradus-lms/gradus/internal/pipeline"
+)
+
+// failedClosed says whether the run failed after the point of no return and
+// before users were let in. It asks what is held, not how the ledger reads.
+func (v View) failedClosed() bool { return v.Held() && v.Committed() && !v.opened() }
+
+// askDatabase asks what the database says of itself after such a failure: a
+// pod's last word is not the truth, its statements may have gone on.
+var askDatabase = pipeline.Step[View]{
+	Name: "AskDatabase", Finally: true,
+	Create: func(v View, at pipeline.At) []client.Object {
+		if !v.failedClosed() && len(at.Entry.Children) == 0 {
+			return nil
+		}
+		t, _, err := v.Profile.VersionTask(v.Params(), "")
+		if err != nil {
+			return nil
+		}
+		return []client.Object{v.AgentJob(at, "ask", t.Actions, nil, v.ReaderMount())}
+	},
+	Judge: func(v View, at pipeline.At, seen pipeline.Seen) pipeline.Verdict {
+		if !v.failedClosed() && len(at.Entry.Children) == 0 {
+			return pipeline.Skip("NothingToAsk", "the site is open")
+		}
+		if len(seen.Jobs) == 0 && len(seen.Objects) == 0 {
+			return pipeline.Skip("ProfileIncomplete", "the profile cannot read a version")
+		}
+		switch job := seen.Job(); job.State {
+		case pipeline.JobSucceeded:
+			return pipeline.Pass("the database says it is at %s", job.Result.Facts["version.database"])
+		case pipeline.JobFailed:
+			return pipeline.Skip("NoAnswer", "the database gave no answer: %s", job.Result.Message)
+		}
+		return pipeline.Wait("AskingDatabase", "the database is asked for its version")
+	},
+	Record: func(v View, _ pipeline.At, seen pipeline.Seen) {
+		if version := seen.Job().Result.Facts["version.database"]; version != "" {
+			v.GoLive.Status.Version = version
+		}
+	},
+	Timeout: func(View) time.Duration { return 10 * time.Minute },
+}
+
+// rollBack goes back to the fix point after a failure with the doors closed,
+// if the plan says so. The Rollback takes the lease over as it is: closed.
+var rollBack = pipeline.Step[View]{
+	Name: "RollBack", Finally: true, Needs: []string{"GiveBack"},
+	Create: func(v View, at pipeline.At) []client.Object {
+		if !v.goesBack() && len(at.Entry.Children) == 0 {
+			return nil
+		}
+		return []client.Object{&v1alpha1.Rollback{
+			ObjectMeta: metav1.ObjectMeta{Namespace: v.GoLive.Namespace, Name: at.Name("back")},
+			Spec: v1alpha1.RollbackSpec{SiteRef: v.GoLive.Spec.SiteRef, Files: v1alpha1.KeepInPlace,
+				To: v1alpha1.RollbackTarget{GoLiveRef: &v1alpha1.LocalRef{Name: v.GoLive.Name}}},
+		}}
+	},
+	Judge: func(v View, at pipeline.At, seen pipeline.Seen) pipeline.Verdict {
+		if !v.goesBack() && len(at.Entry.Children) == 0 {
+			if v.failedClosed() {
+				return pipeline.Skip("Held", "the site stays closed: a person decides")
+			}
+			return pipeline.Skip("NotNeeded", "there is nothing to go back from")
+		}
+		back, ok := pipeline.First[*v1alpha1.Rollback](seen)
+		if !ok || back == nil {
+			return pipeline.Wait("RollingBack", "the way back begins").By(seen.Now.Add(2 * time.Second))
+		}
+		switch conditions := back.Status.Conditions; {
+		case meta.IsStatusConditionTrue(conditions, v1alpha1.ReadyCondition):
+			return pipeline.Pass("Rollback %s brought the site back", back.Name)
+		case meta.IsStatusConditionTrue(conditions, v1alpha1.StalledCondition):
+			// It may be repaired and go on: only a person can.
+			return pipeline.Await("RollbackStalled", "Rollback %s: %s", back.Name,
+				meta.FindStatusCondition(conditions, v1alpha1.StalledCondition).Message)
+		}
+		return pipeline.Wait("RollingBack", "Rollback %s goes back to the fix point", back.Name)
+	},
+}
+
+func (v View) goesBack() bool {
+	return v.failedClosed() && v.GoLive.Spec.OnFailure != v1alpha1.OnFailureHold && v.GoLive.Status.FixPoint != ""
+}

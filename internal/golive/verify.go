@@ -1,0 +1,89 @@
+// Copyright The Gradus Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package golive
+
+import (
+	batchv1 "k8s.io/api/batch/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/gradus-lms/gradus/api/v1alpha1"
+	"github.com/gradus-lms/gradus/internal/environment"
+	"github.com/gradus-lms/gradus/internal/golive/closing"
+	"github.com/gradus-lms/gradus/internal/pipeline"
+	"github.com/gradus-lms/gradus/internal/profile"
+	"github.com/gradus-lms/gradus/internal/task"
+	"github.com/gradus-lms/gradus/internal/workload"
+)
+
+// verify asks the database for its version, counts what must be as it was at
+// the fix point, and hashes every file that the database names.
+var verify = pipeline.Step[View]{
+	Name: "Verify",
+	Create: func(v View, at pipeline.At) []client.Object {
+		job, err := v.verifyJob(at)
+		if err != nil {
+			return nil
+		}
+		return []client.Object{job}
+	},
+	Judge: func(v View, at pipeline.At, seen pipeline.Seen) pipeline.Verdict {
+		if _, err := v.verifyJob(at); err != nil {
+			return closing.Unbuildable(err)
+		}
+		return pipeline.JobDone("Verifying", "VerificationFailed", func(r task.Result) pipeline.Verdict {
+			return pipeline.Pass("the database is at %s, every figure is as it was", r.Facts["version.database"])
+		})(seen)
+	},
+	Record: func(v View, _ pipeline.At, seen pipeline.Seen) {
+		result := seen.Job().Result
+		v.GoLive.Status.After = environment.Figures(v.Profile, result.Facts, "count.")
+		v.GoLive.Status.Version = result.Facts["version.database"]
+		v.GoLive.Status.Findings = findings(result)
+	},
+}
+
+func (v View) verifyJob(at pipeline.At) (*batchv1.Job, error) {
+	q := v.Params()
+	q.Target = v.target()
+	version, _, err := v.Profile.VersionTask(q, v.target())
+	if err != nil {
+		return nil, err
+	}
+	equal, orphans := v.Profile.SplitFigures(environment.ByName(v.GoLive.Status.Before))
+	count, _, err := v.Profile.CountTask(q, equal, orphans, nil)
+	if err != nil {
+		return nil, err
+	}
+	actions := append(version.Actions, count.Actions...)
+	w, live := v.Web()
+	mounts := []closing.Mount{v.ReaderMount()}
+	if len(v.Site.Spec.Volumes) > 0 {
+		volume := v.Site.Spec.Volumes[0]
+		files, _, err := v.Profile.HashFilesTask(q, volume.MountPath, true, 0, profile.Throttle{})
+		if err != nil {
+			return nil, err
+		}
+		actions = append(actions, files.Actions...)
+		mounts = append(mounts, closing.Mount{Volume: workload.Claim("gradus-live", volume.ClaimName, true), Path: volume.MountPath})
+	}
+	return v.AgentJob(at, "verify", actions, workload.User(live.Spec.Template, w.ApplicationContainer), mounts...), nil
+}
+
+// findings of a result, as the API keeps them.
+func findings(r task.Result) []v1alpha1.Finding {
+	severities := map[task.Severity]v1alpha1.Severity{
+		task.Info: v1alpha1.SeverityInfo, task.Warning: v1alpha1.SeverityMinor, task.Blocking: v1alpha1.SeverityCritical,
+	}
+	var out []v1alpha1.Finding
+	for _, f := range r.Findings {
+		if len(out) == 64 {
+			break
+		}
+		out = append(out, v1alpha1.Finding{
+			Severity: severities[f.Severity], Code: task.Shorten(f.Code, 64),
+			Component: task.Shorten(f.Component, 250), Message: task.Shorten(f.Message, 1000),
+		})
+	}
+	return out
+}

@@ -1,0 +1,97 @@
+// Copyright The Gradus Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package golive takes a live site to its target, in place: closed, fixed,
+// upgraded, proven, opened. Before the point of no return every failure puts
+// the site back; after it the site stays closed until it is proven.
+package golive
+
+import (
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+
+	"github.com/gradus-lms/gradus/api/v1alpha1"
+	"github.com/gradus-lms/gradus/internal/environment"
+	"github.com/gradus-lms/gradus/internal/golive/closing"
+	"github.com/gradus-lms/gradus/internal/pipeline"
+)
+
+// View is what the steps decide from; all of it is read live.
+type View struct {
+	*closing.Scene
+	GoLive *v1alpha1.GoLive
+	// Backup on which the go-live rests, and the one taken with the site closed.
+	Backup, FixPoint *v1alpha1.SiteBackup
+	// Plan is nil when it is gone, or another one by UID.
+	Plan *v1alpha1.UpgradePlan
+	// Digest of gate GoLive's subject, computed again, and who approved it.
+	Digest string
+	Gate   v1alpha1.GateStatus
+	// Open is gate Open, where the plan has one.
+	Open v1alpha1.GateStatus
+	// Rollback that follows a failure.
+	Rollback *v1alpha1.Rollback
+}
+
+// DefaultMaxBackupAge of the backup when the site is closed.
+const DefaultMaxBackupAge = 24 * time.Hour
+
+func (v View) target() string {
+	hops := v.GoLive.Spec.Upgrade.Hops
+	return hops[len(hops)-1].To
+}
+
+// images gives what a release runs, by container.
+func (v View) images(version string) map[string]v1alpha1.ContainerImage {
+	return environment.Images(v.Site, v.GoLive.Spec.Upgrade.Releases, version)
+}
+
+func steps(v View) []v1alpha1.StepStatus { return v.GoLive.Status.Steps }
+
+// entry gives the ledger's entry of a step.
+func (v View) entry(name, key string) v1alpha1.StepStatus {
+	for _, e := range v.GoLive.Status.Steps {
+		if e.Name == name && e.Key == key {
+			return e
+		}
+	}
+	return v1alpha1.StepStatus{}
+}
+
+func verified(b *v1alpha1.SiteBackup) bool {
+	return b != nil && meta.IsStatusConditionTrue(b.Status.Conditions, v1alpha1.VerifiedCondition)
+}
+
+// Objection says what stands against touching production, most telling first;
+// nil when nothing does. It is asked before the first change and again right
+// before the point of no return.
+func (v View) Objection() *pipeline.Verdict {
+	no := func(reason, format string, a ...any) *pipeline.Verdict {
+		verdict := pipeline.Fail(reason, format, a...)
+		return &verdict
+	}
+	spec := v.GoLive.Spec
+	maxAge := DefaultMaxBackupAge
+	if spec.MaxBackupAge != nil {
+		maxAge = spec.MaxBackupAge.Duration
+	}
+	switch {
+	case v.Plan == nil:
+		return no("PlanNotFound", "UpgradePlan %s is gone, or is another one of this name", spec.PlanRef.Name)
+	case v.Digest != spec.Digest:
+		return no("SubjectChanged", "what was approved (%s) is not what would be done now (%s)", spec.Digest, v.Digest)
+	case v.Gate.State != v1alpha1.GateOpened:
+		return no("NotApproved", "gate GoLive is %s", v.Gate.State)
+	case v.Backup == nil || !verified(v.Backup):
+		return no("BackupNotVerified", "SiteBackup %s is not verified", spec.BackupRef.Name)
+	case v.FixPoint == nil && (v.Backup.Status.Taken == nil || v.Now.Sub(v.Backup.Status.Taken.Time) > maxAge):
+		return no("BackupTooOld", "SiteBackup %s is older than %s", spec.BackupRef.Name, maxAge)
+	case spec.Closes != nil && v.Now.After(spec.Closes.Time):
+		return no("WindowClosed", "the window closed at %s", spec.Closes.UTC().Format(time.RFC3339))
+	}
+	return nil
+}
+
+// opened says whether users were let in.
+func (v View) opened() bool { return v.GoLive.Status.Opened != nil }
