@@ -1,0 +1,60 @@
+// Copyright The Gradus Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package backup
+
+import (
+	"slices"
+	"time"
+
+	"github.com/gradus-lms/gradus/api/v1alpha1"
+	"github.com/gradus-lms/gradus/internal/pipeline"
+)
+
+// removeProof takes the copy away, whatever became of the proof.
+var removeProof = pipeline.Step[View]{
+	Name:    "RemoveProof",
+	Finally: true,
+	Timeout: func(View) time.Duration { return 10 * time.Minute },
+	Remove: func(v View, _ pipeline.At) []v1alpha1.ChildRef {
+		return v.proofs()
+	},
+	Judge: func(v View, _ pipeline.At, seen pipeline.Seen) pipeline.Verdict {
+		if seen.Left > 0 {
+			return pipeline.Wait("RemovingProof", "the copy in which the snapshots were proven is being removed")
+		}
+		return pipeline.Pass("no copy is left")
+	},
+}
+
+// proofs gives every copy that this backup made: those that the ledger knows,
+// and those of earlier attempts, found by their owner's UID.
+func (v View) proofs() []v1alpha1.ChildRef {
+	var refs []v1alpha1.ChildRef
+	for _, entry := range v.Backup.Status.Steps {
+		for _, child := range entry.Children {
+			if child.Kind == "StagingEnvironment" {
+				refs = append(refs, child)
+			}
+		}
+	}
+	for _, env := range v.Environments {
+		known := slices.ContainsFunc(refs, func(c v1alpha1.ChildRef) bool { return c.UID == env.UID })
+		if !known {
+			refs = append(refs, v1alpha1.ChildRef{Kind: "StagingEnvironment", Namespace: env.Namespace, Name: env.Name, UID: env.UID})
+		}
+	}
+	return refs
+}
+
+// Reopen lets the removal run again when a copy stands that it does not know:
+// a failed step was mended or retried after the removal was over.
+func Reopen(v View) {
+	for i := range v.Backup.Status.Steps {
+		entry := &v.Backup.Status.Steps[i]
+		over := entry.State == v1alpha1.StepPassed || entry.State == v1alpha1.StepFailed
+		if entry.Name == removeProof.Name && over && len(v.Environments) > 0 && entry.Finished != nil {
+			*entry = v1alpha1.StepStatus{Name: entry.Name, State: v1alpha1.StepPending, Attempt: entry.Attempt}
+		}
+	}
+}
