@@ -48,7 +48,7 @@ const (
 	cronJobs     = "system:serviceaccount:kube-system:cronjob-controller"
 	autoscaler   = "system:serviceaccount:kube-system:horizontal-pod-autoscaler"
 	deployer     = "system:serviceaccount:kube-system:deployment-controller"
-	lockWatchdog = "system:serviceaccount:" + lockSpace + ":gradus-watchdog"
+	lockWatchdog = "system:serviceaccount:" + lockSpace + ":gradus-watchdog-campus-0a1b2c3d"
 	owner        = "olga"    // admin of the sites' namespaces
 	tenant       = "tom"     // edit in the sites' namespaces
 	approver     = "anna"    // gradus-approver in campus

@@ -1,0 +1,114 @@
+# make           regenerate, format, lint, quick tests, build
+# make presubmit all of it, as before a merge
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+
+# CLUSTER=local uses the cluster of hack/cluster; current, the kubeconfig at hand.
+CLUSTER ?= local
+export IMAGE ?= localhost/gradus:dev
+DIST := dist
+PACKAGES := postgresql postgresql-client nfs-common
+CLUSTERCTL := go -C hack/cluster run .
+ifeq ($(CLUSTER),local)
+KUBECONFIG = $(shell $(CLUSTERCTL) kubeconfig)
+endif
+# A recipe that needs them says: $(assets); …
+assets = export KUBEBUILDER_ASSETS="$$($(CLUSTERCTL) assets)"
+kube = export KUBECONFIG="$(KUBECONFIG)"; $(assets); export PATH="$$KUBEBUILDER_ASSETS:$$PATH"
+
+.PHONY: all help generate fmt lint verify build unit envtest packages integration conformance test test-e2e \
+	cluster-up cluster-down images deploy undeploy demo presubmit clean
+
+all: generate fmt lint unit build ## regenerate, format, lint, quick tests, build
+
+help: ## this list
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+## Code
+
+generate: bin/controller-gen ## deepcopy functions and CRDs from api/
+	bin/controller-gen object:headerFile=hack/boilerplate.go.txt paths=./api/...
+	bin/controller-gen crd paths=./api/... output:crd:dir=config/crd/bases
+
+fmt: ## gofmt
+	gofmt -w $$(git ls-files -co --exclude-standard '*.go')
+
+lint: bin/golangci-lint ## golangci-lint with kube-api-linter
+	bin/golangci-lint run ./...
+
+verify: generate ## fail if something generated is not up to date
+	git diff --exit-code -- api config/crd
+	test -z "$$(gofmt -l $$(git ls-files '*.go'))"
+
+build: ## bin/gradus, and the kubectl plugin
+	CGO_ENABLED=0 go build -trimpath -o bin/gradus .
+	if test -d cmd/kubectl-gradus; then CGO_ENABLED=0 go build -trimpath -o bin/kubectl-gradus ./cmd/kubectl-gradus; fi
+
+bin/controller-gen: hack/tools/go.mod
+	go -C hack/tools build -o $(CURDIR)/bin/controller-gen sigs.k8s.io/controller-tools/cmd/controller-gen
+
+bin/golangci-lint: hack/tools/lint/go.mod hack/tools/lint/main.go
+	go -C hack/tools/lint build -o $(CURDIR)/bin/golangci-lint .
+
+## Tests
+
+unit: ## quick tests; says what it leaves out
+	go test ./...
+
+envtest: ## rules of the API, roles and policies, controllers, on a real API server
+	$(assets); go test ./api/... ./test/rights/... ./controllers/...
+
+packages: ## Debian packages that the integration tests need (as root)
+	if test "$$(id -u)" = 0 && ! command -v pg_ctl >/dev/null && ! ls /usr/lib/postgresql/*/bin/pg_ctl >/dev/null 2>&1; then \
+	  apt-get update -q && apt-get install -qy --no-install-recommends $(PACKAGES); fi
+
+integration: packages ## everything that needs PostgreSQL or an API server
+	$(assets); GRADUS_INTEGRATION=1 go test ./...
+
+conformance: ## what the local cluster does like any other Kubernetes
+	if test -f test/conformance/go.mod; then $(kube); go -C test/conformance test ./...; fi
+
+test: integration ## everything; conformance and end to end where a cluster is up
+	if $(CLUSTERCTL) status >/dev/null 2>&1; then $(MAKE) conformance test-e2e; \
+	else echo "left out: conformance and end to end need a cluster (make cluster-up)"; fi
+
+test-e2e: deploy ## one upgrade, one failing trial, one rollback on the cluster
+	if test -d test/e2e; then $(kube); GRADUS_E2E=1 go test -count=1 -timeout 60m ./test/e2e/...; \
+	else echo "left out: there is no test/e2e yet"; fi
+
+## A cluster
+
+cluster-up: ## the local cluster of hack/cluster
+	$(CLUSTERCTL) up
+
+cluster-down: ## stop it and remove every trace
+	$(CLUSTERCTL) down
+
+images: ## the image of Gradus as a tar; into the local cluster if it is up
+	mkdir -p $(DIST)
+	CGO_ENABLED=0 go build -trimpath -o $(DIST)/gradus .
+	$(CLUSTERCTL) image binary --name $(IMAGE) --out $(CURDIR)/$(DIST)/gradus.tar --binary $(CURDIR)/$(DIST)/gradus
+	if test "$(CLUSTER)" = local; then $(CLUSTERCTL) load $(CURDIR)/$(DIST)/gradus.tar; fi
+
+.PHONY: $(DIST)/kustomization.yaml # IMAGE may have changed
+$(DIST)/kustomization.yaml:
+	mkdir -p $(DIST)
+	printf '%s\n' 'resources: [../config/default]' \
+	  "images: [{name: gradus, newName: $${IMAGE%:*}, newTag: $${IMAGE##*:}}]" > $@
+
+deploy: images $(DIST)/kustomization.yaml ## Gradus into the cluster
+	$(kube); kubectl apply --server-side --force-conflicts -k $(DIST)
+	$(kube); kubectl -n gradus-system rollout restart deployment/gradus-manager deployment/gradus-production
+	$(kube); kubectl -n gradus-system rollout status --timeout 3m deployment/gradus-manager
+	$(kube); kubectl -n gradus-system rollout status --timeout 3m deployment/gradus-production
+
+undeploy: $(DIST)/kustomization.yaml ## Gradus out of the cluster; sites are left alone
+	$(kube); kubectl delete --ignore-not-found -k $(DIST)
+
+demo: cluster-up deploy ## a whole upgrade to watch
+	$(kube); hack/demo.sh
+
+presubmit: verify lint test build ## everything, as before a merge
+
+clean: ## what was built
+	rm -rf bin $(DIST)
