@@ -123,6 +123,9 @@ type JobOutcome struct {
 	Ended   time.Time
 }
 
+// Why says why a Job failed: in the agent's words, or else in the kubelet's.
+func (o JobOutcome) Why() string { return firstOf(o.Result.Message, o.Message) }
+
 // Job gives the outcome of the step's only Job.
 func (s Seen) Job() JobOutcome {
 	for _, outcome := range s.Jobs {
@@ -189,7 +192,7 @@ func JobDone(waiting, failed string, passed func(task.Result) Verdict) func(Seen
 		case JobSucceeded:
 			return passed(job.Result)
 		case JobFailed:
-			return Fail(firstOf(job.Result.Reason, failed), "%s", firstOf(job.Result.Message, job.Message))
+			return Fail(firstOf(job.Result.Reason, failed), "%s", job.Why())
 		}
 		if job.Pending != "" {
 			return Wait(waiting, "the pod does not start: %s", job.Pending)

@@ -41,7 +41,7 @@ var establishRequirements = pipeline.Step[View]{
 		}
 		if asks && seen.Job().State == pipeline.JobFailed {
 			return pipeline.Fail("TargetUnreadable", "the image of %s does not tell its plugins: %s",
-				v.Plan.Spec.Target.Version, seen.Job().Result.Message+seen.Job().Message)
+				v.Plan.Spec.Target.Version, seen.Job().Why())
 		}
 		hops, objections := v.requirements(seen)
 		if blocking := blockers(objections); len(blocking) > 0 {
@@ -118,8 +118,8 @@ func (v View) requirements(seen pipeline.Seen) ([]profile.Hop, []profile.Objecti
 	if v.Plan.Status.Inventory != nil {
 		server := strings.TrimPrefix(v.Plan.Status.Inventory.DatabaseVersion, "PostgreSQL ")
 		objections = append(objections, v.Profile.CheckDatabase(hops, task.PostgreSQL, server)...)
-		if document, ok := seen.Job().Documents[task.PluginsDocument]; ok {
-			objections = append(objections, v.Profile.CheckPlugins(to, v.livePlugins(), readPlugins(document), v.dropped())...)
+		if target := pluginsOf(seen.Job()); target != nil {
+			objections = append(objections, v.Profile.CheckPlugins(to, v.livePlugins(), target, v.dropped())...)
 		}
 	}
 	return hops, objections

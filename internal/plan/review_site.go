@@ -51,7 +51,7 @@ var reviewSite = pipeline.Step[View]{
 			return pipeline.Fail("ProfileInvalid", "%v", err)
 		}
 		return pipeline.JobDone("TakingStock", "StocktakeFailed", func(r task.Result) pipeline.Verdict {
-			plugins := readPlugins(seen.Job().Documents[task.PluginsDocument])
+			plugins := pluginsOf(seen.Job())
 			return pipeline.Pass("version %s; %d plugins; %s rows", r.Facts["version.database"], len(plugins), r.Facts["count.rows"])
 		})(seen)
 	},
@@ -154,12 +154,16 @@ func (v View) databaseHost() string {
 	return ""
 }
 
-func readPlugins(document []byte) []task.Plugin {
-	var plugins []task.Plugin
-	if err := json.Unmarshal(document, &plugins); err != nil {
-		return nil
+// pluginsOf reads the list of plugins that a Job left. Documents carry the
+// name of their action in front.
+func pluginsOf(job pipeline.JobOutcome) []task.Plugin {
+	for name, document := range job.Documents {
+		var plugins []task.Plugin
+		if strings.HasSuffix(name, "."+task.PluginsDocument) && json.Unmarshal(document, &plugins) == nil {
+			return plugins
+		}
 	}
-	return plugins
+	return nil
 }
 
 // recordInventory writes what was found. Its digest covers what the site is,
@@ -177,7 +181,7 @@ func recordInventory(v View, at pipeline.At, seen pipeline.Seen) {
 			inventory.Versions = append(inventory.Versions, v1alpha1.Count{Name: source, Value: version})
 		}
 	}
-	for _, p := range readPlugins(job.Documents[task.PluginsDocument]) {
+	for _, p := range pluginsOf(job) {
 		inventory.Plugins = append(inventory.Plugins, v1alpha1.PluginStatus{Component: p.Name, Version: p.Version})
 	}
 	slices.SortFunc(inventory.Plugins, func(a, b v1alpha1.PluginStatus) int { return strings.Compare(a.Component, b.Component) })

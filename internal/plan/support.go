@@ -44,7 +44,7 @@ var support = pipeline.Step[View]{
 		case job.State == pipeline.JobFailed:
 			next := v.slotBegins(at, slot+1)
 			return pipeline.Await("SiteFails", "a look at the live site failed: %s; advice: find out why; a rollback is priced by creating a Rollback",
-				job.Result.Message+job.Message).By(next)
+				job.Why()).By(next)
 		case v.Now.After(until) && job.State == pipeline.JobSucceeded:
 			return pipeline.Pass("watched until %s; the last look found nothing", v.local(until))
 		case job.State == pipeline.JobRunning:

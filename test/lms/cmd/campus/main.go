@@ -38,6 +38,7 @@ var commands = map[string]command{
 	"cron":         {run: runCron, graceful: true},
 	"install":      {run: runInstall, free: true},
 	"maintenance":  {run: runMaintenance, free: true},
+	"manifest":     {run: runManifest, free: true},
 	"neutralise":   {run: runNeutralise},
 	"pg-entry":     {run: runPGEntry, free: true},
 	"plugins":      {run: runPlugins},

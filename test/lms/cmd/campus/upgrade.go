@@ -7,6 +7,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -179,4 +180,27 @@ func runPlugins(ctx context.Context, a *app, args []string) error {
 		a.say("%s\t%d\t%d\t%s\t%s", e.Component, e.VersionDisk, e.VersionDatabase, e.Source, e.Status)
 	}
 	return nil
+}
+
+// shipped is one plugin that the image brings.
+type shipped struct {
+	Component    string        `json:"component"`
+	Version      int64         `json:"version"`
+	Source       plugin.Source `json:"source"`
+	Requires     string        `json:"requires,omitempty"`
+	Incompatible string        `json:"incompatible,omitempty"`
+}
+
+// runManifest lists what the image brings. It asks no database: it is for
+// those who have the image and no site yet.
+func runManifest(_ context.Context, a *app, args []string) error {
+	if err := parse(a.flags(), args); err != nil {
+		return err
+	}
+	list := make([]shipped, 0, len(a.disk))
+	for _, m := range a.disk {
+		list = append(list, shipped{m.Component, m.Version, m.Source, m.Requires, m.Incompatible})
+	}
+	slices.SortFunc(list, func(x, y shipped) int { return strings.Compare(x.Component, y.Component) })
+	return a.sayJSON(list)
 }
