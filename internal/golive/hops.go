@@ -33,7 +33,7 @@ var hops = pipeline.Step[View]{
 		return keys
 	},
 	Create: func(v View, at pipeline.At) []client.Object {
-		if state, _ := v.before(at.Key); state != v1alpha1.StepPassed {
+		if state, _ := v.before(at.Key); state != v1alpha1.StepPassed || !v.mayMigrate() {
 			return nil
 		}
 		job, err := v.hopJob(at)
@@ -50,6 +50,9 @@ var hops = pipeline.Step[View]{
 		default:
 			return pipeline.Wait("AwaitingHop", "the hop to %s comes first", hop).By(seen.Now.Add(time.Second))
 		}
+		if !v.mayMigrate() {
+			return pipeline.Fail(v1alpha1.LeaseLostReason, "the site is not held past the point of no return, or a rollback has begun")
+		}
 		if _, err := v.hopJob(at); err != nil {
 			return closing.Unbuildable(err)
 		}
@@ -61,6 +64,11 @@ var hops = pipeline.Step[View]{
 		})(seen)
 	},
 	Record: recordHop,
+}
+
+// mayMigrate: the lease is ours and committed, and no way back has begun.
+func (v View) mayMigrate() bool {
+	return v.Held() && v.Committed() && len(v.entry(StepRollBack, "").Children) == 0
 }
 
 // before gives the state of the hop before one; Passed for the first.

@@ -62,7 +62,7 @@ var look = pipeline.Step[View]{
 			return pipeline.Fail("OpenRejected", "who looked at the site says no: %v", v.Open.Missing)
 		}
 		return pipeline.Await(v1alpha1.WaitingForApprovalReason,
-			"the site is upgraded and closed for users; gate Open waits for %v, digest %s", v.Open.Missing, v.GoLive.Spec.Digest).
+			"the site is upgraded and closed for users; gate Open waits for %v, digest %s", v.Open.Missing, v.Open.Digest).
 			By(seen.Now.Add(15 * time.Second))
 	},
 }

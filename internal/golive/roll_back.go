@@ -14,6 +14,9 @@ import (
 	"github.com/gradus-lms/gradus/internal/pipeline"
 )
 
+// StepRollBack is the step that makes the Rollback.
+const StepRollBack = "RollBack"
+
 // failedClosed says whether the run failed after the point of no return and
 // before users were let in. It asks what is held, not how the ledger reads.
 func (v View) failedClosed() bool { return v.Held() && v.Committed() && !v.opened() }
@@ -58,7 +61,7 @@ var askDatabase = pipeline.Step[View]{
 // rollBack goes back to the fix point after a failure with the doors closed,
 // if the plan says so. The Rollback takes the lease over as it is: closed.
 var rollBack = pipeline.Step[View]{
-	Name: "RollBack", Finally: true, Needs: []string{"GiveBack"},
+	Name: StepRollBack, Finally: true, Needs: []string{"GiveBack"},
 	Create: func(v View, at pipeline.At) []client.Object {
 		if !v.goesBack() && len(at.Entry.Children) == 0 {
 			return nil

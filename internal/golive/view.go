@@ -95,3 +95,42 @@ func (v View) Objection() *pipeline.Verdict {
 
 // opened says whether users were let in.
 func (v View) opened() bool { return v.GoLive.Status.Opened != nil }
+
+// Over says how a run that ended stands; the second value is false while it
+// goes on. A run is one attempt: once what it held is given back, nothing of
+// it is tried again, and its plan makes a new GoLive.
+func Over(g *v1alpha1.GoLive) (pipeline.Verdict, bool) {
+	var failed *v1alpha1.StepStatus
+	ended := false
+	for i, e := range g.Status.Steps {
+		switch {
+		case e.State == v1alpha1.StepFailed && failed == nil:
+			failed = &g.Status.Steps[i]
+		case e.Name == "ReleaseLease" && e.State == v1alpha1.StepPassed:
+			return pipeline.Pass("the site serves %s", g.Status.Version), true
+		case e.Name == "GiveBack" && (e.State == v1alpha1.StepPassed || e.Reason == "NothingHeld"),
+			e.Name == StepRollBack && e.State == v1alpha1.StepPassed:
+			ended = true
+		}
+	}
+	if !ended || failed == nil {
+		return pipeline.Verdict{}, false
+	}
+	return pipeline.Fail(failed.Reason, "%s: %s", failed.Name, failed.Message), true
+}
+
+// GivesWay says whether a go-live that failed with the doors closed lets a
+// rollback take the site over from it.
+func GivesWay(g *v1alpha1.GoLive) bool {
+	if g.Status.Opened != nil {
+		return false
+	}
+	failed := false
+	for _, e := range g.Status.Steps {
+		failed = failed || e.State == v1alpha1.StepFailed
+		if e.Name == "Hops" && e.State == v1alpha1.StepRunning {
+			return false
+		}
+	}
+	return failed
+}

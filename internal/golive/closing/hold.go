@@ -129,7 +129,8 @@ func besides(ledger []v1alpha1.StepStatus) []v1alpha1.ChildRef {
 	var out []v1alpha1.ChildRef
 	for _, entry := range ledger {
 		for _, child := range entry.Children {
-			if child.Kind == "Deployment" || child.Kind == "Service" {
+			switch child.Kind {
+			case "Deployment", "Service", "ServiceAccount", "Role", "RoleBinding":
 				out = append(out, child)
 			}
 		}

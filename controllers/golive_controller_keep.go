@@ -1,0 +1,204 @@
+// Copyright The Gradus Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/util/workqueue"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/gradus-lms/gradus/api/v1alpha1"
+	"github.com/gradus-lms/gradus/internal/golive/closing"
+	"github.com/gradus-lms/gradus/internal/pipeline"
+	"github.com/gradus-lms/gradus/internal/production"
+	"github.com/gradus-lms/gradus/internal/status"
+)
+
+// What GoLive and Rollback have in common: they hold a site's lease, and they
+// see a live site.
+
+// writer gives the only way to write to production.
+func (b Base) writer() production.Writer {
+	return production.Writer{Client: b.Client, Live: b.Live, Leases: production.Leases{Client: b.Client, Live: b.Live, Clock: b.Clock}}
+}
+
+// patience bounds the time between two attempts: a holder that waits longer
+// than its lease would lose it to the watchdog.
+func patience() controller.Options {
+	return controller.Options{RateLimiter: workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](
+		200*time.Millisecond, production.DefaultRenew)}
+}
+
+// awake comes back in time to renew what is held.
+func (b Base) awake(result ctrl.Result, err error, owner production.Owner) (ctrl.Result, error) {
+	every := b.writer().Leases.Every()
+	if err == nil && owner.Held() != nil && (result.RequeueAfter == 0 || result.RequeueAfter > every) {
+		result.RequeueAfter = every
+	}
+	return result, err
+}
+
+// keep carries out what the ledger wishes of the lease, and renews it.
+func (b Base) keep(
+	ctx context.Context, owner production.Owner, ledger []v1alpha1.StepStatus, from string,
+) (production.Grip, error) {
+	return b.writer().Leases.Keep(ctx, owner, closing.Wish(ledger), from)
+}
+
+// racing says that somebody wrote the lease meanwhile: look again.
+func racing(err error) bool { return apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) }
+
+// scene reads the live site.
+func (b Base) scene(ctx context.Context, owner production.Owner, grip production.Grip) (*closing.Scene, error) {
+	s := &closing.Scene{Owner: owner, Grip: grip, Image: b.Install.Image, Now: b.Clock.Now(), Pods: map[string]int{}}
+	site, err := getSite(ctx, b.Client, owner.GetNamespace(), owner.SiteName())
+	if err != nil || site == nil {
+		return s, err
+	}
+	s.Site, s.Profile = site, loadProfile(site)
+	live := &liveSite{reader: b.Live, site: site}
+	if s.Workloads, err = live.workloads(ctx); err != nil {
+		return s, err
+	}
+	if s.Database, err = live.database(ctx); err != nil {
+		return s, err
+	}
+	services, err := live.services(ctx, s.Database)
+	if err != nil {
+		return s, err
+	}
+	for i := range services {
+		if services[i].Name == site.Spec.Traffic.ServiceRef.Name {
+			s.Door = &services[i]
+		}
+	}
+	if s.Missing = live.missing; len(s.Missing) > 0 && s.Door == nil {
+		s.Door = &corev1.Service{}
+	}
+	if err := b.countPods(ctx, s); err != nil {
+		return s, err
+	}
+	observed, err := production.ObserveAll(ctx, b.Live, site.Namespace, *owner.Journal())
+	if err != nil {
+		return s, err
+	}
+	s.Rival = production.FirstRival(*owner.Journal(), observed)
+	return s, nil
+}
+
+// countPods counts the pods of the workloads that have not ended.
+func (b Base) countPods(ctx context.Context, s *closing.Scene) error {
+	for name, workload := range s.Workloads {
+		selector, err := metav1.LabelSelectorAsSelector(workload.Spec.Selector)
+		if err != nil {
+			return fmt.Errorf("read selector of Deployment %s: %w", workload.Name, err)
+		}
+		n, err := b.countRunning(ctx, s.Site.Namespace, client.MatchingLabelsSelector{Selector: selector})
+		if err != nil {
+			return err
+		}
+		s.Pods[name] = n
+	}
+	return nil
+}
+
+func (b Base) countRunning(ctx context.Context, namespace string, which client.ListOption) (int, error) {
+	var pods corev1.PodList
+	if err := b.Live.List(ctx, &pods, client.InNamespace(namespace), which); err != nil {
+		return 0, fmt.Errorf("list Pods of %s: %w", namespace, err)
+	}
+	n := 0
+	for _, pod := range pods.Items {
+		if pod.Status.Phase != corev1.PodSucceeded && pod.Status.Phase != corev1.PodFailed {
+			n++
+		}
+	}
+	return n, nil
+}
+
+// lost ends a run whose lease somebody else took. It only reads: what became
+// of each change is told by the live value.
+func (b Base) lost(ctx context.Context, owner production.Owner, grip production.Grip) (pipeline.Verdict, error) {
+	journal := owner.Journal()
+	observed, err := production.ObserveAll(ctx, b.Live, owner.GetNamespace(), *journal)
+	if err != nil {
+		return pipeline.Verdict{}, err
+	}
+	left := 0
+	for i := range *journal {
+		c := &(*journal)[i]
+		if production.Stand(*c, observed[i]) == production.StandsBefore {
+			c.State = v1alpha1.ChangeUndone
+		}
+		if c.State != v1alpha1.ChangeUndone && c.Undo != v1alpha1.UndoNever {
+			left++
+		}
+	}
+	who := grip.Holder
+	if who == "" {
+		who = "the watchdog, which undid what it found and let go"
+	}
+	return pipeline.Fail(v1alpha1.LeaseLostReason,
+		"the site's lease was taken by %s; %d of %d changes are not undone; the plan must order a new attempt", who, left, len(*journal)), nil
+}
+
+// letGo ends an object that is deleted. While nothing irreversible happened the
+// site is put back; otherwise a person decides.
+func (b Base) letGo(ctx context.Context, owner productionObject) (ctrl.Result, error) {
+	if !slices.Contains(owner.GetFinalizers(), v1alpha1.CleanupFinalizer) {
+		return ctrl.Result{}, nil
+	}
+	before := owner.DeepCopyObject().(productionObject)
+	leases := b.writer().Leases
+	grip, err := leases.Keep(ctx, owner, production.WishNothing, "")
+	if err == nil && !grip.Lost && grip.Holder == production.Identity(owner) { // taken right before a crash
+		grip, err = leases.Keep(ctx, owner, production.WishHold, "")
+	}
+	switch {
+	case err != nil:
+		return ctrl.Result{}, err
+	case strings.HasPrefix(grip.Holder, "Watchdog/"+production.Identity(owner)):
+		return ctrl.Result{RequeueAfter: production.DefaultRenew}, nil // it undoes; the journal is still needed
+	case !grip.Held:
+		return ctrl.Result{}, dropFinalizer(ctx, b.Client, owner)
+	case grip.Point == v1alpha1.PointCommitted:
+		return b.awakeSettled(ctx, before, owner, pipeline.Fail("DeletionWaits", "deleted past the point of no return: "+
+			"the site may be closed and half-upgraded; create a Rollback to this %s, or finish by hand and remove the finalizer "+
+			"and Lease %s", owner.OwnerKind(), owner.Held().Name))
+	}
+	done, err := b.writer().Begin(owner).Undoer().Undo(ctx, owner.GetNamespace(), *owner.Journal())
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	if !done {
+		return b.awakeSettled(ctx, before, owner, pipeline.Wait("Undoing", "the site is put back as it was").By(b.Clock.Now().Add(time.Second)))
+	}
+	if _, err := leases.Keep(ctx, owner, production.WishLetGo, ""); err != nil {
+		return ctrl.Result{}, err
+	}
+	owner.SetResourceVersion(before.GetResourceVersion())
+	return ctrl.Result{}, dropFinalizer(ctx, b.Client, owner)
+}
+
+// productionObject is a GoLive or Rollback, for the settler.
+type productionObject interface {
+	production.Owner
+	status.Object
+}
+
+func (b Base) awakeSettled(ctx context.Context, before, owner productionObject, v pipeline.Verdict) (ctrl.Result, error) {
+	result, err := b.Settler.Settle(ctx, before, owner, v, nil, b.Clock.Now())
+	return b.awake(result, err, owner)
+}
