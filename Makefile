@@ -26,9 +26,10 @@ help: ## this list
 
 ## Code
 
-generate: bin/controller-gen ## deepcopy functions and CRDs from api/
+generate: bin/controller-gen ## deepcopy functions, CRDs and field tables of docs/spec from api/
 	bin/controller-gen object:headerFile=hack/boilerplate.go.txt paths=./api/...
 	bin/controller-gen crd paths=./api/... output:crd:dir=config/crd/bases
+	go -C hack/tools run ./spec $(CURDIR)/config/crd/bases $(CURDIR)/docs/spec
 
 fmt: ## gofmt
 	gofmt -w $$(git ls-files -co --exclude-standard '*.go')
@@ -37,7 +38,7 @@ lint: bin/golangci-lint ## golangci-lint with kube-api-linter
 	bin/golangci-lint run ./...
 
 verify: generate ## fail if something generated is not up to date
-	git diff --exit-code -- api config/crd
+	git diff --exit-code -- api config/crd docs/spec
 	test -z "$$(gofmt -l $$(git ls-files '*.go'))"
 
 build: ## bin/gradus, and the kubectl plugin

@@ -60,10 +60,10 @@ func TestTheFenceKeepsGradusInsideNamespacesThatItMade(t *testing.T) {
 // The namespace "generous" gave both accounts cluster-admin by mistake.
 func TestTheFenceHoldsWhereSomebodyGaveTooMuch(t *testing.T) {
 	objects := map[string]string{
-		"secrets":     `{apiVersion: v1, kind: Secret, metadata: {name: any, namespace: %s}}`,
+		"secrets": `{apiVersion: v1, kind: Secret, metadata: {name: any, namespace: %s}}`,
 		"deployments": with(lockedDeployment, "namespace: locked", "namespace: %s", "name: web,", "name: any,",
 			"spec: {containers", "spec: {automountServiceAccountToken: false, containers"),
-		"services":    `{apiVersion: v1, kind: Service, metadata: {name: any, namespace: %s}, spec: {ports: [{port: 80}]}}`,
+		"services": `{apiVersion: v1, kind: Service, metadata: {name: any, namespace: %s}, spec: {ports: [{port: 80}]}}`,
 		"cronjobs": `{apiVersion: batch/v1, kind: CronJob, metadata: {name: any, namespace: %s}, spec: {schedule: "0 1 * * *",
   jobTemplate: {spec: {template: {spec: {restartPolicy: Never, containers: [{name: a, image: a}]}}}}}}`,
 		"pods": `{apiVersion: v1, kind: Pod, metadata: {name: any, namespace: %s}, spec: {containers: [{name: a, image: a}]}}`,
