@@ -4,6 +4,7 @@
 package trial
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -60,11 +61,13 @@ func Digest(t *v1alpha1.TrialUpgrade) string {
 	slices.SortFunc(r.Findings, func(a, b finding) int {
 		return strings.Compare(a.Code+"\x00"+a.Component+"\x00"+a.Severity, b.Code+"\x00"+b.Component+"\x00"+b.Severity)
 	})
-	content, err := json.Marshal(r)
-	if err != nil {
+	var content bytes.Buffer
+	canonical := json.NewEncoder(&content)
+	canonical.SetEscapeHTML(false)
+	if err := canonical.Encode(r); err != nil {
 		return "" // impossible: strings and booleans
 	}
-	sum := sha256.Sum256(content)
+	sum := sha256.Sum256(bytes.TrimSuffix(content.Bytes(), []byte("\n")))
 	return "sha256:" + hex.EncodeToString(sum[:])
 }
 
