@@ -8,8 +8,10 @@ import (
 	"testing"
 
 	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
 // renderedRoles are the roles that kustomize renders from config/default.
@@ -149,5 +151,28 @@ func TestTheDeploymentsAreRestricted(t *testing.T) {
 	}
 	if seen != 2 {
 		t.Fatalf("%d Deployments, want one per identity", seen)
+	}
+}
+
+// The namespace of Gradus enforces the restricted standard on its own pods.
+func TestPodsOfTheManagersPassTheRestrictedStandard(t *testing.T) {
+	for _, object := range parseRendered(t) {
+		if object["kind"] != "Deployment" {
+			continue
+		}
+		var deployment appsv1.Deployment
+		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(object, &deployment); err != nil {
+			t.Fatal(err)
+		}
+		pod := &corev1.Pod{Spec: deployment.Spec.Template.Spec}
+		pod.Name, pod.Namespace, pod.Labels = "any", "gradus-system", deployment.Spec.Template.Labels
+		if err := admin.Create(t.Context(), pod, client.DryRunAll); err != nil {
+			t.Errorf("%s: %v", deployment.Name, err)
+		}
+		pod.Spec.HostNetwork = true
+		pod.ResourceVersion = ""
+		if err := admin.Create(t.Context(), pod, client.DryRunAll); err == nil {
+			t.Errorf("%s: a pod in the host's network must be refused", deployment.Name)
+		}
 	}
 }
