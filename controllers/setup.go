@@ -81,7 +81,9 @@ func NewBase(mgr ctrl.Manager, install environment.Install) (Base, error) {
 func SetupMain(mgr ctrl.Manager, base Base) error {
 	for _, setup := range []func(ctrl.Manager) error{
 		(&SiteReconciler{Base: base}).SetupWithManager,
+		(&SiteBackupReconciler{Base: base}).SetupWithManager,
 		(&StagingEnvironmentReconciler{Base: base}).SetupWithManager,
+		(&TrialUpgradeReconciler{Base: base}).SetupWithManager,
 		(&UpgradePlanReconciler{Base: base}).SetupWithManager,
 	} {
 		if err := setup(mgr); err != nil {
@@ -93,7 +95,14 @@ func SetupMain(mgr ctrl.Manager, base Base) error {
 
 // SetupProduction registers the reconcilers of gradus-production, the only
 // ones that write to a live site.
-func SetupProduction(_ ctrl.Manager, _ Base) error {
+func SetupProduction(mgr ctrl.Manager, base Base) error {
+	for _, setup := range []func(ctrl.Manager) error{
+		(&GoLiveReconciler{Base: base}).SetupWithManager,
+	} {
+		if err := setup(mgr); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

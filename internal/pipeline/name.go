@@ -7,15 +7,20 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"regexp"
 	"strings"
 )
+
+// generated is the tail of a name that this package made. Grandchildren leave
+// it out, for their own tail tells them apart.
+var generated = regexp.MustCompile(`-\d+-[0-9a-f]{8}$`)
 
 // longest name of a Job whose pods carry it as a label.
 const longest = 63
 
 // Name gives the deterministic name of a child; see At.Name.
 func Name(owner Owner, what, key string, attempt int32) string {
-	parts := []string{owner.GetName(), what}
+	parts := []string{generated.ReplaceAllString(owner.GetName(), ""), what}
 	if key != "" {
 		parts = append(parts, strings.ToLower(key))
 	}
