@@ -72,7 +72,8 @@ func (r *SiteBackupReconciler) walk(ctx context.Context, view backup.View, now t
 		status.Set(&b.Status.Conditions, v1alpha1.VerifiedCondition, verified, b.Generation, reason, message)
 		verdict.Reason, verdict.Message = "BackupTaken", fmt.Sprintf("%d copies", len(b.Status.Copies))
 	case v1alpha1.StepFailed:
-		status.Set(&b.Status.Conditions, v1alpha1.VerifiedCondition, metav1.ConditionFalse, b.Generation, verdict.Reason, verdict.Message)
+		status.Set(&b.Status.Conditions, v1alpha1.VerifiedCondition, metav1.ConditionFalse, b.Generation,
+			verdict.Reason, verdict.Message)
 	default:
 		meta.RemoveStatusCondition(&b.Status.Conditions, v1alpha1.VerifiedCondition)
 	}
@@ -114,7 +115,8 @@ func (r *SiteBackupReconciler) ofSite(ctx context.Context, site client.Object) [
 	var requests []reconcile.Request
 	for i := range backups.Items {
 		b := &backups.Items[i]
-		if b.Spec.SiteRef.Name == site.GetName() && !meta.IsStatusConditionTrue(b.Status.Conditions, v1alpha1.ReadyCondition) {
+		over := meta.IsStatusConditionTrue(b.Status.Conditions, v1alpha1.ReadyCondition)
+		if b.Spec.SiteRef.Name == site.GetName() && !over {
 			requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(b)})
 		}
 	}

@@ -62,7 +62,7 @@ func (r *TrialUpgradeReconciler) observe(ctx context.Context, view *trial.View) 
 	}
 	var environments v1alpha1.StagingEnvironmentList
 	mine := client.MatchingLabels{v1alpha1.OwnerUIDLabel: string(t.UID)}
-	if err := r.List(ctx, &environments, client.InNamespace(t.Namespace), mine); err != nil {
+	if err = r.List(ctx, &environments, client.InNamespace(t.Namespace), mine); err != nil {
 		return fmt.Errorf("list StagingEnvironments of %s: %w", t.Name, err)
 	}
 	view.Environments = environments.Items
@@ -127,7 +127,8 @@ func (b Base) removeCopies(ctx context.Context, owner client.Object) (int, error
 			continue
 		}
 		uid := env.UID
-		err := b.Delete(ctx, env, client.Preconditions{UID: &uid}, client.PropagationPolicy(metav1.DeletePropagationBackground))
+		background := client.PropagationPolicy(metav1.DeletePropagationBackground)
+		err := b.Delete(ctx, env, client.Preconditions{UID: &uid}, background)
 		if client.IgnoreNotFound(err) != nil && !apierrors.IsConflict(err) {
 			return 0, fmt.Errorf("delete StagingEnvironment %s: %w", env.Name, err)
 		}
@@ -153,7 +154,8 @@ func (r *TrialUpgradeReconciler) ofBackup(ctx context.Context, backup client.Obj
 	var requests []reconcile.Request
 	for i := range trials.Items {
 		t := &trials.Items[i]
-		if t.Spec.BackupRef.Name == backup.GetName() && !meta.IsStatusConditionTrue(t.Status.Conditions, v1alpha1.ReadyCondition) {
+		over := meta.IsStatusConditionTrue(t.Status.Conditions, v1alpha1.ReadyCondition)
+		if t.Spec.BackupRef.Name == backup.GetName() && !over {
 			requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(t)})
 		}
 	}

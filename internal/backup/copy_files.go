@@ -5,6 +5,7 @@ package backup
 
 import (
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -81,7 +82,7 @@ func (v View) copyJob(where pipeline.At) (*batchv1.Job, error) {
 	if err != nil {
 		return nil, err
 	}
-	actions := append(copying.Actions, hashing.Actions...)
+	actions := slices.Concat(copying.Actions, hashing.Actions)
 	for i := range actions {
 		if c := actions[i].CopyTree; c != nil && c.Kind == task.Manifested {
 			c.To = tree

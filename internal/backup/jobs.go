@@ -71,7 +71,9 @@ func (v View) server() corev1.Container { return v.Database.Spec.Template.Spec.C
 
 // databaseJob gives a Job in the database server's own image: its tools fit
 // its version.
-func (v View) databaseJob(at pipeline.At, what string, volumes []corev1.Volume, mounts []corev1.VolumeMount, actions []task.Action) *batchv1.Job {
+func (v View) databaseJob(
+	at pipeline.At, what string, volumes []corev1.Volume, mounts []corev1.VolumeMount, actions []task.Action,
+) *batchv1.Job {
 	server := v.server()
 	return workload.Job{
 		Namespace: v.Site.Namespace, Name: v.name(at, what), AgentImage: v.Install.Image,

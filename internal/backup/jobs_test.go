@@ -48,7 +48,7 @@ func TestJobsAreAsWritten(t *testing.T) {
 		}
 		file := filepath.Join("testdata", name+".yaml")
 		if *update {
-			if err := os.WriteFile(file, got, 0o600); err != nil {
+			if err = os.WriteFile(file, got, 0o600); err != nil {
 				t.Fatal(err)
 			}
 		}

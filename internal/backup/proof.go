@@ -40,7 +40,7 @@ func Proof(site *v1alpha1.Site, b *v1alpha1.SiteBackup) (proven bool, reason, me
 	}
 	message = fmt.Sprintf("%d copies restored or hashed again, and compared", copies)
 	if len(optional) > 0 {
-		message += fmt.Sprintf("; copied, and not needed for the proof as clone.method is Omit: %s", strings.Join(optional, ", "))
+		message += "; copied, and not needed for the proof as clone.method is Omit: " + strings.Join(optional, ", ")
 	}
 	return true, "RestoredAndCompared", message
 }

@@ -19,7 +19,7 @@ var removeProof = pipeline.Step[View]{
 	Remove: func(v View, _ pipeline.At) []v1alpha1.ChildRef {
 		return v.proofs()
 	},
-	Judge: func(v View, _ pipeline.At, seen pipeline.Seen) pipeline.Verdict {
+	Judge: func(_ View, _ pipeline.At, seen pipeline.Seen) pipeline.Verdict {
 		if seen.Left > 0 {
 			return pipeline.Wait("RemovingProof", "the copy in which the snapshots were proven is being removed")
 		}
@@ -41,7 +41,9 @@ func (v View) proofs() []v1alpha1.ChildRef {
 	for _, env := range v.Environments {
 		known := slices.ContainsFunc(refs, func(c v1alpha1.ChildRef) bool { return c.UID == env.UID })
 		if !known {
-			refs = append(refs, v1alpha1.ChildRef{Kind: "StagingEnvironment", Namespace: env.Namespace, Name: env.Name, UID: env.UID})
+			refs = append(refs, v1alpha1.ChildRef{
+				Kind: "StagingEnvironment", Namespace: env.Namespace, Name: env.Name, UID: env.UID,
+			})
 		}
 	}
 	return refs

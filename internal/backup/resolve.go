@@ -20,7 +20,7 @@ import (
 var resolve = pipeline.Step[View]{
 	Name:       "Resolve",
 	Repairable: true,
-	Judge: func(v View, _ pipeline.At, seen pipeline.Seen) pipeline.Verdict {
+	Judge: func(v View, _ pipeline.At, _ pipeline.Seen) pipeline.Verdict {
 		if lost, ok := Lost(v); ok {
 			return lost
 		}
@@ -69,7 +69,8 @@ func object(reason, format string, a ...any) *objection {
 
 // all gives every copy that the backup will have.
 func (v View) all() []place {
-	return slices.Concat(v.databasePlaces(isVolume), v.databasePlaces(isSnapshot), v.filePlaces(isSnapshot), v.filePlaces(isVolume))
+	return slices.Concat(v.databasePlaces(isVolume), v.databasePlaces(isSnapshot),
+		v.filePlaces(isSnapshot), v.filePlaces(isVolume))
 }
 
 func (v View) locationNames() []string {
@@ -113,16 +114,17 @@ func twoDomains(v View) *objection {
 
 func serverOfItsOwn(v View) *objection {
 	if v.Database == nil {
-		return object("DatabaseElsewhere", "spec.database of Site %s: this version backs up a server of workloadRef only", v.Site.Name)
+		return object("DatabaseElsewhere",
+			"spec.database of Site %s: this version backs up a server of workloadRef only", v.Site.Name)
 	}
 	if n := len(v.Database.Spec.VolumeClaimTemplates); n != 1 {
-		return object("ClaimTemplates", "StatefulSet %s has %d volumeClaimTemplates; the database's data must lie on exactly one",
-			v.Database.Name, n)
+		return object("ClaimTemplates", "StatefulSet %s has %d volumeClaimTemplates; "+
+			"the database's data must lie on exactly one", v.Database.Name, n)
 	}
 	policy := v.Database.Spec.PersistentVolumeClaimRetentionPolicy
 	if policy != nil && policy.WhenScaled == appsv1.DeletePersistentVolumeClaimRetentionPolicyType {
-		return object("ScalingDeletesData", "StatefulSet %s, spec.persistentVolumeClaimRetentionPolicy.whenScaled is Delete: "+
-			"closing the site would delete the database; set it to Retain", v.Database.Name)
+		return object("ScalingDeletesData",
+			"StatefulSet %s, spec.persistentVolumeClaimRetentionPolicy.whenScaled is Delete: closing the site would delete the database; set it to Retain", v.Database.Name)
 	}
 	return nil
 }
@@ -136,8 +138,8 @@ func claimsFit(v View) *objection {
 			return object("ClaimNotBound", "the claim of volume %s is not bound to a volume of known size", p.volume)
 		}
 		if isVolume(p.location) && p.volume != database && slices.Contains(claim.Spec.AccessModes, corev1.ReadWriteOncePod) {
-			return object("ClaimExclusive", "claim %s has access mode ReadWriteOncePod: its files cannot be copied to location %s "+
-				"while the site is open; use a location with volumeSnapshot", claim.Name, p.location.Name)
+			return object("ClaimExclusive", "claim %s has access mode ReadWriteOncePod: its files cannot be copied "+
+				"to location %s while the site is open; use a location with volumeSnapshot", claim.Name, p.location.Name)
 		}
 	}
 	return nil
@@ -155,13 +157,13 @@ func targetsFit(v View) *objection {
 		name := l.Volume.ClaimName
 		for volume, live := range v.Claims {
 			if live.Name == name {
-				return object("BackupOnLiveVolume", "spec.backup.locations[%s].volume.claimName of Site %s is the claim of volume %s itself",
-					l.Name, v.Site.Name, volume)
+				return object("BackupOnLiveVolume", "spec.backup.locations[%s].volume.claimName of Site %s "+
+					"is the claim of volume %s itself", l.Name, v.Site.Name, volume)
 			}
 		}
 		if !strings.HasPrefix(name, writable) {
-			return object("BackupClaimName", "spec.backup.locations[%s].volume.claimName of Site %s: the name %s must begin with %s; "+
-				"Gradus may write to no other claim beside a live site", l.Name, v.Site.Name, name, writable)
+			return object("BackupClaimName", "spec.backup.locations[%s].volume.claimName of Site %s: "+
+				"the name %s must begin with %s; Gradus may write to no other claim beside a live site", l.Name, v.Site.Name, name, writable)
 		}
 	}
 	return nil
@@ -173,13 +175,14 @@ func snapshotsFit(v View) *objection {
 		claim, class, volume := v.Claims[p.volume], v.Classes[p.location.Name], v.Volumes[p.volume]
 		switch {
 		case claim.Spec.StorageClassName == nil || *claim.Spec.StorageClassName == "":
-			return object("NoStorageClass", "claim %s has no storageClassName, so that nothing can be cloned from its snapshot", claim.Name)
+			return object("NoStorageClass", "claim %s has no storageClassName, "+
+				"so that nothing can be cloned from its snapshot", claim.Name)
 		case volume == nil || volume.Spec.CSI == nil:
 			return object("NoSnapshots", "the volume of claim %s has no CSI driver that could take a snapshot; "+
 				"keep it in a location with volume", claim.Name)
 		case class != nil && class.Driver != volume.Spec.CSI.Driver:
-			return object("DriverDiffers", "spec.backup.locations[%s].volumeSnapshot.className of Site %s: class %s is of driver %s, "+
-				"claim %s of driver %s", p.location.Name, v.Site.Name, class.Name, class.Driver, claim.Name, volume.Spec.CSI.Driver)
+			return object("DriverDiffers", "spec.backup.locations[%s].volumeSnapshot.className of Site %s: "+
+				"class %s is of driver %s, claim %s of driver %s", p.location.Name, v.Site.Name, class.Name, class.Driver, claim.Name, volume.Spec.CSI.Driver)
 		}
 	}
 	return nil

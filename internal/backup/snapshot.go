@@ -51,7 +51,8 @@ func snapshotStep(name string, needs []string, places func(View) []place) pipeli
 }
 
 func (v View) snapshot(where pipeline.At, p place) *snapshotv1.VolumeSnapshot {
-	s := workload.Snapshot(v.Site.Namespace, v.name(where, "snapshot"), v.Claims[p.volume].Name, p.location.VolumeSnapshot.ClassName)
+	claim, class := v.Claims[p.volume].Name, p.location.VolumeSnapshot.ClassName
+	s := workload.Snapshot(v.Site.Namespace, v.name(where, "snapshot"), claim, class)
 	if plan := v.Backup.Spec.PlanRef; plan != nil && plan.UID != "" {
 		s.Labels = map[string]string{v1alpha1.PlanUIDLabel: string(plan.UID)}
 	}
@@ -72,15 +73,20 @@ func (v View) judgeSnapshot(seen pipeline.Seen) pipeline.Verdict {
 	if status == nil || status.ReadyToUse == nil || !*status.ReadyToUse || status.BoundVolumeSnapshotContentName == nil {
 		return pipeline.Wait("TakingSnapshot", "VolumeSnapshot %s is not ready to use", snapshot.Name)
 	}
-	content := v.Contents[*status.BoundVolumeSnapshotContentName]
+	return v.judgeContent(snapshot, *status.BoundVolumeSnapshotContentName, seen.Now.Add(2*time.Second))
+}
+
+// judgeContent looks at what a snapshot is bound to.
+func (v View) judgeContent(snapshot *snapshotv1.VolumeSnapshot, name string, again time.Time) pipeline.Verdict {
+	content := v.Contents[name]
 	switch {
 	case content == nil:
-		return pipeline.Wait("TakingSnapshot", "VolumeSnapshotContent %s is not seen yet", *status.BoundVolumeSnapshotContentName).
-			By(seen.Now.Add(2 * time.Second))
+		return pipeline.Wait("TakingSnapshot", "VolumeSnapshotContent %s is not seen yet", name).By(again)
 	case content.Spec.VolumeSnapshotRef.UID != snapshot.UID:
-		return pipeline.Fail("SnapshotForeign", "VolumeSnapshotContent %s belongs to another snapshot than %s", content.Name, snapshot.Name)
+		return pipeline.Fail("SnapshotForeign", "VolumeSnapshotContent %s belongs to another snapshot than %s",
+			content.Name, snapshot.Name)
 	case content.Status == nil || content.Status.SnapshotHandle == nil || *content.Status.SnapshotHandle == "":
-		return pipeline.Wait("TakingSnapshot", "VolumeSnapshotContent %s has no handle yet", content.Name).By(seen.Now.Add(2 * time.Second))
+		return pipeline.Wait("TakingSnapshot", "VolumeSnapshotContent %s has no handle yet", name).By(again)
 	}
 	return pipeline.Pass("VolumeSnapshot %s", snapshot.Name)
 }

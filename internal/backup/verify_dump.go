@@ -41,7 +41,8 @@ var verifyDump = pipeline.Step[View]{
 			if made == nil || "sha256:"+r.Facts["verify-dump.sha256"] != made.Digest {
 				return pipeline.Fail(task.HashMismatch, "the dump that was restored is not the one that was made")
 			}
-			return pipeline.Pass("restored and compared: %s rows in %s tables", r.Facts["verify-dump.rows"], r.Facts["verify-dump.tables"])
+			return pipeline.Pass("restored and compared: %s rows in %s tables",
+				r.Facts["verify-dump.rows"], r.Facts["verify-dump.tables"])
 		})(seen)
 	},
 	Record: func(v View, where pipeline.At, seen pipeline.Seen) {

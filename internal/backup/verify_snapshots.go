@@ -61,7 +61,8 @@ func judgeProof(v View, seen pipeline.Seen) pipeline.Verdict {
 	case stalled != nil && stalled.Status == metav1.ConditionTrue:
 		return pipeline.Fail(stalled.Reason, "StagingEnvironment %s: %s", env.Name, stalled.Message)
 	case ready != nil && ready.Status == metav1.ConditionTrue:
-		return pipeline.Pass("cloned in %s: the server recovered, and every file that the database names is there", env.Status.Namespace)
+		return pipeline.Pass("cloned in %s: the server recovered, and every file that the database names is there",
+			env.Status.Namespace)
 	case ready != nil:
 		return pipeline.Wait("ProvingSnapshots", "StagingEnvironment %s: %s", env.Name, ready.Message)
 	}
@@ -74,8 +75,8 @@ func (v View) unprovable() (reason, message string) {
 	case len(v.databasePlaces(isSnapshot))+len(v.filePlaces(isSnapshot)) == 0:
 		return "NoSnapshots", "no location keeps snapshots"
 	case v.Site.Spec.Database.Clone.Method != v1alpha1.CloneVolumeSnapshot || len(v.databasePlaces(isSnapshot)) == 0:
-		return "NotProvable", "snapshots are proven by a copy that runs on them, and there is no snapshot of the database for it: " +
-			"it needs spec.database.clone.method VolumeSnapshot and a location with volumeSnapshot that holds Database"
+		return "NotProvable", "snapshots are proven by a copy that runs on them, and there is no snapshot of the database " +
+			"for it: it needs spec.database.clone.method VolumeSnapshot and a location with volumeSnapshot that holds Database"
 	}
 	return "", ""
 }

@@ -45,7 +45,8 @@ func breakage(upgrade v1alpha1.UpgradeSpec, env *v1alpha1.StagingEnvironment) (b
 		case "Upgrade":
 			number, hop := hopTo(upgrade.Hops, step.Key)
 			b.component = fmt.Sprintf("hop %s to %s", hop.From, hop.To)
-			b.message = fmt.Sprintf("hop %d of %d (%s to %s) failed: %s", number, len(upgrade.Hops), hop.From, hop.To, step.Message)
+			b.message = fmt.Sprintf("hop %d of %d (%s to %s) failed: %s",
+				number, len(upgrade.Hops), hop.From, hop.To, step.Message)
 		case "Verify":
 			b.component = "verification"
 			b.message = fmt.Sprintf("after %d hop(s) the verification failed: %s", len(upgrade.Hops), step.Message)

@@ -37,10 +37,12 @@ var resolve = pipeline.Step[View]{
 			return pipeline.Await("BackupNotVerified", "waiting until SiteBackup %s is verified: %s",
 				backup.Name, message(backup, v1alpha1.ReadyCondition))
 		case backup.Status.Version != "" && profile.Compare(backup.Status.Version, upgrade.From) != 0:
-			return pipeline.Fail("VersionDiffers", "SiteBackup %s has version %s and the trial begins at %s; name another backup",
+			return pipeline.Fail("VersionDiffers",
+				"SiteBackup %s has version %s and the trial begins at %s; name another backup",
 				backup.Name, backup.Status.Version, upgrade.From)
 		}
-		return pipeline.Pass("from SiteBackup %s, %d hop(s) to %s", backup.Name, len(upgrade.Hops), upgrade.Hops[len(upgrade.Hops)-1].To)
+		last := upgrade.Hops[len(upgrade.Hops)-1]
+		return pipeline.Pass("from SiteBackup %s, %d hop(s) to %s", backup.Name, len(upgrade.Hops), last.To)
 	},
 }
 

@@ -83,7 +83,9 @@ func (v View) copies() []v1alpha1.ChildRef {
 	}
 	for _, env := range v.Environments {
 		if !slices.ContainsFunc(refs, func(c v1alpha1.ChildRef) bool { return c.UID == env.UID }) {
-			refs = append(refs, v1alpha1.ChildRef{Kind: "StagingEnvironment", Namespace: env.Namespace, Name: env.Name, UID: env.UID})
+			refs = append(refs, v1alpha1.ChildRef{
+				Kind: "StagingEnvironment", Namespace: env.Namespace, Name: env.Name, UID: env.UID,
+			})
 		}
 	}
 	return refs
@@ -107,15 +109,18 @@ func Reopen(v View) {
 func Conclude(t *v1alpha1.TrialUpgrade, v pipeline.Verdict) pipeline.Verdict {
 	known, passed := Verdict(t)
 	moving := v.State == v1alpha1.StepRunning || v.State == v1alpha1.StepWaiting
+	over := func(reason, message string) pipeline.Verdict {
+		return pipeline.Verdict{State: v1alpha1.StepPassed, Reason: reason, Message: message, Until: v.Until}
+	}
 	switch {
 	case v.State == v1alpha1.StepPassed && !known:
 		return pipeline.Fail("NoVerdict", "the trial ended without a verdict")
 	case v.State == v1alpha1.StepPassed && passed:
-		return pipeline.Verdict{State: v.State, Reason: "TrialPassed", Message: "the upgrade passed, and the copy is gone"}
+		return over("TrialPassed", "the upgrade passed, and the copy is gone")
 	case v.State == v1alpha1.StepPassed:
-		return pipeline.Verdict{State: v.State, Reason: "TrialFailed", Message: "the upgrade did not pass, and the copy is gone"}
+		return over("TrialFailed", "the upgrade did not pass, and the copy is gone")
 	case moving && known && !passed && t.Status.KeptUntil != nil:
-		return pipeline.Verdict{State: v1alpha1.StepPassed, Reason: "TrialFailed", Message: v.Message, Until: v.Until}
+		return over("TrialFailed", v.Message)
 	}
 	return v
 }
