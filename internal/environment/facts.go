@@ -65,7 +65,12 @@ func ByName(counts []v1alpha1.Count) map[string]string {
 
 // part records how long a Job of the copy took.
 func (v View) part(name string, job pipeline.JobOutcome) {
-	took := metav1.Duration{Duration: Took(job)}
+	v.timed(name, Took(job))
+}
+
+// timed records how long a part of the copy took.
+func (v View) timed(name string, span time.Duration) {
+	took := metav1.Duration{Duration: span.Round(time.Second)}
 	v.Env.Status.Parts = append(v.Env.Status.Parts, v1alpha1.TimedPart{Name: name, Measured: &took})
 }
 

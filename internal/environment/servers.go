@@ -119,10 +119,11 @@ var startApplication = pipeline.Step[View]{
 		}
 		return pipeline.Pass("serves at %s", v.address())
 	},
-	Record: func(v View, _ pipeline.At, _ pipeline.Seen) {
+	Record: func(v View, _ pipeline.At, seen pipeline.Seen) {
 		if !v.serves() {
 			return
 		}
+		v.timed("start application", seen.Now.Sub(seen.Since))
 		v.Env.Status.Address = v.address()
 		_, live := v.web()
 		_, v.Env.Status.Dropped = v.copying(nil).Pod(live.Spec.Template)

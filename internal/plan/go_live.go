@@ -80,9 +80,12 @@ func notYet(v View) *pipeline.Verdict {
 		return wait
 	}
 	var wait pipeline.Verdict
-	r := v.Plan.Status.Rollout
+	// The window may have been given, or moved, since step 6.
+	r, err := rollout(v)
 	switch {
-	case r == nil || r.Opens == nil:
+	case err != nil:
+		wait = pipeline.Await("WindowRefused", "%v", err)
+	case r.Opens == nil:
 		wait = pipeline.Await("NoWindow", "spec.rollout.window is not given; give one, such as {opens: \"2026-12-19T20:00\", closes: \"2026-12-20T12:00\"}")
 	case v.Now.Before(r.Opens.Time):
 		wait = pipeline.Await(v1alpha1.WaitingForWindowReason, "the window opens %s", v.local(r.Opens.Time)).By(r.Opens.Time)
@@ -147,10 +150,19 @@ func orderGoLive(v View, at pipeline.At) *v1alpha1.GoLive {
 			SiteRef: v.Plan.Spec.SiteRef, PlanRef: *v.ref(),
 			Digest:    gate.Subject(v1alpha1.GateGoLive, v.facts()).Digest(),
 			BackupRef: v1alpha1.LocalRef{Name: v.Plan.Status.Backup}, Upgrade: v.upgrade(),
-			Strategy: "InPlace", Closes: v.Plan.Status.Rollout.Closes, MaxBackupAge: maxAge,
+			Strategy: "InPlace", Closes: closes(v), MaxBackupAge: maxAge,
 			OnFailure: onFailure, Look: look, Scale: v.Plan.Spec.Infrastructure.Scale,
 		},
 	}
+}
+
+// closes gives the end of the window.
+func closes(v View) *metav1.Time {
+	r, err := rollout(v)
+	if err != nil {
+		return nil
+	}
+	return r.Closes
 }
 
 // approveCommand is what a person types to agree.

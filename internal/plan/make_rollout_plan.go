@@ -74,6 +74,9 @@ func rollout(v View) (*v1alpha1.RolloutStatus, error) {
 	return r, nil
 }
 
+// shut lists the parts of a trial during which users would be shut out.
+var shut = map[string]bool{"verify": true, "start application": true, "smoke": true}
+
 // predict sums the measured parts of the way forward and of the way back.
 func (v View) predict(r *v1alpha1.RolloutStatus) (outage, back time.Duration) {
 	add := func(name string, measured time.Duration) time.Duration {
@@ -88,12 +91,15 @@ func (v View) predict(r *v1alpha1.RolloutStatus) (outage, back time.Duration) {
 		if part.Measured == nil {
 			continue
 		}
-		if strings.HasPrefix(part.Name, "hop ") || part.Name == "verify" || part.Name == "smoke" {
+		if strings.HasPrefix(part.Name, "hop ") || shut[part.Name] {
 			outage += add(part.Name, part.Measured.Duration)
 		}
 	}
 	if v.Backup == nil {
 		return outage, back
+	}
+	if verified, ok := condition(v.Backup, v1alpha1.VerifiedCondition); ok && isTrue(verified) {
+		outage += add("fix point: backup, restored and compared", verified.LastTransitionTime.Sub(v.Backup.CreationTimestamp.Time))
 	}
 	for _, c := range v.Backup.Status.Copies {
 		if c.Consistency == "Logical" && c.Volume == environment.DatabaseVolume && c.TookRestore != nil {

@@ -5,6 +5,7 @@ package plan
 
 import (
 	"fmt"
+	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -19,6 +20,7 @@ import (
 func Summarise(v View, verdict pipeline.Verdict, err error) pipeline.Verdict {
 	plan := v.Plan
 	now := pointer(plan.Status.Steps)
+	refresh(v)
 	plan.Status.Summary.To = plan.Spec.Target.Version
 	plan.Status.Summary.Step = now.label
 	plan.Status.Summary.WaitsFor = ""
@@ -60,6 +62,17 @@ func Summarise(v View, verdict pipeline.Verdict, err error) pipeline.Verdict {
 	}
 	status.Set(conditions, v1alpha1.CompleteCondition, metav1.ConditionFalse, generation, "InProgress", now.label)
 	return verdict
+}
+
+// refresh follows a window that was given or moved after step 6, until the
+// go-live is ordered.
+func refresh(v View) {
+	if v.Site == nil || v.GoLive != nil || !settledWell(v.Plan, v1alpha1.StepMakeRolloutPlan) {
+		return
+	}
+	if r, err := rollout(v); err == nil {
+		v.Plan.Status.Rollout = r
+	}
 }
 
 // accepted makes a plan Ready: in order, nothing to repair.
@@ -128,7 +141,7 @@ func wait(v View, now place, verdict pipeline.Verdict) {
 	kind := v1alpha1.WaitKind("Person")
 	if verdict.Reason == v1alpha1.WaitingForWindowReason {
 		kind = "Window"
-		plan.Status.Summary.WaitsFor = clipped("window: " + v.local(plan.Status.Rollout.Opens.Time))
+		plan.Status.Summary.WaitsFor = clipped("window: " + strings.TrimPrefix(verdict.Message, "the window opens "))
 	} else {
 		plan.Status.Summary.WaitsFor = clipped("you: " + verdict.Message)
 	}
