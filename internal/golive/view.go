@@ -122,15 +122,13 @@ func Over(g *v1alpha1.GoLive) (pipeline.Verdict, bool) {
 // GivesWay says whether a go-live that failed with the doors closed lets a
 // rollback take the site over from it.
 func GivesWay(g *v1alpha1.GoLive) bool {
-	if g.Status.Opened != nil {
-		return false
-	}
-	failed := false
+	failed, committed := false, false
 	for _, e := range g.Status.Steps {
 		failed = failed || e.State == v1alpha1.StepFailed
+		committed = committed || e.Name == closing.StepCommit && e.State == v1alpha1.StepPassed
 		if e.Name == "Hops" && e.State == v1alpha1.StepRunning {
 			return false
 		}
 	}
-	return failed
+	return failed && committed && g.Status.Opened == nil
 }

@@ -29,13 +29,14 @@ type Act struct {
 // Reverse says how a journal is undone, newest first. It is pure, and the one
 // place that says so: steps, finalizers, the watchdog and people's tools share
 // it. Several changes of one field are undone as a chain: each finds the value
-// that the undoing of its successor leaves.
+// that the undoing of its successor leaves. What must stay (UndoNever) is only
+// ever put back by a step that asks for it by name.
 func Reverse(changes []v1alpha1.Change, observed []Observed) []Act {
 	var acts []Act
 	left := map[string]Value{}
 	for i := len(changes) - 1; i >= 0; i-- {
 		c := changes[i]
-		if c.State == v1alpha1.ChangeUndone {
+		if c.State == v1alpha1.ChangeUndone || c.Undo == v1alpha1.UndoNever {
 			continue
 		}
 		now := observed[i]

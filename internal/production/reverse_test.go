@@ -20,6 +20,12 @@ func scaled(id, name string, before, after int, state v1alpha1.ChangeState) v1al
 	return c
 }
 
+func staying(id, name string, before, after int) v1alpha1.Change {
+	c := scaled(id, name, before, after, v1alpha1.ChangeApplied)
+	c.Undo = v1alpha1.UndoNever
+	return c
+}
+
 func live(name string, replicas int) Observed {
 	object := &unstructured.Unstructured{Object: map[string]any{}}
 	object.SetName(name)
@@ -62,6 +68,9 @@ func TestReverse(t *testing.T) {
 		},
 		"undone stays undone": {
 			[]v1alpha1.Change{scaled("a", "a", 1, 0, v1alpha1.ChangeUndone)}, []Observed{live("a", 0)}, nil,
+		},
+		"what must stay, stays": {
+			[]v1alpha1.Change{staying("a", "a", 1, 0)}, []Observed{live("a", 0)}, nil,
 		},
 		"foreign before, mended since": {
 			[]v1alpha1.Change{scaled("a", "a", 1, 0, v1alpha1.ChangeForeign)}, []Observed{live("a", 0)},

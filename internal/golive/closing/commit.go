@@ -73,7 +73,13 @@ func Undo[V Stage]() pipeline.Step[V] {
 			if !undoable(v) {
 				return nil
 			}
-			return production.Back(production.Open(*v.Stage().Owner.Journal()))
+			var back []v1alpha1.Change
+			for _, c := range production.Open(*v.Stage().Owner.Journal()) {
+				if c.Undo != v1alpha1.UndoNever {
+					back = append(back, c)
+				}
+			}
+			return production.Back(back)
 		},
 		Judge: func(v V, _ pipeline.At, seen pipeline.Seen) pipeline.Verdict {
 			switch {

@@ -1,0 +1,185 @@
+// Copyright The Gradus Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/gradus-lms/gradus/api/v1alpha1"
+	"github.com/gradus-lms/gradus/internal/golive/closing"
+	"github.com/gradus-lms/gradus/internal/pipeline"
+	"github.com/gradus-lms/gradus/internal/production"
+	"github.com/gradus-lms/gradus/internal/rollback"
+	"github.com/gradus-lms/gradus/internal/status"
+)
+
+// RollbackReconciler brings live sites back. With the GoLiveReconciler it is
+// the only writer of production.
+type RollbackReconciler struct{ Base }
+
+// Reconcile walks the rollback to its next resting place. The lease comes
+// first: whoever does not hold it does nothing.
+func (r *RollbackReconciler) Reconcile(ctx context.Context, back *v1alpha1.Rollback) (ctrl.Result, error) {
+	if !back.DeletionTimestamp.IsZero() {
+		return r.letGo(ctx, back)
+	}
+	if added, err := ensureFinalizer(ctx, r.Client, back); added || err != nil {
+		return ctrl.Result{}, err
+	}
+	before := back.DeepCopy()
+	if back.Status.Steps == nil {
+		back.Status.Steps = pipeline.Ledger(rollback.Steps)
+	}
+	goLive, err := r.goLive(ctx, back)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	session := r.writer().Begin(back)
+	grip, err := r.keep(ctx, back, back.Status.Steps, rollback.From(goLive))
+	if racing(err) {
+		return ctrl.Result{RequeueAfter: time.Second}, nil
+	}
+	var verdict pipeline.Verdict
+	if err == nil {
+		if grip.Held && before.Status.Lease == nil && goLive != nil {
+			rollback.Inherit(back, goLive)
+		}
+		verdict, err = r.walk(ctx, back, goLive, session, grip)
+	}
+	result, err := r.Settler.Settle(ctx, before, back, r.conclude(back, verdict), err, r.Clock.Now())
+	return r.awake(result, err, back)
+}
+
+// walk runs the steps, if the site is ours to run them on.
+func (r *RollbackReconciler) walk(
+	ctx context.Context, back *v1alpha1.Rollback, goLive *v1alpha1.GoLive, session *production.Session, grip production.Grip,
+) (pipeline.Verdict, error) {
+	if verdict, over := rollback.Over(back); over {
+		return verdict, nil
+	}
+	if grip.Lost {
+		return r.lost(ctx, back, grip)
+	}
+	view, err := r.observe(ctx, back, goLive, grip)
+	if err != nil {
+		return pipeline.Verdict{}, err
+	}
+	if view.Rival != nil && view.Committed() {
+		return failed(view.Conflict(*view.Rival)), nil
+	}
+	if closing.Committing(back.Status.Steps) && closing.MayCommit(view, rollback.View.Objection) == nil {
+		if view.Grip, err = r.writer().Leases.Keep(ctx, back, production.WishCommit, ""); err != nil {
+			return pipeline.Verdict{}, err
+		}
+	}
+	engine := r.Engine
+	engine.Production = session
+	return pipeline.Run(ctx, engine, back, rollback.Steps, view, &back.Status.Steps)
+}
+
+// conclude says how the rollback ended, or whom it waits for.
+func (r *RollbackReconciler) conclude(back *v1alpha1.Rollback, v pipeline.Verdict) pipeline.Verdict {
+	set := func(condition string, state metav1.ConditionStatus, v pipeline.Verdict) {
+		status.Set(&back.Status.Conditions, condition, state, back.Generation, v.Reason, v.Message)
+	}
+	if v.State == v1alpha1.StepWaiting {
+		set(v1alpha1.WaitingCondition, metav1.ConditionTrue, v)
+	} else {
+		set(v1alpha1.WaitingCondition, metav1.ConditionFalse, pipeline.Verdict{Reason: "NotWaiting"})
+	}
+	end, over := rollback.Over(back)
+	switch {
+	case over && end.State == v1alpha1.StepPassed:
+		end.Reason = "Succeeded"
+		set(v1alpha1.SucceededCondition, metav1.ConditionTrue, end)
+		return end
+	case over:
+		set(v1alpha1.SucceededCondition, metav1.ConditionFalse, end)
+		end.State = v1alpha1.StepPassed // the run is over; its verdict is Succeeded=False
+		return end
+	case v.State == v1alpha1.StepWaiting && v.Reason == v1alpha1.ConflictingWriterReason:
+		return failed(v)
+	case v.State == v1alpha1.StepFailed && back.Status.Lease != nil && back.Status.Lease.Point == v1alpha1.PointCommitted:
+		v.Message += fmt.Sprintf("; the site stays as it is until a person retries the step (annotation %s)", v1alpha1.RetryAnnotation)
+	}
+	return v
+}
+
+// goLive reads the go-live that is gone back from: the one named, or the one
+// whose fix point the named backup is.
+func (r *RollbackReconciler) goLive(ctx context.Context, back *v1alpha1.Rollback) (*v1alpha1.GoLive, error) {
+	if ref := back.Spec.To.GoLiveRef; ref != nil {
+		return optional(ctx, r.Live, back.Namespace, ref.Name, &v1alpha1.GoLive{})
+	}
+	var all v1alpha1.GoLiveList
+	if err := r.Live.List(ctx, &all, client.InNamespace(back.Namespace)); err != nil {
+		return nil, fmt.Errorf("list GoLives: %w", err)
+	}
+	for i, g := range all.Items {
+		if g.Status.FixPoint != "" && g.Status.FixPoint == back.Spec.To.BackupRef.Name {
+			return &all.Items[i], nil
+		}
+	}
+	return nil, nil
+}
+
+// observe reads everything live.
+func (r *RollbackReconciler) observe(
+	ctx context.Context, back *v1alpha1.Rollback, goLive *v1alpha1.GoLive, grip production.Grip,
+) (rollback.View, error) {
+	scene, err := r.scene(ctx, back, grip)
+	view := rollback.View{Scene: scene, Rollback: back, GoLive: goLive}
+	if err != nil || scene.Site == nil {
+		return view, err
+	}
+	name := ""
+	if back.Spec.To.BackupRef != nil {
+		name = back.Spec.To.BackupRef.Name
+	} else if goLive != nil {
+		name = goLive.Status.FixPoint
+	}
+	if view.Backup, err = optional(ctx, r.Live, back.Namespace, name, &v1alpha1.SiteBackup{}); err != nil {
+		return view, err
+	}
+	if goLive != nil {
+		for _, entry := range goLive.Status.Steps {
+			for _, child := range entry.Children {
+				if entry.Name != "Hops" || child.Kind != "Job" {
+					continue
+				}
+				n, err := r.countRunning(ctx, back.Namespace, client.MatchingLabels{batchv1.JobNameLabel: child.Name})
+				if err != nil {
+					return view, err
+				}
+				view.HopPods += n
+			}
+		}
+	}
+	var approvals v1alpha1.UpgradeApprovalList
+	if err := r.Live.List(ctx, &approvals, client.InNamespace(back.Namespace)); err != nil {
+		return view, fmt.Errorf("list UpgradeApprovals: %w", err)
+	}
+	view.Approvals = approvals.Items
+	return view, nil
+}
+
+// SetupWithManager registers the reconciler and what wakes it.
+func (r *RollbackReconciler) SetupWithManager(mgr ctrl.Manager) error {
+	kind := ownerOf("Rollback")
+	return ctrl.NewControllerManagedBy(mgr).
+		For(&v1alpha1.Rollback{}).
+		Watches(&batchv1.Job{}, kind).
+		Watches(&appsv1.Deployment{}, kind).
+		WithOptions(patience()).
+		Complete(reconcile.AsReconciler(mgr.GetClient(), r))
+}

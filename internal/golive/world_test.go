@@ -1,0 +1,351 @@
+// Copyright The Gradus Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package golive_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
+	clocktesting "k8s.io/utils/clock/testing"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+	"sigs.k8s.io/controller-runtime/pkg/envtest"
+
+	"github.com/gradus-lms/gradus/api/v1alpha1"
+	"github.com/gradus-lms/gradus/controllers"
+	"github.com/gradus-lms/gradus/internal/environment"
+	"github.com/gradus-lms/gradus/internal/gate"
+	"github.com/gradus-lms/gradus/internal/pipeline"
+	"github.com/gradus-lms/gradus/internal/profile"
+	"github.com/gradus-lms/gradus/internal/status"
+	"github.com/gradus-lms/gradus/internal/task"
+)
+
+var api *rest.Config
+
+func TestMain(m *testing.M) {
+	if os.Getenv("KUBEBUILDER_ASSETS") == "" {
+		fmt.Println("KUBEBUILDER_ASSETS is not set: stories of go-live and rollback against an API server are left out")
+		os.Exit(m.Run())
+	}
+	server := &envtest.Environment{CRDDirectoryPaths: []string{filepath.Join("..", "..", "config", "crd", "bases")}}
+	var err error
+	if api, err = server.Start(); err != nil {
+		fmt.Println("start API server:", err)
+		os.Exit(1)
+	}
+	api.QPS, api.Burst = 1000, 1000
+	code := m.Run()
+	_ = server.Stop()
+	os.Exit(code)
+}
+
+var errCrashed = errors.New("crashed")
+
+// world is a cluster with one site, an approved plan, and everything around
+// the operator played by the test.
+type world struct {
+	t         *testing.T
+	ctx       context.Context
+	namespace string
+	admin     client.WithWatch
+	clock     *clocktesting.FakeClock
+	// outcomes of Jobs, by a part of their names; all others succeed.
+	outcomes map[string]pipeline.JobOutcome
+	// crash at the n-th write of the operator, after it was done or before.
+	crash, writes int
+	after         bool
+	goLive        *v1alpha1.GoLive
+	// at is called after each tick.
+	at func()
+}
+
+// reports plays the pods.
+type reports struct{ w *world }
+
+func (r reports) Outcome(_ context.Context, job *batchv1.Job) (pipeline.JobOutcome, error) {
+	for part, outcome := range r.w.outcomes {
+		if strings.Contains(job.Name, part) {
+			return outcome, nil
+		}
+	}
+	now := r.w.clock.Now()
+	return pipeline.JobOutcome{State: pipeline.JobSucceeded, Started: now, Ended: now.Add(time.Minute), Result: task.Result{OK: true, Facts: map[string]string{
+		"version.database": "2.0", "version.http": "2.0", "count.users": "5", "count.posts": "100, 2000",
+	}}}, nil
+}
+
+func (reports) Keep(context.Context, pipeline.Owner, string, *batchv1.Job, pipeline.JobOutcome) ([]v1alpha1.Evidence, error) {
+	return nil, nil
+}
+
+func (reports) Store(context.Context, pipeline.Owner, string, string, []byte) (v1alpha1.Evidence, error) {
+	return v1alpha1.Evidence{}, nil
+}
+
+const image = "gradus:1"
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	if api == nil {
+		t.Skip("no API server")
+	}
+	admin, err := client.NewWithWatch(api, client.Options{Scheme: controllers.Scheme()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &world{t: t, ctx: t.Context(), admin: admin, crash: -1, outcomes: map[string]pipeline.JobOutcome{},
+		clock: clocktesting.NewFakeClock(time.Now().Truncate(time.Second))}
+	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "campus-"}}
+	w.must(admin.Create(w.ctx, ns))
+	w.namespace = ns.Name
+	w.live()
+	return w
+}
+
+func (w *world) must(err error) {
+	w.t.Helper()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func (w *world) meta(name string) metav1.ObjectMeta {
+	return metav1.ObjectMeta{Namespace: w.namespace, Name: name}
+}
+
+// live makes the site.
+func (w *world) live() {
+	for name, replicas := range map[string]int32{"web": 2, "cron": 1} {
+		labels := map[string]string{"app": name}
+		w.must(w.admin.Create(w.ctx, &appsv1.Deployment{ObjectMeta: w.meta(name), Spec: appsv1.DeploymentSpec{
+			Replicas: ptr.To(replicas), Selector: &metav1.LabelSelector{MatchLabels: labels},
+			Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: labels}, Spec: corev1.PodSpec{
+				Containers: []corev1.Container{{Name: "app", Image: "campus:1.0", VolumeMounts: []corev1.VolumeMount{{Name: "files", MountPath: "/var/lib/campus"}}}},
+				Volumes: []corev1.Volume{{Name: "files", VolumeSource: corev1.VolumeSource{
+					PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: "files"}}}},
+			}}}}))
+	}
+	labels := map[string]string{"app": "db"}
+	w.must(w.admin.Create(w.ctx, &appsv1.StatefulSet{ObjectMeta: w.meta("db"), Spec: appsv1.StatefulSetSpec{
+		ServiceName: "db", Selector: &metav1.LabelSelector{MatchLabels: labels},
+		Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: labels},
+			Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "pg", Image: "postgresql:15"}}}}}}))
+	for name, port := range map[string]int32{"web": 80, "db": 5432} {
+		w.must(w.admin.Create(w.ctx, &corev1.Service{ObjectMeta: w.meta(name), Spec: corev1.ServiceSpec{
+			Selector: map[string]string{"app": name}, Ports: []corev1.ServicePort{{Port: port}}}}))
+	}
+	workload := func(name string, role v1alpha1.WorkloadRole) v1alpha1.Workload {
+		return v1alpha1.Workload{Name: name, Role: role, ApplicationContainer: "app",
+			TargetRef: v1alpha1.WorkloadRef{APIVersion: "apps/v1", Kind: "Deployment", Name: name}}
+	}
+	w.must(w.admin.Create(w.ctx, &v1alpha1.Site{ObjectMeta: w.meta("campus"), Spec: v1alpha1.SiteSpec{
+		Profile: "campus", URL: "http://campus.example",
+		Workloads: []v1alpha1.Workload{workload("web", v1alpha1.RoleWeb), workload("cron", v1alpha1.RoleCron)},
+		Traffic:   v1alpha1.Traffic{ServiceRef: v1alpha1.LocalRef{Name: "web"}, Port: 80},
+		Database: v1alpha1.Database{Engine: "PostgreSQL", Name: "campus", TablePrefix: "cmp_", Port: 5432,
+			WorkloadRef:    &v1alpha1.WorkloadRef{APIVersion: "apps/v1", Kind: "StatefulSet", Name: "db"},
+			OwnerSecretRef: v1alpha1.LocalRef{Name: "db-owner"}, ReaderSecretRef: v1alpha1.LocalRef{Name: "db-reader"},
+			Clone: v1alpha1.DatabaseClone{Method: v1alpha1.CloneDump}},
+		Volumes: []v1alpha1.SiteVolume{{Name: "files", ClaimName: "files", MountPath: "/var/lib/campus",
+			Clone: v1alpha1.VolumeClone{Method: v1alpha1.CloneVolumeSnapshot}}},
+		Backup: v1alpha1.Backup{Locations: []v1alpha1.BackupLocation{{Name: "vault", FailureDomain: "other",
+			Holds: []v1alpha1.BackupContent{v1alpha1.HoldsDatabase}, Volume: &v1alpha1.VolumeLocation{ClaimName: "gradus-vault"}}}},
+	}}))
+}
+
+// order makes the plan, its approval, the backup, and the go-live.
+func (w *world) order(change func(*v1alpha1.GoLiveSpec)) *v1alpha1.GoLive {
+	w.t.Helper()
+	releases := []v1alpha1.Release{{Version: "2.0", Image: "campus:2.0"}}
+	plan := &v1alpha1.UpgradePlan{ObjectMeta: w.meta("plan"), Spec: v1alpha1.UpgradePlanSpec{
+		SiteRef: v1alpha1.LocalRef{Name: "campus"}, Target: v1alpha1.Target{Version: "2.0", Releases: releases}}}
+	w.must(w.admin.Create(w.ctx, plan))
+	plan.Status.Hops = []v1alpha1.HopResult{{Hop: v1alpha1.Hop{From: "1.0", To: "2.0"}}}
+	w.must(w.admin.Status().Update(w.ctx, plan))
+	site := &v1alpha1.Site{}
+	w.must(w.admin.Get(w.ctx, client.ObjectKey{Namespace: w.namespace, Name: "campus"}, site))
+	known, err := profile.Load("campus")
+	w.must(err)
+	digest := gate.Subject(v1alpha1.GateGoLive, gate.Facts{Plan: plan, Site: site, ProfileDigest: known.Digest(), AgentImage: image}).Digest()
+	approval := &v1alpha1.UpgradeApproval{ObjectMeta: w.meta("yes"), Spec: v1alpha1.UpgradeApprovalSpec{
+		PlanRef: &v1alpha1.PlanRef{Name: "plan"}, Gate: v1alpha1.GateGoLive, Digest: digest,
+		Decision: v1alpha1.DecisionApprove, Approver: "registrar@campus.example"}}
+	w.must(w.admin.Create(w.ctx, approval))
+	w.must(w.admin.Create(w.ctx, &v1alpha1.SiteBackup{ObjectMeta: w.meta("backup"),
+		Spec: v1alpha1.SiteBackupSpec{SiteRef: v1alpha1.LocalRef{Name: "campus"}}}))
+	w.backups()
+	g := &v1alpha1.GoLive{ObjectMeta: w.meta("go"), Spec: v1alpha1.GoLiveSpec{
+		SiteRef: v1alpha1.LocalRef{Name: "campus"}, PlanRef: v1alpha1.PlanRef{Name: "plan", UID: plan.UID},
+		Digest: digest, BackupRef: v1alpha1.LocalRef{Name: "backup"},
+		Upgrade: v1alpha1.UpgradeSpec{From: "1.0", Hops: []v1alpha1.Hop{{From: "1.0", To: "2.0"}}, Releases: releases},
+	}}
+	if change != nil {
+		change(&g.Spec)
+	}
+	w.must(w.admin.Create(w.ctx, g))
+	w.goLive = g
+	return g
+}
+
+// base is what main gives to the reconcilers, with a client that may crash.
+func (w *world) base() controllers.Base {
+	write := func(do func() error) error {
+		n := w.writes
+		w.writes++
+		if n == w.crash && !w.after {
+			return errCrashed
+		}
+		if err := do(); err != nil {
+			return err
+		}
+		if n == w.crash && w.after {
+			return errCrashed
+		}
+		return nil
+	}
+	c := interceptor.NewClient(w.admin, interceptor.Funcs{
+		Create: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.CreateOption) error {
+			return write(func() error { return c.Create(ctx, o, opts...) })
+		},
+		Update: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.UpdateOption) error {
+			return write(func() error { return c.Update(ctx, o, opts...) })
+		},
+		Delete: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.DeleteOption) error {
+			return write(func() error { return c.Delete(ctx, o, opts...) })
+		},
+		Patch: func(ctx context.Context, c client.WithWatch, o client.Object, p client.Patch, opts ...client.PatchOption) error {
+			return write(func() error { return c.Patch(ctx, o, p, opts...) })
+		},
+		SubResourcePatch: func(ctx context.Context, c client.Client, sub string, o client.Object, p client.Patch, opts ...client.SubResourcePatchOption) error {
+			return write(func() error { return c.SubResource(sub).Patch(ctx, o, p, opts...) })
+		},
+	})
+	return controllers.Base{
+		Client: c, Live: w.admin, Clock: w.clock, Install: environment.Install{Image: image},
+		Engine:  pipeline.Engine{Client: c, Live: w.admin, Clock: w.clock, Reports: reports{w}},
+		Settler: status.Settler{Client: c},
+	}
+}
+
+// tick lets the operator reconcile once everything that it would, and the
+// cluster answer.
+func (w *world) tick() {
+	w.t.Helper()
+	base := w.base()
+	g := &v1alpha1.GoLive{}
+	if err := w.admin.Get(w.ctx, client.ObjectKeyFromObject(w.goLive), g); err == nil {
+		_, err := (&controllers.GoLiveReconciler{Base: base}).Reconcile(w.ctx, g)
+		w.survive(err)
+	}
+	var backs v1alpha1.RollbackList
+	w.must(w.admin.List(w.ctx, &backs, client.InNamespace(w.namespace)))
+	for i := range backs.Items {
+		_, err := (&controllers.RollbackReconciler{Base: base}).Reconcile(w.ctx, &backs.Items[i])
+		w.survive(err)
+	}
+	w.deployments()
+	w.backups()
+	w.clock.Step(5 * time.Second)
+	if w.at != nil {
+		w.at()
+	}
+}
+
+func (w *world) survive(err error) {
+	w.t.Helper()
+	if err != nil && !errors.Is(err, errCrashed) {
+		w.t.Fatalf("reconcile: %v", err)
+	}
+}
+
+// deployments plays the deployment controller, with pods that start at once.
+func (w *world) deployments() {
+	var all appsv1.DeploymentList
+	w.must(w.admin.List(w.ctx, &all, client.InNamespace(w.namespace)))
+	for i := range all.Items {
+		d := &all.Items[i]
+		n := *d.Spec.Replicas
+		if d.Status.ObservedGeneration == d.Generation && d.Status.AvailableReplicas == n {
+			continue
+		}
+		d.Status = appsv1.DeploymentStatus{ObservedGeneration: d.Generation, Replicas: n, UpdatedReplicas: n, ReadyReplicas: n, AvailableReplicas: n}
+		w.must(client.IgnoreNotFound(w.admin.Status().Update(w.ctx, d)))
+	}
+}
+
+// backups plays the backup controller: every backup is verified.
+func (w *world) backups() {
+	var all v1alpha1.SiteBackupList
+	w.must(w.admin.List(w.ctx, &all, client.InNamespace(w.namespace)))
+	for i := range all.Items {
+		b := &all.Items[i]
+		if b.Status.Taken != nil {
+			continue
+		}
+		now := metav1.NewTime(w.clock.Now())
+		b.Status.Taken, b.Status.ObservedGeneration, b.Status.Version = &now, 1, "1.0"
+		b.Status.Counts = []v1alpha1.Count{{Name: "posts", Value: "100, 2000"}, {Name: "users", Value: "5"}}
+		b.Status.Copies = []v1alpha1.BackupCopy{{Location: "vault", FailureDomain: "other", Holds: v1alpha1.HoldsDatabase, Volume: "database",
+			Path: "campus-database/" + b.Name + "-dump", Consistency: "Logical", Taken: now, Verified: &now}}
+		for _, c := range []string{v1alpha1.ReadyCondition, v1alpha1.VerifiedCondition} {
+			meta.SetStatusCondition(&b.Status.Conditions, metav1.Condition{Type: c, Status: metav1.ConditionTrue, Reason: "Done"})
+		}
+		w.must(w.admin.Status().Update(w.ctx, b))
+	}
+}
+
+// until ticks until something holds.
+func (w *world) until(what string, holds func(*v1alpha1.GoLive) bool) *v1alpha1.GoLive {
+	w.t.Helper()
+	for range 120 {
+		w.tick()
+		if g := w.get(); holds(g) {
+			return g
+		}
+	}
+	g := w.get()
+	for _, e := range g.Status.Steps {
+		w.t.Logf("%s %s: %s %s: %s", e.Name, e.Key, e.State, e.Reason, e.Message)
+	}
+	w.t.Fatalf("never came to it: %s; conditions %v", what, g.Status.Conditions)
+	return nil
+}
+
+func (w *world) get() *v1alpha1.GoLive {
+	w.t.Helper()
+	g := &v1alpha1.GoLive{}
+	w.must(w.admin.Get(w.ctx, client.ObjectKeyFromObject(w.goLive), g))
+	return g
+}
+
+func succeeded(g *v1alpha1.GoLive) *metav1.Condition {
+	return meta.FindStatusCondition(g.Status.Conditions, v1alpha1.SucceededCondition)
+}
+
+func over(g *v1alpha1.GoLive) bool {
+	return succeeded(g) != nil && meta.IsStatusConditionTrue(g.Status.Conditions, v1alpha1.ReadyCondition)
+}
+
+func state(g *v1alpha1.GoLive, step string) v1alpha1.StepState {
+	for _, e := range g.Status.Steps {
+		if e.Name == step {
+			return e.State
+		}
+	}
+	return ""
+}

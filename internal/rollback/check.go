@@ -1,0 +1,76 @@
+// Copyright The Gradus Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package rollback
+
+import (
+	"strings"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+
+	"github.com/gradus-lms/gradus/api/v1alpha1"
+	"github.com/gradus-lms/gradus/internal/pipeline"
+)
+
+// check looks whether there is a way back at all, before anything is touched.
+var check = pipeline.Step[View]{
+	Name: "Check",
+	Judge: func(v View, _ pipeline.At, _ pipeline.Seen) pipeline.Verdict {
+		switch {
+		case v.Site == nil:
+			return pipeline.Fail(v1alpha1.SiteNotFoundReason, "Site %s does not exist", v.Rollback.Spec.SiteRef.Name)
+		case v.Profile == nil:
+			return pipeline.Fail("ProfileUnknown", "profile %q is not one that this version of Gradus has", v.Site.Spec.Profile)
+		case len(v.Missing) > 0:
+			return pipeline.Fail(v1alpha1.SiteNotReadyReason, "missing: %s", strings.Join(v.Missing, ", "))
+		}
+		if no := v.Objection(); no != nil {
+			return *no
+		}
+		if what := v.noWay(); what != "" {
+			return pipeline.Fail("NoWayBack", "%s", what)
+		}
+		return pipeline.Pass("SiteBackup %s is verified and can be restored beside the live database", v.Backup.Name)
+	},
+}
+
+// Objection says what stands against switching, now and right before it.
+func (v View) Objection() *pipeline.Verdict {
+	no := func(reason, format string, a ...any) *pipeline.Verdict {
+		verdict := pipeline.Fail(reason, format, a...)
+		return &verdict
+	}
+	switch {
+	case v.Rollback.Spec.To.GoLiveRef != nil && v.GoLive == nil:
+		return no("GoLiveNotFound", "GoLive %s does not exist", v.Rollback.Spec.To.GoLiveRef.Name)
+	case v.Backup == nil:
+		return no("BackupNotFound", "the backup to go back to does not exist; a go-live has one once its step FixPoint is passed")
+	case v.Backup.Spec.SiteRef.Name != v.Site.Name:
+		return no("BackupOfAnother", "SiteBackup %s is of Site %s", v.Backup.Name, v.Backup.Spec.SiteRef.Name)
+	case !meta.IsStatusConditionTrue(v.Backup.Status.Conditions, v1alpha1.VerifiedCondition):
+		return no("BackupNotVerified", "SiteBackup %s is not verified", v.Backup.Name)
+	}
+	return nil
+}
+
+// noWay says why this version of Gradus cannot go back.
+func (v View) noWay() string {
+	if _, claim := v.dump(); claim == "" {
+		return "SiteBackup " + v.Backup.Name + " has no verified dump of the database in a volume location of the Site; " +
+			"a snapshot alone cannot be switched in"
+	}
+	if v.Database == nil {
+		return "the database server is not in this namespace: restore with its provider's means"
+	}
+	if v.Rollback.Spec.Files == v1alpha1.RestoreFiles {
+		return "files: Restore is not carried out by this version; with KeepInPlace every file that the database names is looked up"
+	}
+	if len(v.Door.Spec.Selector) == 0 {
+		return "Service " + v.Door.Name + " has no selector that could be pointed at the holding page"
+	}
+	if len(v.wasBefore()) == 0 && v.Site.Status.Version != v.version() {
+		return "the site serves " + v.Site.Status.Version + ", the backup is of " + v.version() +
+			", and no GoLive tells which images ran then: use to.goLiveRef"
+	}
+	return ""
+}

@@ -1,0 +1,116 @@
+// Copyright The Gradus Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package rollback
+
+import (
+	"path"
+	"time"
+
+	batchv1 "k8s.io/api/batch/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/gradus-lms/gradus/internal/environment"
+	"github.com/gradus-lms/gradus/internal/golive/closing"
+	"github.com/gradus-lms/gradus/internal/pipeline"
+	"github.com/gradus-lms/gradus/internal/profile"
+	"github.com/gradus-lms/gradus/internal/task"
+	"github.com/gradus-lms/gradus/internal/workload"
+)
+
+const (
+	ownerDir  = "/gradus/owner"
+	backupDir = "/gradus/backup"
+)
+
+// jobStep is a step that is one Job.
+func jobStep(name, waiting, failed string, build func(View, pipeline.At) (*batchv1.Job, error), passed func(View, task.Result) pipeline.Verdict) pipeline.Step[View] {
+	return pipeline.Step[View]{
+		Name: name,
+		Create: func(v View, at pipeline.At) []client.Object {
+			job, err := build(v, at)
+			if err != nil || job == nil {
+				return nil
+			}
+			return []client.Object{job}
+		},
+		Judge: func(v View, at pipeline.At, seen pipeline.Seen) pipeline.Verdict {
+			if _, err := build(v, at); err != nil {
+				return closing.Unbuildable(err)
+			}
+			return pipeline.JobDone(waiting, failed, func(r task.Result) pipeline.Verdict { return passed(v, r) })(seen)
+		},
+	}
+}
+
+// restoreBeside puts the dump into a fresh database on the same server. It
+// touches nothing that is live; what is left of it after a failure is named.
+var restoreBeside = closing.Guarded(jobStep("RestoreBeside", "Restoring", "RestoreFailed", View.restoreJob,
+	func(v View, _ task.Result) pipeline.Verdict {
+		return pipeline.Pass("SiteBackup %s is restored into database %s", v.Backup.Name, v.beside())
+	}))
+
+func (v View) restoreJob(at pipeline.At) (*batchv1.Job, error) {
+	c, claim := v.dump()
+	db := v.Site.Spec.Database
+	server := v.DatabaseAs(ownerDir)
+	server.Name = "postgres"
+	t, _, err := v.Profile.RestoreTask(v.Params(), task.Restore{
+		Database: server, Into: v.beside(), Owner: db.GetOwnerRole(), Readers: []string{db.GetReaderRole()},
+		Dir: path.Join(backupDir, path.Dir(c.Path)), Name: path.Base(c.Path),
+	})
+	if err != nil {
+		return nil, err
+	}
+	return v.DatabaseJob(at, "restore", t.Actions, v.OwnerMount(),
+		closing.Mount{Volume: workload.Claim("gradus-backup", claim, true), Path: backupDir}), nil
+}
+
+// verifyBeside proves the restored database before it is switched in: its
+// figures are those of the backup, its version too, and every file that it
+// names is on the live volume (append-only files stay where they are).
+var verifyBeside = closing.Guarded(jobStep("VerifyBeside", "Verifying", "VerificationFailed", View.verifyJob,
+	func(v View, _ task.Result) pipeline.Verdict {
+		return pipeline.Pass("database %s has the figures of the backup, and no file is missing", v.beside())
+	}))
+
+func (v View) verifyJob(at pipeline.At) (*batchv1.Job, error) {
+	q := v.Params()
+	q.Target = v.version()
+	q.Reader.Name = v.beside()
+	version, _, err := v.Profile.VersionTask(q, v.version())
+	if err != nil {
+		return nil, err
+	}
+	equal, orphans := v.Profile.SplitFigures(environment.ByName(v.Backup.Status.Counts))
+	count, _, err := v.Profile.CountTask(q, equal, orphans, nil)
+	if err != nil {
+		return nil, err
+	}
+	actions := append(version.Actions, count.Actions...)
+	mounts := []closing.Mount{v.ReaderMount()}
+	w, live := v.Web()
+	if len(v.Site.Spec.Volumes) > 0 {
+		volume := v.Site.Spec.Volumes[0]
+		files, _, err := v.Profile.HashFilesTask(q, volume.MountPath, true, 0, profile.Throttle{})
+		if err != nil {
+			return nil, err
+		}
+		actions = append(actions, files.Actions...)
+		mounts = append(mounts, closing.Mount{Volume: workload.Claim("gradus-live", volume.ClaimName, true), Path: volume.MountPath})
+	}
+	return v.AgentJob(at, "verify", actions, workload.User(live.Spec.Template, w.ApplicationContainer), mounts...), nil
+}
+
+// awaitHops waits until no pod of the go-live's hops is left: one on a node
+// that is out of reach would find the restored database and upgrade it.
+var awaitHops = closing.Guarded(pipeline.Step[View]{
+	Name: "AwaitHops",
+	Judge: func(v View, _ pipeline.At, seen pipeline.Seen) pipeline.Verdict {
+		if v.HopPods > 0 {
+			return pipeline.Wait("HopPodsLeft", "%d pods of the go-live's hops have not ended; if their node is lost, "+
+				"make sure that it is off and delete them", v.HopPods).By(seen.Now.Add(5 * time.Second))
+		}
+		return pipeline.Pass("no pod of a hop is left")
+	},
+})

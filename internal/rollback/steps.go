@@ -1,0 +1,85 @@
+// Copyright The Gradus Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package rollback
+
+import (
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/gradus-lms/gradus/internal/golive/closing"
+	"github.com/gradus-lms/gradus/internal/pipeline"
+	"github.com/gradus-lms/gradus/internal/task"
+)
+
+// Steps of a rollback, in order.
+var Steps = []pipeline.Step[View]{
+	check,                                  // the backup is verified and there is a way back
+	price,                                  // rows that were written since
+	confirm,                                // by a person, unless little or nothing is lost
+	closing.TakeLease[View](),              // from nobody, or from the go-live that failed
+	closing.StartWatchdog[View](),          // it opens the site again should we die
+	restoreBeside,                          // the site may still serve
+	closing.HoldingPage[View](),            // what users see meanwhile
+	closing.CloseDoors(closed),             // the first change
+	closing.Quiesce[View](),                // no pod of the LMS runs
+	awaitHops,                              // and none of the go-live's
+	unlessCommitted(closing.Silence[View]), // nobody is connected to the database
+	closing.Lock[View](),                   // nobody else writes the workloads
+	verifyBeside,                           // figures, version, and every file that the database names
+	closing.Commit(View.Objection),         // the point of no return
+	switchOver,                             // one transaction; the other side is kept
+	images,                                 // those that were recorded before
+	purgeCaches,                            // settings are cached in the data root
+	closing.Start[View]("StartWeb", true),  // as many pods as before
+	closing.Smoke(View.version, recordVersion),
+	closing.OpenDoors(opened),
+	closing.Start[View]("Resume", false),
+	closing.Unlock[View](),
+	closing.HandOver(steps),
+	closing.ReleaseLease[View](),
+
+	closing.Undo[View](),  // Finally: before the point of no return everything is put back
+	closing.GiveBack(own), // Finally: and nothing is left beside the site
+}
+
+// unlessCommitted skips waiting for silence when the site was taken over past
+// the point of no return: what a dead upgrade left running is ended by the switch.
+func unlessCommitted(make func(string) pipeline.Step[View]) pipeline.Step[View] {
+	step := make("AwaitSilence")
+	judge := step.Judge
+	step.Judge = func(v View, at pipeline.At, seen pipeline.Seen) pipeline.Verdict {
+		if v.Committed() {
+			return pipeline.Skip("EndedBySwitch", "what is still connected is ended by the switch")
+		}
+		return judge(v, at, seen)
+	}
+	return step
+}
+
+func closed(v View, at time.Time) {
+	if v.afterFailure() && v.GoLive.Status.Closed != nil {
+		v.Rollback.Status.Closed = v.GoLive.Status.Closed
+		return
+	}
+	v.Rollback.Status.Closed = stamp(at)
+}
+
+func opened(v View, at time.Time) { v.Rollback.Status.Opened = stamp(at) }
+
+func stamp(t time.Time) *metav1.Time {
+	at := metav1.NewTime(t).Rfc3339Copy()
+	return &at
+}
+
+// version that the backup has and the site shall serve again.
+func (v View) version() string { return v.Backup.Status.Version }
+
+func recordVersion(v View, result task.Result) {
+	if version := result.Facts["version.http"]; version != "" {
+		v.Rollback.Status.Version = version
+	} else if v.Backup != nil {
+		v.Rollback.Status.Version = v.version()
+	}
+}

@@ -1,0 +1,135 @@
+// Copyright The Gradus Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package rollback brings a live site back to a verified backup: priced
+// first, restored beside, verified, and only then switched. Nothing of the
+// side that is switched away is deleted.
+package rollback
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/gradus-lms/gradus/api/v1alpha1"
+	"github.com/gradus-lms/gradus/internal/golive"
+	"github.com/gradus-lms/gradus/internal/golive/closing"
+	"github.com/gradus-lms/gradus/internal/pipeline"
+	"github.com/gradus-lms/gradus/internal/production"
+)
+
+// View is what the steps decide from; all of it is read live.
+type View struct {
+	*closing.Scene
+	Rollback *v1alpha1.Rollback
+	// GoLive that is gone back from, if one is named or made the backup.
+	GoLive *v1alpha1.GoLive
+	// Backup to restore, and its dump with the location that keeps it.
+	Backup *v1alpha1.SiteBackup
+	// Approvals of the Rollback's price.
+	Approvals []v1alpha1.UpgradeApproval
+	// HopPods counts pods of the go-live's hops that have not ended.
+	HopPods int
+}
+
+// From names the holder that gives way: a go-live that failed with the doors
+// closed. Empty when there is none.
+func From(g *v1alpha1.GoLive) string {
+	if g == nil || !golive.GivesWay(g) {
+		return ""
+	}
+	return production.Identity(g)
+}
+
+// Inherit gives the journal with which a rollback begins: what a failed
+// go-live still holds is the rollback's to put back.
+func Inherit(r *v1alpha1.Rollback, g *v1alpha1.GoLive) {
+	if len(r.Status.Changes) > 0 || From(g) == "" {
+		return
+	}
+	r.Status.Changes = slices.Clone(production.Open(g.Status.Changes))
+}
+
+// afterFailure: the go-live failed past the point of no return, and the doors
+// have been closed ever since, by its lease or by what was taken over from it.
+// Nobody wrote since the fix point.
+func (v View) afterFailure() bool {
+	if From(v.GoLive) == "" {
+		return false
+	}
+	return v.Grip.Holder == From(v.GoLive) && v.Grip.Point == v1alpha1.PointCommitted || inherited(v.Rollback, v.GoLive)
+}
+
+// inherited says whether the journal begins with what the go-live held: its
+// holding page is in the door, not one of ours.
+func inherited(r *v1alpha1.Rollback, g *v1alpha1.GoLive) bool {
+	for _, mine := range r.Status.Changes {
+		for _, theirs := range g.Status.Changes {
+			if mine.Field == v1alpha1.FieldSelector && mine.ID == theirs.ID {
+				after, err := production.ValueOf(mine.After)
+				before, berr := production.ValueOf(theirs.After)
+				return err == nil && berr == nil && after.Equal(before)
+			}
+		}
+	}
+	return false
+}
+
+// suffix tells this rollback's databases from those of others.
+func (v View) suffix() string {
+	uid := strings.ReplaceAll(string(v.Rollback.UID), "-", "")
+	return uid[:min(8, len(uid))]
+}
+
+// beside is the database into which the backup is restored.
+func (v View) beside() string { return v.Site.Spec.Database.Name + "_r" + v.suffix() }
+
+// replaced is what the database is called once it was switched away.
+func (v View) replaced() string { return v.Site.Spec.Database.Name + "_replaced_" + v.suffix() }
+
+// dump gives the copy of the database that can be restored, and the claim that
+// keeps it.
+func (v View) dump() (v1alpha1.BackupCopy, string) {
+	for _, c := range v.Backup.Status.Copies {
+		if c.Holds != v1alpha1.HoldsDatabase || c.Path == "" || c.Verified == nil {
+			continue
+		}
+		for _, location := range v.Site.Spec.Backup.Locations {
+			if location.Name == c.Location && location.Volume != nil {
+				return c, location.Volume.ClaimName
+			}
+		}
+	}
+	return v1alpha1.BackupCopy{}, ""
+}
+
+// steps are the ledgers whose children go at the end: the rollback's own and,
+// when it took over from a failed go-live, that one's.
+func steps(v View) []v1alpha1.StepStatus {
+	all := slices.Clone(v.Rollback.Status.Steps)
+	if v.afterFailure() {
+		all = append(all, v.GoLive.Status.Steps...)
+	}
+	return all
+}
+
+func own(v View) []v1alpha1.StepStatus { return v.Rollback.Status.Steps }
+
+// Over says how a rollback that ended stands; false while it goes on.
+func Over(r *v1alpha1.Rollback) (pipeline.Verdict, bool) {
+	var failed *v1alpha1.StepStatus
+	ended := false
+	for i, e := range r.Status.Steps {
+		switch {
+		case e.State == v1alpha1.StepFailed && failed == nil:
+			failed = &r.Status.Steps[i]
+		case e.Name == "ReleaseLease" && e.State == v1alpha1.StepPassed:
+			return pipeline.Pass("the site is back at %s", r.Status.Version), true
+		case e.Name == "GiveBack" && (e.State == v1alpha1.StepPassed || e.Reason == "NothingHeld"):
+			ended = true
+		}
+	}
+	if !ended || failed == nil {
+		return pipeline.Verdict{}, false
+	}
+	return pipeline.Fail(failed.Reason, "%s: %s", failed.Name, failed.Message), true
+}
