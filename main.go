@@ -10,6 +10,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	// Windows are read in the Site's time zone, and our image has no zone files.
+	_ "time/tzdata"
 
 	ctrl "sigs.k8s.io/controller-runtime"
 

@@ -7,6 +7,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -38,6 +39,9 @@ func (r *SiteReconciler) look(ctx context.Context, site *v1alpha1.Site) (pipelin
 	if loadProfile(site) == nil {
 		return pipeline.Fail("ProfileUnknown", "spec.profile: %q is not a profile of this version of Gradus; there are %s",
 			site.Spec.Profile, strings.Join(profile.Names(), ", ")), nil
+	}
+	if _, err := time.LoadLocation(site.Spec.TimeZone); err != nil {
+		return pipeline.Fail("TimeZoneUnknown", "spec.timeZone: %q is not an IANA time zone, such as Europe/Berlin", site.Spec.TimeZone), nil
 	}
 	live := &liveSite{reader: r.Live, site: site}
 	workloads, err := live.workloads(ctx)

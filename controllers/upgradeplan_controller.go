@@ -77,8 +77,9 @@ func (r *UpgradePlanReconciler) observe(ctx context.Context, p *v1alpha1.Upgrade
 		return view, err
 	}
 	view.Site, view.Profile = site, loadProfile(site)
-	if location, err := time.LoadLocation(site.Spec.TimeZone); err == nil {
-		view.Location = location
+	if view.Location, err = time.LoadLocation(site.Spec.TimeZone); err != nil {
+		view.Location = time.UTC
+		view.Missing = append(view.Missing, fmt.Sprintf("a time zone named %q (Site %s, spec.timeZone)", site.Spec.TimeZone, site.Name))
 	}
 	if view.Holder, err = r.hold(ctx, site, p); err != nil {
 		return view, err
@@ -96,7 +97,7 @@ func (r *UpgradePlanReconciler) observe(ctx context.Context, p *v1alpha1.Upgrade
 	if _, err = live.claims(ctx, view.Database); err != nil {
 		return view, err
 	}
-	view.Missing = live.missing
+	view.Missing = append(view.Missing, live.missing...)
 	if view.Channels, err = r.channels(ctx); err != nil {
 		return view, err
 	}
