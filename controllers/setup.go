@@ -12,9 +12,12 @@ import (
 
 	snapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v8/apis/volumesnapshot/v1"
 	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	batchv1 "k8s.io/api/batch/v1"
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -131,6 +134,8 @@ func Uncached() []client.Object {
 	return []client.Object{
 		&corev1.Secret{}, &corev1.ConfigMap{}, &corev1.Service{}, &corev1.ResourceQuota{}, &corev1.ServiceAccount{},
 		&rbacv1.RoleBinding{}, &rbacv1.Role{}, &networkingv1.NetworkPolicy{}, &corev1.PersistentVolume{},
+		&coordinationv1.Lease{}, &autoscalingv2.HorizontalPodAutoscaler{}, &batchv1.CronJob{}, &appsv1.ReplicaSet{},
+		&policyv1.PodDisruptionBudget{}, &corev1.LimitRange{},
 	}
 }
 

@@ -5,6 +5,7 @@ package gate
 
 import (
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -164,8 +165,9 @@ func (b *ballot) quorums() []quorum {
 func Authors(plan *v1alpha1.UpgradePlan) []string {
 	var out []string
 	for _, a := range strings.Split(plan.Annotations[v1alpha1.AuthorsAnnotation], ",") {
-		if a = strings.TrimSpace(a); a != "" {
-			out = append(out, a)
+		// Admission writes commas and percent signs of names as %2C and %25.
+		if name, err := url.PathUnescape(strings.TrimSpace(a)); err == nil && name != "" {
+			out = append(out, name)
 		}
 	}
 	return out
