@@ -101,6 +101,7 @@ func SetupMain(mgr ctrl.Manager, base Base) error {
 func SetupProduction(mgr ctrl.Manager, base Base) error {
 	for _, setup := range []func(ctrl.Manager) error{
 		(&GoLiveReconciler{Base: base}).SetupWithManager,
+		(&RollbackReconciler{Base: base}).SetupWithManager,
 	} {
 		if err := setup(mgr); err != nil {
 			return err
