@@ -124,7 +124,8 @@ func serverOfItsOwn(v View) *objection {
 	policy := v.Database.Spec.PersistentVolumeClaimRetentionPolicy
 	if policy != nil && policy.WhenScaled == appsv1.DeletePersistentVolumeClaimRetentionPolicyType {
 		return object("ScalingDeletesData",
-			"StatefulSet %s, spec.persistentVolumeClaimRetentionPolicy.whenScaled is Delete: closing the site would delete the database; set it to Retain", v.Database.Name)
+			"StatefulSet %s, spec.persistentVolumeClaimRetentionPolicy.whenScaled is Delete: "+
+				"closing the site would delete the database; set it to Retain", v.Database.Name)
 	}
 	return nil
 }
@@ -163,7 +164,8 @@ func targetsFit(v View) *objection {
 		}
 		if !strings.HasPrefix(name, writable) {
 			return object("BackupClaimName", "spec.backup.locations[%s].volume.claimName of Site %s: "+
-				"the name %s must begin with %s; Gradus may write to no other claim beside a live site", l.Name, v.Site.Name, name, writable)
+				"the name %s must begin with %s; Gradus may write to no other claim beside a live site",
+				l.Name, v.Site.Name, name, writable)
 		}
 	}
 	return nil
@@ -182,7 +184,8 @@ func snapshotsFit(v View) *objection {
 				"keep it in a location with volume", claim.Name)
 		case class != nil && class.Driver != volume.Spec.CSI.Driver:
 			return object("DriverDiffers", "spec.backup.locations[%s].volumeSnapshot.className of Site %s: "+
-				"class %s is of driver %s, claim %s of driver %s", p.location.Name, v.Site.Name, class.Name, class.Driver, claim.Name, volume.Spec.CSI.Driver)
+				"class %s is of driver %s, claim %s of driver %s",
+				p.location.Name, v.Site.Name, class.Name, class.Driver, claim.Name, volume.Spec.CSI.Driver)
 		}
 	}
 	return nil
