@@ -104,15 +104,10 @@ func (r *GoLiveReconciler) conclude(g *v1alpha1.GoLive, v pipeline.Verdict) pipe
 		status.Set(&g.Status.Conditions, v1alpha1.SucceededCondition, metav1.ConditionFalse, g.Generation, end.Reason, end.Message)
 		end.State = v1alpha1.StepPassed // the run is over; its verdict is Succeeded=False
 		return end
-	case v.State == v1alpha1.StepWaiting && (v.Reason == v1alpha1.ConflictingWriterReason || v.Reason == "RollbackStalled"):
+	case v.State == v1alpha1.StepWaiting && v.Reason == v1alpha1.ConflictingWriterReason:
 		return failed(v)
 	case v.State == v1alpha1.StepFailed && g.Status.Lease != nil && g.Status.Lease.Point == v1alpha1.PointCommitted:
-		if g.Status.Opened == nil {
-			v.Message += fmt.Sprintf("; the site stays closed until a person retries the step (annotation %s) or creates a Rollback to this GoLive",
-				v1alpha1.RetryAnnotation)
-		} else {
-			v.Message += fmt.Sprintf("; users are in; repair it and retry the step (annotation %s)", v1alpha1.RetryAnnotation)
-		}
+		v.Message += "; " + golive.Advice(g)
 	}
 	return v
 }

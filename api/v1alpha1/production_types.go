@@ -50,7 +50,7 @@ const (
 )
 
 // ChangeState says where a change stands.
-// +kubebuilder:validation:Enum=Intended;Applied;Undone;Foreign
+// +kubebuilder:validation:Enum=Intended;Applied;Undoing;Undone;Foreign
 type ChangeState string
 
 // States of a change.
@@ -59,6 +59,8 @@ const (
 	ChangeIntended ChangeState = "Intended"
 	// ChangeApplied was seen on the live object.
 	ChangeApplied ChangeState = "Applied"
+	// ChangeUndoing is to be put back; persisted before it is.
+	ChangeUndoing ChangeState = "Undoing"
 	// ChangeUndone was put back.
 	ChangeUndone ChangeState = "Undone"
 	// ChangeForeign has a value that is neither before nor after: somebody
@@ -114,7 +116,7 @@ type Change struct {
 	// undo says until when the change is undone by itself.
 	// +required
 	Undo UndoWhen `json:"undo,omitempty"`
-	// state is Intended, Applied, Undone or Foreign.
+	// state is Intended, Applied, Undoing, Undone or Foreign.
 	// +required
 	State ChangeState `json:"state,omitempty"`
 	// at is when the state last changed.

@@ -98,3 +98,17 @@ var rollBack = pipeline.Step[View]{
 func (v View) goesBack() bool {
 	return v.failedClosed() && v.GoLive.Spec.OnFailure != v1alpha1.OnFailureHold && v.GoLive.Status.FixPoint != ""
 }
+
+// Advice says what a person can do about a failure past the point of no return.
+func Advice(g *v1alpha1.GoLive) string {
+	for _, e := range g.Status.Steps {
+		if e.Name == StepRollBack && len(e.Children) > 0 {
+			return e.Message
+		}
+	}
+	if g.Status.Opened != nil {
+		return "users are in: repair it and retry the step (annotation " + v1alpha1.RetryAnnotation + ")"
+	}
+	return "the site stays closed until a person retries the step (annotation " + v1alpha1.RetryAnnotation +
+		") or creates a Rollback to this GoLive"
+}

@@ -35,8 +35,8 @@ type Writer struct {
 type Session struct {
 	writer Writer
 	owner  Owner
-	// persisted are the ids of the journal as it was read.
-	persisted []string
+	// persisted are the changes of the journal, by id, as they were read.
+	persisted map[string]v1alpha1.ChangeState
 	// intended and wrote keep intents and writes in reconciles of their own.
 	intended, wrote bool
 }
@@ -44,9 +44,9 @@ type Session struct {
 // Begin opens the session of one reconcile. It must be called before anything
 // is added to the journal.
 func (w Writer) Begin(owner Owner) *Session {
-	s := &Session{writer: w, owner: owner}
+	s := &Session{writer: w, owner: owner, persisted: map[string]v1alpha1.ChangeState{}}
 	for _, c := range *owner.Journal() {
-		s.persisted = append(s.persisted, c.ID)
+		s.persisted[c.ID] = c.State
 	}
 	return s
 }
@@ -64,13 +64,13 @@ func (s *Session) Ensure(
 		return false, nil, fmt.Errorf("a session of %s was asked to write for %s", s.owner.GetName(), owner.GetName())
 	}
 	fresh, foreign, err := s.intend(ctx, step, want)
-	if err != nil || foreign != nil || fresh {
+	if err != nil || foreign != nil || fresh || s.intendBack(want) {
 		return false, foreign, err
 	}
 	all := true
 	for _, w := range want {
 		c := s.find(w.ID)
-		if c == nil || !slices.Contains(s.persisted, w.ID) || s.intended {
+		if _, known := s.persisted[w.ID]; c == nil || !known || s.intended {
 			return false, nil, nil
 		}
 		stands, rival, err := s.settle(ctx, c, w.State)
@@ -137,6 +137,22 @@ func (s *Session) intend(ctx context.Context, step string, want []v1alpha1.Chang
 	return true, nil, nil
 }
 
+// intendBack records what is to be put back, before it is: after a crash our
+// own undoing must not look like a rival's.
+func (s *Session) intendBack(want []v1alpha1.Change) bool {
+	fresh := false
+	for _, w := range want {
+		c := s.find(w.ID)
+		if w.State != v1alpha1.ChangeUndone || c == nil || c.State == v1alpha1.ChangeUndone ||
+			s.persisted[w.ID] == v1alpha1.ChangeUndoing {
+			continue
+		}
+		mark(c, v1alpha1.ChangeUndoing, "", s.writer.Leases.Clock)
+		fresh, s.intended = true, true
+	}
+	return fresh
+}
+
 // settle brings one persisted change to where it is wanted.
 func (s *Session) settle(ctx context.Context, c *v1alpha1.Change, wanted v1alpha1.ChangeState) (bool, *v1alpha1.Change, error) {
 	switch wanted {
@@ -145,7 +161,7 @@ func (s *Session) settle(ctx context.Context, c *v1alpha1.Change, wanted v1alpha
 	case v1alpha1.ChangeApplied:
 		return s.leave(ctx, c)
 	}
-	if c.State == v1alpha1.ChangeUndone {
+	if c.State == v1alpha1.ChangeUndone || c.State == v1alpha1.ChangeUndoing {
 		return false, nil, fmt.Errorf("change %s was undone; a new run must make it anew", c.ID)
 	}
 	return s.make(ctx, c)

@@ -68,7 +68,7 @@ func (v View) noWay() string {
 	if len(v.Door.Spec.Selector) == 0 {
 		return "Service " + v.Door.Name + " has no selector that could be pointed at the holding page"
 	}
-	if len(v.wasBefore()) == 0 && v.Site.Status.Version != v.version() {
+	if v.GoLive == nil && v.Site.Status.Version != v.version() {
 		return "the site serves " + v.Site.Status.Version + ", the backup is of " + v.version() +
 			", and no GoLive tells which images ran then: use to.goLiveRef"
 	}
