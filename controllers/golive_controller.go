@@ -32,6 +32,10 @@ type GoLiveReconciler struct{ Base }
 // Reconcile walks the go-live to its next resting place. The lease comes
 // first: whoever does not hold it does nothing.
 func (r *GoLiveReconciler) Reconcile(ctx context.Context, g *v1alpha1.GoLive) (ctrl.Result, error) {
+	// An old picture of the ledger could take a lease that was given back.
+	if err := r.Live.Get(ctx, client.ObjectKeyFromObject(g), g); err != nil {
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
 	if !g.DeletionTimestamp.IsZero() {
 		return r.letGo(ctx, g)
 	}
@@ -73,6 +77,12 @@ func (r *GoLiveReconciler) walk(
 	if err != nil {
 		return pipeline.Verdict{}, err
 	}
+	if what := view.Blind(g.Status.Steps); what != "" && grip.Held {
+		if view.Committed() {
+			return pipeline.Fail(v1alpha1.SiteNotReadyReason, "%s; the site stays as it is until it is back", what), nil
+		}
+		closing.Abandon(g.Status.Steps, v1alpha1.SiteNotReadyReason, what, r.Clock.Now())
+	}
 	if view.Rival != nil && view.Committed() && !grip.Lost {
 		return failed(view.Conflict(*view.Rival)), nil
 	}
@@ -83,7 +93,11 @@ func (r *GoLiveReconciler) walk(
 	}
 	engine := r.Engine
 	engine.Production = session
-	return pipeline.Run(ctx, engine, g, golive.Steps, view, &g.Status.Steps)
+	verdict, err := pipeline.Run(ctx, engine, g, golive.Steps, view, &g.Status.Steps)
+	if err != nil && view.Held() && !view.Committed() && closing.GiveUp(g.Status.Steps, err, r.Clock.Now()) {
+		return pipeline.Wait("GivingUp", "the site is put back as it was: %v", err).By(r.Clock.Now().Add(time.Second)), nil
+	}
+	return verdict, err
 }
 
 // failed turns what waits for a person's repair into a stall, without

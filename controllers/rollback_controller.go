@@ -30,6 +30,10 @@ type RollbackReconciler struct{ Base }
 // Reconcile walks the rollback to its next resting place. The lease comes
 // first: whoever does not hold it does nothing.
 func (r *RollbackReconciler) Reconcile(ctx context.Context, back *v1alpha1.Rollback) (ctrl.Result, error) {
+	// An old picture of the ledger could take a lease that was given back.
+	if err := r.Live.Get(ctx, client.ObjectKeyFromObject(back), back); err != nil {
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
 	if !back.DeletionTimestamp.IsZero() {
 		return r.letGo(ctx, back)
 	}
@@ -74,6 +78,12 @@ func (r *RollbackReconciler) walk(
 	if err != nil {
 		return pipeline.Verdict{}, err
 	}
+	if what := view.Blind(back.Status.Steps); what != "" && grip.Held {
+		if view.Committed() {
+			return pipeline.Fail(v1alpha1.SiteNotReadyReason, "%s; the site stays as it is until it is back", what), nil
+		}
+		closing.Abandon(back.Status.Steps, v1alpha1.SiteNotReadyReason, what, r.Clock.Now())
+	}
 	if view.Rival != nil && view.Committed() {
 		return failed(view.Conflict(*view.Rival)), nil
 	}
@@ -84,7 +94,11 @@ func (r *RollbackReconciler) walk(
 	}
 	engine := r.Engine
 	engine.Production = session
-	return pipeline.Run(ctx, engine, back, rollback.Steps, view, &back.Status.Steps)
+	verdict, err := pipeline.Run(ctx, engine, back, rollback.Steps, view, &back.Status.Steps)
+	if err != nil && view.Held() && !view.Committed() && closing.GiveUp(back.Status.Steps, err, r.Clock.Now()) {
+		return pipeline.Wait("GivingUp", "the site is put back as it was: %v", err).By(r.Clock.Now().Add(time.Second)), nil
+	}
+	return verdict, err
 }
 
 // conclude says how the rollback ended, or whom it waits for.

@@ -30,7 +30,10 @@ var fixPoint = closing.Guarded(pipeline.Step[View]{
 		}
 		return []client.Object{backup}
 	},
-	Judge: func(_ View, _ pipeline.At, seen pipeline.Seen) pipeline.Verdict {
+	Judge: func(v View, _ pipeline.At, seen pipeline.Seen) pipeline.Verdict {
+		if closes := v.GoLive.Spec.Closes; closes != nil && seen.Now.After(closes.Time) {
+			return pipeline.Fail("WindowClosed", "the window closed before the closed site was backed up")
+		}
 		backup, ok := pipeline.First[*v1alpha1.SiteBackup](seen)
 		if !ok || backup == nil {
 			return pipeline.Wait("BackingUp", "the backup of the closed site begins").By(seen.Now.Add(2 * time.Second))

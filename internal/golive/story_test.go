@@ -191,6 +191,27 @@ func TestAFailureBeforeThePointOfNoReturnOpensTheSiteAsItWas(t *testing.T) {
 	}
 }
 
+func TestASiteDoesNotStayClosedBecauseRequestsAreRefused(t *testing.T) {
+	w := newWorld(t)
+	w.refuse = "-door-"
+	w.order(nil)
+	g := w.until("over", over)
+	if c := succeeded(g); c.Reason != "CannotProceed" || !strings.Contains(c.Message, "quota") {
+		t.Errorf("%s: %s", c.Reason, c.Message)
+	}
+	w.wantServing("campus:1.0")
+}
+
+func TestDeletingTheSiteObjectOpensTheSite(t *testing.T) {
+	w := newWorld(t)
+	w.order(nil)
+	w.outcomes["-awaitsilence-"] = pipeline.JobOutcome{State: pipeline.JobRunning}
+	w.until("quiet", func(g *v1alpha1.GoLive) bool { return state(g, "AwaitSilence") == v1alpha1.StepRunning })
+	w.must(w.admin.Delete(w.ctx, &v1alpha1.Site{ObjectMeta: w.meta("campus")}))
+	w.until("over", over)
+	w.wantServing("campus:1.0")
+}
+
 func TestNothingIsTouchedWithoutWhatWasApproved(t *testing.T) {
 	tests := map[string]struct {
 		spec   func(*v1alpha1.GoLiveSpec)
@@ -421,4 +442,45 @@ func TestALeaseThatWasTakenStallsTheRun(t *testing.T) {
 	if w.writes != writes+1 { // its own status, once
 		t.Errorf("%d writes without the lease", w.writes-writes)
 	}
+}
+
+// The way back after a failed hop, killed before and after every write.
+func TestARollbackSurvivesACrashAtEveryWrite(t *testing.T) {
+	fail := func(w *world) {
+		w.outcomes["go-hop"] = broken("CountsDiffer")
+		w.versions("1.0")
+		w.order(nil)
+		w.at = w.oracle
+	}
+	clean := newWorld(t)
+	fail(clean)
+	clean.until("a rollback", func(*v1alpha1.GoLive) bool { return clean.rollbacks() == 1 })
+	first := clean.writes
+	clean.until("over", over)
+	t.Logf("%d writes, %d of them on the way back", clean.writes, clean.writes-first)
+	step := 9 // a sample; GRADUS_EVERY_CRASH=1 runs all
+	if os.Getenv("GRADUS_EVERY_CRASH") != "" {
+		step = 1
+	}
+	for n := first; n < clean.writes; n += step {
+		for _, after := range []bool{true, false} {
+			t.Run(fmt.Sprintf("write %d, after=%v", n, after), func(t *testing.T) {
+				w := newWorld(t)
+				w.crash, w.after = n, after
+				fail(w)
+				w.until("over", over)
+				w.wantServing("campus:1.0")
+				if c := meta.FindStatusCondition(w.rollback().Status.Conditions, v1alpha1.SucceededCondition); c == nil || c.Status != metav1.ConditionTrue {
+					t.Errorf("the rollback ended as %v", c)
+				}
+			})
+		}
+	}
+}
+
+func (w *world) rollbacks() int {
+	w.t.Helper()
+	var backs v1alpha1.RollbackList
+	w.must(w.admin.List(w.ctx, &backs, client.InNamespace(w.namespace)))
+	return len(backs.Items)
 }

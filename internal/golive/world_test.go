@@ -16,8 +16,10 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/rest"
 	clocktesting "k8s.io/utils/clock/testing"
 	"k8s.io/utils/ptr"
@@ -70,6 +72,8 @@ type world struct {
 	crash, writes int
 	after         bool
 	goLive        *v1alpha1.GoLive
+	// refuse creates of objects whose name has this part.
+	refuse string
 	// at is called after each tick.
 	at func()
 }
@@ -220,6 +224,9 @@ func (w *world) base() controllers.Base {
 	}
 	c := interceptor.NewClient(w.admin, interceptor.Funcs{
 		Create: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.CreateOption) error {
+			if w.refuse != "" && strings.Contains(o.GetName(), w.refuse) {
+				return apierrors.NewForbidden(schema.GroupResource{Group: "batch", Resource: "jobs"}, o.GetName(), errors.New("exceeded quota"))
+			}
 			return write(func() error { return c.Create(ctx, o, opts...) })
 		},
 		Update: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.UpdateOption) error {
@@ -268,7 +275,7 @@ func (w *world) tick() {
 
 func (w *world) survive(err error) {
 	w.t.Helper()
-	if err != nil && !errors.Is(err, errCrashed) {
+	if err != nil && !errors.Is(err, errCrashed) && w.refuse == "" {
 		w.t.Fatalf("reconcile: %v", err)
 	}
 }

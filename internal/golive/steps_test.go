@@ -1,0 +1,179 @@
+// Copyright The Gradus Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package golive
+
+import (
+	"regexp"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/gradus-lms/gradus/api/v1alpha1"
+	"github.com/gradus-lms/gradus/internal/golive/closing"
+	"github.com/gradus-lms/gradus/internal/pipeline"
+)
+
+func TestStepsAreWellFormed(t *testing.T) {
+	seen, finally := map[string]bool{}, false
+	for _, step := range Steps {
+		if !regexp.MustCompile(`^[A-Z][A-Za-z]{1,39}$`).MatchString(step.Name) || seen[step.Name] {
+			t.Errorf("name %q", step.Name)
+		}
+		seen[step.Name] = true
+		if step.Judge == nil {
+			t.Errorf("%s has no Judge", step.Name)
+		}
+		if finally && !step.Finally {
+			t.Errorf("%s comes after the steps that run whatever happened", step.Name)
+		}
+		finally = step.Finally
+		if step.Attempts > 1 {
+			t.Errorf("%s is tried again by itself: nothing that touches production is", step.Name)
+		}
+		for _, need := range step.Needs {
+			if !seen[need] {
+				t.Errorf("%s needs %s, which does not come before it", step.Name, need)
+			}
+		}
+	}
+}
+
+// Nothing that cannot be undone comes before Commit, and nothing that lets
+// users in before it was proven.
+func TestTheOrderOfSteps(t *testing.T) {
+	place := map[string]int{}
+	for i, step := range Steps {
+		place[step.Name] = i
+	}
+	order := []string{"Check", "TakeLease", "StartWatchdog", "HoldingPage", "CloseDoors", "Quiesce", "AwaitSilence", "Lock",
+		"FixPoint", "ConfirmSilence", "Commit", "Hops", "Verify", "Release", "StartWeb", "Smoke", "Look", "OpenDoors", "Resume",
+		"Unlock", "HandOver", "ReleaseLease", "Undo", "GiveBack", "AskDatabase", "RollBack"}
+	for i, name := range order {
+		if place[name] != i {
+			t.Errorf("%s is at %d, want %d", name, place[name], i)
+		}
+	}
+}
+
+func view(change func(*View)) View {
+	now := time.Date(2026, 12, 19, 20, 0, 0, 0, time.UTC)
+	taken := metav1.NewTime(now.Add(-time.Hour))
+	backup := &v1alpha1.SiteBackup{Status: v1alpha1.SiteBackupStatus{Taken: &taken}}
+	meta.SetStatusCondition(&backup.Status.Conditions, metav1.Condition{Type: v1alpha1.VerifiedCondition, Status: metav1.ConditionTrue, Reason: "Done"})
+	g := &v1alpha1.GoLive{Spec: v1alpha1.GoLiveSpec{Digest: "sha256:a", Upgrade: v1alpha1.UpgradeSpec{
+		Hops: []v1alpha1.Hop{{From: "1.0", To: "1.5"}, {From: "1.5", To: "3.0"}}}}}
+	v := View{Scene: &closing.Scene{Owner: g, Now: now, Door: &corev1.Service{}}, GoLive: g, Backup: backup,
+		Plan: &v1alpha1.UpgradePlan{}, Digest: "sha256:a", Gate: v1alpha1.GateStatus{State: v1alpha1.GateOpened}}
+	if change != nil {
+		change(&v)
+	}
+	return v
+}
+
+func TestObjections(t *testing.T) {
+	past := metav1.NewTime(time.Date(2026, 12, 19, 19, 0, 0, 0, time.UTC))
+	tests := map[string]struct {
+		change func(*View)
+		want   string
+	}{
+		"nothing stands against it":     {nil, ""},
+		"the plan is gone":              {func(v *View) { v.Plan = nil }, "PlanNotFound"},
+		"something else would be done":  {func(v *View) { v.Digest = "sha256:b" }, "SubjectChanged"},
+		"the gate waits":                {func(v *View) { v.Gate.State = v1alpha1.GateWaiting }, "NotApproved"},
+		"somebody rejected":             {func(v *View) { v.Gate.State = v1alpha1.GateRejected }, "NotApproved"},
+		"no backup":                     {func(v *View) { v.Backup = nil }, "BackupNotVerified"},
+		"a backup that nobody verified": {func(v *View) { v.Backup.Status.Conditions = nil }, "BackupNotVerified"},
+		"an old backup":                 {func(v *View) { v.GoLive.Spec.MaxBackupAge = &metav1.Duration{Duration: time.Minute} }, "BackupTooOld"},
+		"an old backup, with a fix point": {func(v *View) {
+			v.GoLive.Spec.MaxBackupAge, v.FixPoint = &metav1.Duration{Duration: time.Minute}, v.Backup
+		}, ""},
+		"the window closed":                {func(v *View) { v.GoLive.Spec.Closes = &past }, "WindowClosed"},
+		"most telling first: no plan, etc": {func(v *View) { v.Plan, v.Digest = nil, "" }, "PlanNotFound"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			got := ""
+			if no := view(test.change).Objection(); no != nil {
+				got = no.Reason
+			}
+			if got != test.want {
+				t.Errorf("objection is %q, want %q", got, test.want)
+			}
+		})
+	}
+}
+
+func TestHopsComeOneAfterTheOther(t *testing.T) {
+	tests := map[string]struct {
+		first v1alpha1.StepState
+		want  v1alpha1.StepState
+	}{
+		"the first runs":   {v1alpha1.StepRunning, v1alpha1.StepRunning},
+		"the first failed": {v1alpha1.StepFailed, v1alpha1.StepFailed},
+		"the first waits":  {v1alpha1.StepPending, v1alpha1.StepRunning},
+		"passed, not held": {v1alpha1.StepPassed, v1alpha1.StepFailed},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			v := view(nil)
+			v.GoLive.Status.Steps = []v1alpha1.StepStatus{{Name: "Hops", Key: "1.5", State: test.first}, {Name: "Hops", Key: "3.0"}}
+			at := pipeline.At{Key: "3.0", Attempt: 1}
+			if objects := hops.Create(v, at); len(objects) != 0 {
+				t.Errorf("a Job was asked for: %v", objects)
+			}
+			if got := hops.Judge(v, at, pipeline.Seen{}).State; got != test.want {
+				t.Errorf("judged %s, want %s", got, test.want)
+			}
+		})
+	}
+}
+
+func TestWhoGivesWay(t *testing.T) {
+	steps := func(commit, hop v1alpha1.StepState) []v1alpha1.StepStatus {
+		return []v1alpha1.StepStatus{{Name: "Commit", State: commit}, {Name: "Hops", State: hop}}
+	}
+	opened := metav1.Now()
+	tests := map[string]struct {
+		status v1alpha1.GoLiveStatus
+		want   bool
+	}{
+		"failed past the point of no return": {v1alpha1.GoLiveStatus{Steps: steps(v1alpha1.StepPassed, v1alpha1.StepFailed)}, true},
+		"failed before it":                   {v1alpha1.GoLiveStatus{Steps: steps(v1alpha1.StepFailed, v1alpha1.StepPending)}, false},
+		"a hop runs":                         {v1alpha1.GoLiveStatus{Steps: steps(v1alpha1.StepPassed, v1alpha1.StepRunning)}, false},
+		"nothing failed":                     {v1alpha1.GoLiveStatus{Steps: steps(v1alpha1.StepPassed, v1alpha1.StepPassed)}, false},
+		"users are in":                       {v1alpha1.GoLiveStatus{Opened: &opened, Steps: steps(v1alpha1.StepPassed, v1alpha1.StepFailed)}, false},
+	}
+	for name, test := range tests {
+		if got := GivesWay(&v1alpha1.GoLive{Status: test.status}); got != test.want {
+			t.Errorf("%s: gives way %v", name, got)
+		}
+	}
+}
+
+func TestTheOutageIsToldByParts(t *testing.T) {
+	start := time.Date(2026, 12, 19, 20, 0, 0, 0, time.UTC)
+	at := func(minutes int) *metav1.Time {
+		return &metav1.Time{Time: start.Add(time.Duration(minutes) * time.Minute)}
+	}
+	got := parts([]v1alpha1.StepStatus{
+		{Name: "Check", State: v1alpha1.StepPassed, Started: at(-5), Finished: at(-1)},
+		{Name: "CloseDoors", State: v1alpha1.StepPassed, Started: at(0), Finished: at(1)},
+		{Name: "Hops", Key: "2.0", State: v1alpha1.StepPassed, Started: at(1), Finished: at(21)},
+		{Name: "Look", State: v1alpha1.StepSkipped, Started: at(21), Finished: at(21)},
+		{Name: "OpenDoors", State: v1alpha1.StepRunning, Started: at(30)},
+		{Name: "Resume", State: v1alpha1.StepPending},
+	}, start.Add(31*time.Minute))
+	want := map[string]time.Duration{"CloseDoors": time.Minute, "Hops 2.0": 20 * time.Minute, "OpenDoors": time.Minute}
+	if len(got) != len(want) {
+		t.Fatalf("parts %v", got)
+	}
+	for _, p := range got {
+		if p.Actual.Duration != want[p.Name] {
+			t.Errorf("%s took %s", p.Name, p.Actual.Duration)
+		}
+	}
+}
