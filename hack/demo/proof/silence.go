@@ -1,0 +1,77 @@
+// Copyright The Gradus Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package proof
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Connection is one that the mail server accepted.
+type Connection struct {
+	At   time.Time `json:"at"`
+	From string    `json:"from"`
+	To   string    `json:"to"`
+}
+
+// ReadConnections reads the log of the witness before the mail server.
+func ReadConnections(log string, since time.Time) []Connection {
+	var out []Connection
+	for lines := bufio.NewScanner(strings.NewReader(log)); lines.Scan(); {
+		var c Connection
+		if json.Unmarshal(lines.Bytes(), &c) == nil && c.From != "" && !c.At.Before(since) {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// Stay is a pod with its address for a time. Addresses are given again, so
+// that a connection's sender is known by address and time together.
+type Stay struct {
+	Namespace, Pod, IP string
+	From, Until        time.Time
+}
+
+// Roll is every pod that was seen.
+type Roll []Stay
+
+// At names the namespaces whose pods may have had an address at a time.
+func (r Roll) At(ip string, at time.Time) []string {
+	var out []string
+	for _, s := range r {
+		// Watches tell a little late.
+		const late = 2 * time.Second
+		if s.IP == ip && !at.Before(s.From.Add(-late)) && (s.Until.IsZero() || !at.After(s.Until.Add(late))) {
+			out = append(out, s.Namespace)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// Strangers lists connections that came from neither an allowed namespace nor
+// the node. One that two pods may have made counts as a stranger's.
+func (r Roll) Strangers(connections []Connection, allowed ...string) []string {
+	var out []string
+	for _, c := range connections {
+		senders := r.At(c.From, c.At)
+		if len(senders) == 0 && c.From != "127.0.0.1" && !known(r, c.From) {
+			continue // the node itself: readiness probes
+		}
+		if len(senders) == 0 || slices.ContainsFunc(senders, func(n string) bool { return !slices.Contains(allowed, n) }) {
+			out = append(out, fmt.Sprintf("%s at %s, in %s", c.From, c.At.Format(time.TimeOnly), strings.Join(senders, " or ")))
+		}
+	}
+	return out
+}
+
+// known says whether an address was ever a pod's.
+func known(r Roll, ip string) bool {
+	return slices.ContainsFunc(r, func(s Stay) bool { return s.IP == ip })
+}
