@@ -37,6 +37,8 @@ import (
 	"github.com/gradus-lms/gradus/api/v1alpha1"
 	"github.com/gradus-lms/gradus/internal/environment"
 	"github.com/gradus-lms/gradus/internal/evidence"
+	"github.com/gradus-lms/gradus/internal/metrics"
+	"github.com/gradus-lms/gradus/internal/notify"
 	"github.com/gradus-lms/gradus/internal/pipeline"
 	"github.com/gradus-lms/gradus/internal/status"
 	"github.com/gradus-lms/gradus/internal/workload"
@@ -60,6 +62,7 @@ type Base struct {
 	Engine  pipeline.Engine
 	Settler status.Settler
 	Reports evidence.Reader
+	Teller  notify.Teller
 	Install environment.Install
 }
 
@@ -73,6 +76,7 @@ func NewBase(mgr ctrl.Manager, install environment.Install) (Base, error) {
 	var clk clock.PassiveClock = clock.RealClock{}
 	return Base{
 		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Clock: clk, Reports: reports, Install: install,
+		Teller: notify.NewTeller(mgr.GetAPIReader(), install.Namespace),
 		Engine: pipeline.Engine{Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Clock: clk, Reports: reports},
 		Settler: status.Settler{
 			Client: mgr.GetClient(), Events: status.Events{Recorder: mgr.GetEventRecorder("gradus")},
@@ -99,6 +103,9 @@ func SetupMain(mgr ctrl.Manager, base Base) error {
 // SetupProduction registers the reconcilers of gradus-production, the only
 // ones that write to a live site.
 func SetupProduction(mgr ctrl.Manager, base Base) error {
+	if err := (metrics.Held{Reader: mgr.GetClient()}).Register(); err != nil {
+		return fmt.Errorf("register gauge of held sites: %w", err)
+	}
 	for _, setup := range []func(ctrl.Manager) error{
 		(&GoLiveReconciler{Base: base}).SetupWithManager,
 		(&RollbackReconciler{Base: base}).SetupWithManager,

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -95,19 +96,31 @@ func (r *SiteReconciler) progress(ctx context.Context, site *v1alpha1.Site) erro
 			site.Status.Version = p.Status.Summary.From
 		}
 	}
+	latest := site.Status.Reviewed
+	serve := func(version string, closed, opened *metav1.Time, lease *v1alpha1.HeldLease) {
+		if closed != nil && opened == nil && lease != nil {
+			site.Status.State = v1alpha1.SiteClosed
+		}
+		if opened != nil && version != "" && latest.Before(opened) {
+			latest, site.Status.Version = opened, version
+		}
+	}
 	var runs v1alpha1.GoLiveList
 	if err := r.List(ctx, &runs, client.InNamespace(site.Namespace)); err != nil {
 		return err
 	}
 	for _, run := range runs.Items {
-		if run.Spec.SiteRef.Name != site.Name {
-			continue
+		if run.Spec.SiteRef.Name == site.Name {
+			serve(run.Status.Version, run.Status.Closed, run.Status.Opened, run.Status.Lease)
 		}
-		if run.Status.Closed != nil && run.Status.Opened == nil && run.Status.Lease != nil {
-			site.Status.State = v1alpha1.SiteClosed
-		}
-		if opened := run.Status.Opened; opened != nil && site.Status.Reviewed.Before(opened) {
-			site.Status.Version = run.Status.Version
+	}
+	var backs v1alpha1.RollbackList
+	if err := r.List(ctx, &backs, client.InNamespace(site.Namespace)); err != nil {
+		return err
+	}
+	for _, back := range backs.Items {
+		if back.Spec.SiteRef.Name == site.Name {
+			serve(back.Status.Version, back.Status.Closed, back.Status.Opened, back.Status.Lease)
 		}
 	}
 	return nil
@@ -128,6 +141,7 @@ func (r *SiteReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		For(&v1alpha1.Site{}).
 		Watches(&v1alpha1.UpgradePlan{}, handler.EnqueueRequestsFromMapFunc(siteOf)).
 		Watches(&v1alpha1.GoLive{}, handler.EnqueueRequestsFromMapFunc(siteOf)).
+		Watches(&v1alpha1.Rollback{}, handler.EnqueueRequestsFromMapFunc(siteOf)).
 		Complete(reconcile.AsReconciler(mgr.GetClient(), r))
 }
 
@@ -138,6 +152,8 @@ func siteOf(_ context.Context, obj client.Object) []reconcile.Request {
 	case *v1alpha1.UpgradePlan:
 		name = o.Spec.SiteRef.Name
 	case *v1alpha1.GoLive:
+		name = o.Spec.SiteRef.Name
+	case *v1alpha1.Rollback:
 		name = o.Spec.SiteRef.Name
 	}
 	return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: obj.GetNamespace(), Name: name}}}

@@ -6,11 +6,13 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -18,6 +20,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/gradus-lms/gradus/api/v1alpha1"
+	"github.com/gradus-lms/gradus/internal/notify"
 	"github.com/gradus-lms/gradus/internal/pipeline"
 	"github.com/gradus-lms/gradus/internal/plan"
 )
@@ -51,13 +54,29 @@ func (r *UpgradePlanReconciler) Reconcile(ctx context.Context, p *v1alpha1.Upgra
 	}
 	verdict = plan.Summarise(view, verdict, err)
 	p.Status.Held = plan.Held(view.GoLive)
-	return r.Settler.Settle(ctx, before, p, verdict, err, now)
+	result, err := r.Settler.Settle(ctx, before, p, verdict, err, now)
+	if err == nil {
+		r.tell(ctx, before, p, now)
+	}
+	return result, err
+}
+
+// tell gives what changed to the plan's channels. What cannot be delivered is
+// an Event: a plan does not stop because a chat room is down.
+func (r *UpgradePlanReconciler) tell(ctx context.Context, before, after *v1alpha1.UpgradePlan, now time.Time) {
+	messages := notify.Messages(before, after, now)
+	if err := r.Teller.Tell(ctx, after.Spec.Stakeholders.Channels, messages); err != nil {
+		r.Settler.Events.Warn(after, "ChannelFailed", err.Error())
+	}
 }
 
 // walk runs the steps, or ends a plan that a person aborted.
 func (r *UpgradePlanReconciler) walk(ctx context.Context, p *v1alpha1.UpgradePlan, view plan.View) (pipeline.Verdict, error) {
 	if why := p.Annotations[v1alpha1.AbortAnnotation]; why != "" {
 		return plan.Abort(view, why), nil
+	}
+	if verdict, back := plan.RolledBack(view); back {
+		return verdict, nil
 	}
 	verdict, err := pipeline.Run(ctx, r.Engine, p, plan.Steps, view, &p.Status.Steps)
 	if verdict.State == v1alpha1.StepWaiting && verdict.Until.IsZero() && verdict.Reason != v1alpha1.WaitingForApprovalReason {
@@ -98,9 +117,11 @@ func (r *UpgradePlanReconciler) observe(ctx context.Context, p *v1alpha1.Upgrade
 		return view, err
 	}
 	view.Missing = append(view.Missing, live.missing...)
-	if view.Channels, err = r.channels(ctx); err != nil {
+	channels, err := r.Teller.Channels(ctx)
+	if err != nil {
 		return view, err
 	}
+	view.Channels = slices.Sorted(maps.Keys(channels))
 	return view, r.observeChildren(ctx, &view)
 }
 
@@ -122,8 +143,15 @@ func (r *UpgradePlanReconciler) observeChildren(ctx context.Context, view *plan.
 	if view.Staging, err = child[v1alpha1.StagingEnvironment](ctx, r.Client, p.Namespace, p.Status.Staging); err != nil {
 		return err
 	}
-	view.GoLive, err = r.goLiveOf(ctx, p)
-	return err
+	if view.GoLive, err = r.goLiveOf(ctx, p); err != nil || view.GoLive == nil {
+		return err
+	}
+	var backs v1alpha1.RollbackList
+	if err := r.List(ctx, &backs, client.InNamespace(p.Namespace)); err != nil {
+		return fmt.Errorf("list Rollbacks: %w", err)
+	}
+	view.Rollback = plan.WayBack(view.GoLive, backs.Items)
+	return nil
 }
 
 // child reads one of the plan's children; nil when it has no name yet or is gone.
@@ -194,20 +222,6 @@ func (r *UpgradePlanReconciler) setHolder(ctx context.Context, site *v1alpha1.Si
 	return nil
 }
 
-// channels lists the channels that the administrator of Gradus configured.
-func (r *UpgradePlanReconciler) channels(ctx context.Context) ([]string, error) {
-	var cm corev1.ConfigMap
-	err := r.Live.Get(ctx, client.ObjectKey{Namespace: r.Install.Namespace, Name: "gradus-channels"}, &cm)
-	if client.IgnoreNotFound(err) != nil {
-		return nil, fmt.Errorf("get ConfigMap gradus-channels: %w", err)
-	}
-	var names []string
-	for name := range cm.Data {
-		names = append(names, name)
-	}
-	return names, nil
-}
-
 // SetupWithManager registers the reconciler and what wakes it.
 func (r *UpgradePlanReconciler) SetupWithManager(mgr ctrl.Manager) error {
 	kind := ownerOf("UpgradePlan")
@@ -218,6 +232,7 @@ func (r *UpgradePlanReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Watches(&v1alpha1.TrialUpgrade{}, kind).
 		Watches(&v1alpha1.StagingEnvironment{}, kind).
 		Watches(&v1alpha1.GoLive{}, kind).
+		Watches(&v1alpha1.Rollback{}, handler.EnqueueRequestsFromMapFunc(r.plansOfRollback)).
 		Watches(&v1alpha1.UpgradeApproval{}, handler.EnqueueRequestsFromMapFunc(planOfApproval)).
 		Watches(&v1alpha1.Site{}, handler.EnqueueRequestsFromMapFunc(r.plansOfSite)).
 		Complete(reconcile.AsReconciler(mgr.GetClient(), r))
@@ -229,6 +244,16 @@ func planOfApproval(_ context.Context, obj client.Object) []reconcile.Request {
 		return nil
 	}
 	return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: obj.GetNamespace(), Name: approval.Spec.PlanRef.Name}}}
+}
+
+// plansOfRollback wakes the plans of the site that a rollback concerns.
+func (r *UpgradePlanReconciler) plansOfRollback(ctx context.Context, obj client.Object) []reconcile.Request {
+	back, ok := obj.(*v1alpha1.Rollback)
+	if !ok {
+		return nil
+	}
+	site := v1alpha1.Site{ObjectMeta: metav1.ObjectMeta{Namespace: back.Namespace, Name: back.Spec.SiteRef.Name}}
+	return r.plansOfSite(ctx, &site)
 }
 
 func (r *UpgradePlanReconciler) plansOfSite(ctx context.Context, site client.Object) []reconcile.Request {

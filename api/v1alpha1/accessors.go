@@ -26,7 +26,9 @@ func (u *UpgradePlan) OwnerKind() string { return "UpgradePlan" }
 func (u *UpgradePlan) GetConditions() *[]metav1.Condition { return &u.Status.Conditions }
 
 // SetObservedGeneration records which generation the status speaks of.
-func (u *UpgradePlan) SetObservedGeneration(generation int64) { u.Status.ObservedGeneration = generation }
+func (u *UpgradePlan) SetObservedGeneration(generation int64) {
+	u.Status.ObservedGeneration = generation
+}
 
 // GetSteps gives the ledger.
 func (u *UpgradePlan) GetSteps() []StepStatus { return u.Status.Steps }
@@ -38,7 +40,9 @@ func (s *SiteBackup) OwnerKind() string { return "SiteBackup" }
 func (s *SiteBackup) GetConditions() *[]metav1.Condition { return &s.Status.Conditions }
 
 // SetObservedGeneration records which generation the status speaks of.
-func (s *SiteBackup) SetObservedGeneration(generation int64) { s.Status.ObservedGeneration = generation }
+func (s *SiteBackup) SetObservedGeneration(generation int64) {
+	s.Status.ObservedGeneration = generation
+}
 
 // GetSteps gives the ledger.
 func (s *SiteBackup) GetSteps() []StepStatus { return s.Status.Steps }
@@ -50,7 +54,9 @@ func (t *TrialUpgrade) OwnerKind() string { return "TrialUpgrade" }
 func (t *TrialUpgrade) GetConditions() *[]metav1.Condition { return &t.Status.Conditions }
 
 // SetObservedGeneration records which generation the status speaks of.
-func (t *TrialUpgrade) SetObservedGeneration(generation int64) { t.Status.ObservedGeneration = generation }
+func (t *TrialUpgrade) SetObservedGeneration(generation int64) {
+	t.Status.ObservedGeneration = generation
+}
 
 // GetSteps gives the ledger.
 func (t *TrialUpgrade) GetSteps() []StepStatus { return t.Status.Steps }
@@ -62,7 +68,9 @@ func (s *StagingEnvironment) OwnerKind() string { return "StagingEnvironment" }
 func (s *StagingEnvironment) GetConditions() *[]metav1.Condition { return &s.Status.Conditions }
 
 // SetObservedGeneration records which generation the status speaks of.
-func (s *StagingEnvironment) SetObservedGeneration(generation int64) { s.Status.ObservedGeneration = generation }
+func (s *StagingEnvironment) SetObservedGeneration(generation int64) {
+	s.Status.ObservedGeneration = generation
+}
 
 // GetSteps gives the ledger.
 func (s *StagingEnvironment) GetSteps() []StepStatus { return s.Status.Steps }

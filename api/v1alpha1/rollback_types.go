@@ -70,7 +70,7 @@ type RollbackPrice struct {
 	Lost []Count `json:"lost,omitempty"`
 	// rows lost in all.
 	// +optional
-	Rows int64 `json:"rows,omitempty"`
+	Rows int64 `json:"rows"`
 	// counted is when the rows were counted.
 	// +required
 	Counted metav1.Time `json:"counted,omitzero"`

@@ -32,9 +32,12 @@ func Summarise(v View, verdict pipeline.Verdict, err error) pipeline.Verdict {
 	drop(conditions, v1alpha1.WaitingCondition)
 	switch {
 	case verdict.Reason == v1alpha1.AbortedReason:
-		plan.Status.Summary.State = v1alpha1.PlanAborted
-		status.Set(conditions, v1alpha1.CompleteCondition, metav1.ConditionTrue, generation, verdict.Reason, verdict.Message)
-		return verdict
+		return end(plan, v1alpha1.PlanAborted, verdict)
+	case verdict.Reason == rolledBackReason:
+		return end(plan, v1alpha1.PlanRolledBack, verdict)
+	case verdict.Reason == rollingBackReason:
+		plan.Status.Summary.State = v1alpha1.PlanRollingBack
+		verdict = accepted(verdict, rollingBackReason, verdict.Message)
 	case verdict.State == v1alpha1.StepPassed:
 		plan.Status.Summary.State = v1alpha1.PlanDone
 		status.Set(conditions, v1alpha1.CompleteCondition, metav1.ConditionTrue, generation, v1alpha1.CompleteReason, "all 18 steps are done")

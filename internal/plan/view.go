@@ -35,6 +35,8 @@ type View struct {
 	Trial   *v1alpha1.TrialUpgrade
 	Staging *v1alpha1.StagingEnvironment
 	GoLive  *v1alpha1.GoLive
+	// Rollback that goes back from the plan's go-live, if there is one.
+	Rollback *v1alpha1.Rollback
 	// Channels that the operator's administrator configured.
 	Channels []string
 	// Location is the Site's time zone.

@@ -9,6 +9,7 @@ import (
 	"k8s.io/client-go/tools/events"
 
 	"github.com/gradus-lms/gradus/api/v1alpha1"
+	"github.com/gradus-lms/gradus/internal/metrics"
 )
 
 // Events tells what changed between two states of an object. The zero value
@@ -17,12 +18,14 @@ type Events struct {
 	Recorder events.EventRecorder
 }
 
+// Warn emits one Event that no step stands behind.
+func (e Events) Warn(regarding Object, reason, message string) {
+	e.emit(regarding, corev1.EventTypeWarning, reason, message)
+}
+
 // Diff emits one Event for every step that was settled or began to wait, and
 // one when the object stalls. It is called after the write succeeded.
 func (e Events) Diff(before, after Object) {
-	if e.Recorder == nil {
-		return
-	}
 	old := map[string]v1alpha1.StepStatus{}
 	for _, step := range before.GetSteps() {
 		old[step.Name+"/"+step.Key] = step
@@ -31,6 +34,9 @@ func (e Events) Diff(before, after Object) {
 		was := old[step.Name+"/"+step.Key]
 		if was.State == step.State && was.Attempt == step.Attempt {
 			continue
+		}
+		if step.Finished != nil {
+			metrics.Settled(after.OwnerKind(), step)
 		}
 		switch step.State {
 		case v1alpha1.StepFailed:
@@ -47,5 +53,8 @@ func (e Events) Diff(before, after Object) {
 }
 
 func (e Events) emit(regarding Object, kind, reason, message string) {
+	if e.Recorder == nil {
+		return
+	}
 	e.Recorder.Eventf(regarding, nil, kind, reason, "Reconcile", "%s", message)
 }

@@ -25,6 +25,7 @@ import (
 // Object is a custom resource whose status follows the kstatus conventions.
 type Object interface {
 	client.Object
+	OwnerKind() string
 	GetConditions() *[]metav1.Condition
 	SetObservedGeneration(int64)
 	GetSteps() []v1alpha1.StepStatus

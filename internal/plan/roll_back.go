@@ -1,0 +1,63 @@
+// Copyright The Gradus Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package plan
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/gradus-lms/gradus/api/v1alpha1"
+	"github.com/gradus-lms/gradus/internal/pipeline"
+	"github.com/gradus-lms/gradus/internal/status"
+)
+
+// WayBack finds the rollback that goes back from a go-live: one that
+// succeeded, else one that is under way.
+func WayBack(run *v1alpha1.GoLive, all []v1alpha1.Rollback) *v1alpha1.Rollback {
+	var found *v1alpha1.Rollback
+	for i := range all {
+		back := &all[i]
+		ref := back.Spec.To.GoLiveRef
+		if ref == nil || ref.Name != run.Name || back.Spec.SiteRef.Name != run.Spec.SiteRef.Name {
+			continue
+		}
+		if wentBack(back) {
+			return back
+		}
+		if back.Status.Lease != nil {
+			found = back
+		}
+	}
+	return found
+}
+
+// wentBack says whether a rollback is over and the site is back.
+func wentBack(back *v1alpha1.Rollback) bool {
+	succeeded, _ := condition(back, v1alpha1.SucceededCondition)
+	return back != nil && isTrue(succeeded)
+}
+
+// RolledBack ends a plan whose site went back, or says that it is going back.
+// Nothing else of the plan starts from then on.
+func RolledBack(v View) (pipeline.Verdict, bool) {
+	switch {
+	case v.Rollback == nil:
+		return pipeline.Verdict{}, false
+	case wentBack(v.Rollback):
+		return pipeline.Verdict{State: v1alpha1.StepPassed, Reason: rolledBackReason,
+			Message: "rolled back: the site serves " + v.Rollback.Status.Version + " again, by Rollback " + v.Rollback.Name}, true
+	}
+	return pipeline.Wait(rollingBackReason, "Rollback %s takes the site back", v.Rollback.Name), true
+}
+
+const (
+	rolledBackReason  = "RolledBack"
+	rollingBackReason = "RollingBack"
+)
+
+// end closes a plan that was aborted or rolled back.
+func end(plan *v1alpha1.UpgradePlan, state v1alpha1.PlanState, verdict pipeline.Verdict) pipeline.Verdict {
+	plan.Status.Summary.State = state
+	status.Set(&plan.Status.Conditions, v1alpha1.CompleteCondition, metav1.ConditionTrue, plan.Generation, verdict.Reason, verdict.Message)
+	return verdict
+}
