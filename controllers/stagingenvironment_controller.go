@@ -139,18 +139,22 @@ func (r *StagingEnvironmentReconciler) observeLive(ctx context.Context, live *li
 // the environment itself.
 func (r *StagingEnvironmentReconciler) finalize(ctx context.Context, env *v1alpha1.StagingEnvironment) error {
 	mine := client.MatchingLabels{v1alpha1.OwnerUIDLabel: string(env.UID)}
-	var ns corev1.Namespace
-	err := r.Live.Get(ctx, client.ObjectKey{Name: environment.NamespaceName(env)}, &ns)
-	if client.IgnoreNotFound(err) != nil {
-		return fmt.Errorf("get Namespace of %s: %w", env.Name, err)
+	// By label, not by name: an older version of Gradus may have named it otherwise.
+	var namespaces corev1.NamespaceList
+	if err := r.Live.List(ctx, &namespaces, mine); err != nil {
+		return fmt.Errorf("list Namespaces of %s: %w", env.Name, err)
 	}
-	if err == nil && ns.Labels[v1alpha1.OwnerUIDLabel] == string(env.UID) {
-		if ns.DeletionTimestamp.IsZero() {
-			uid := ns.UID
-			if err := r.Delete(ctx, &ns, client.Preconditions{UID: &uid}); client.IgnoreNotFound(err) != nil {
-				return fmt.Errorf("delete Namespace %s: %w", ns.Name, err)
-			}
+	for i := range namespaces.Items {
+		ns := &namespaces.Items[i]
+		if !ns.DeletionTimestamp.IsZero() {
+			continue
 		}
+		uid := ns.UID
+		if err := r.Delete(ctx, ns, client.Preconditions{UID: &uid}); client.IgnoreNotFound(err) != nil {
+			return fmt.Errorf("delete Namespace %s: %w", ns.Name, err)
+		}
+	}
+	if len(namespaces.Items) > 0 {
 		return nil // the watch on namespaces brings us back
 	}
 	var aliases snapshotv1.VolumeSnapshotContentList

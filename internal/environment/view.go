@@ -69,6 +69,9 @@ type Install struct {
 
 // NamespaceName gives the deterministic name of the copy's namespace.
 func NamespaceName(env *v1alpha1.StagingEnvironment) string {
+	if env.Status.Namespace != "" {
+		return env.Status.Namespace
+	}
 	return pipeline.Name(env, "copy", "", 1)
 }
 
