@@ -59,11 +59,10 @@ type World struct {
 
 // Open connects to a cluster that runs.
 func Open(ctx context.Context, o Options) (*World, error) {
-	root, err := repository()
+	w, err := Repository(o)
 	if err != nil {
 		return nil, err
 	}
-	w := &World{Root: root, Options: o}
 	if o.Kubeconfig == "" && !o.Current {
 		path, err := w.Cluster(ctx, "kubeconfig")
 		if err != nil {
@@ -78,6 +77,12 @@ func Open(ctx context.Context, o Options) (*World, error) {
 		return nil, fmt.Errorf("read kubeconfig: %w", err)
 	}
 	return w.with(config)
+}
+
+// Repository gives a world without a cluster: enough to start one.
+func Repository(o Options) (*World, error) {
+	root, err := repository()
+	return &World{Root: root, Options: o}, err
 }
 
 // with gives the same cluster as another user sees it.

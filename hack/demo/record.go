@@ -1,0 +1,180 @@
+// Copyright The Gradus Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/watch"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/gradus-lms/gradus/hack/demo/proof"
+	"github.com/gradus-lms/gradus/hack/demo/world"
+)
+
+// record is what must be known of the time before, to judge the time after.
+type record struct {
+	Began time.Time
+	// Before is the data of the live site.
+	Before proof.Data
+	// Live are the objects of the site.
+	Live []proof.Object
+	// Audit is how long the audit log was.
+	Audit int64
+	// Roll is every pod that was seen.
+	Roll proof.Roll
+	// Reached is what a pod inside a copy could reach.
+	Reached []string
+	Tried   int
+}
+
+func (d *demo) path() string { return filepath.Join(d.Root, ".demo", "run.json") }
+
+func (d *demo) save(r *record) error {
+	if err := os.MkdirAll(filepath.Dir(d.path()), 0o755); err != nil {
+		return fmt.Errorf("make folder for the record: %w", err)
+	}
+	text, err := json.MarshalIndent(r, "", " ")
+	if err != nil {
+		return fmt.Errorf("write record: %w", err)
+	}
+	return os.WriteFile(d.path(), text, 0o644)
+}
+
+func (d *demo) load() (*record, error) {
+	text, err := os.ReadFile(d.path())
+	if err != nil {
+		return nil, fmt.Errorf("read record of the upgrade (run it first): %w", err)
+	}
+	r := &record{}
+	return r, json.Unmarshal(text, r)
+}
+
+// first takes down how the site is before anybody touches it.
+func (d *demo) first(ctx context.Context) (*record, error) {
+	r := &record{Began: time.Now()}
+	var err error
+	if r.Before, err = d.data(ctx); err != nil {
+		return nil, err
+	}
+	if r.Live, err = d.live(ctx); err != nil {
+		return nil, err
+	}
+	if path := d.audit(ctx); path != "" {
+		info, err := os.Stat(path)
+		if err != nil {
+			return nil, fmt.Errorf("find audit log: %w", err)
+		}
+		r.Audit = info.Size()
+	}
+	return r, nil
+}
+
+// data lets the LMS count its rows and hash its files.
+func (d *demo) data(ctx context.Context) (proof.Data, error) {
+	log, err := d.InSite(ctx, world.Site, "stats", "--json", "--hash-files")
+	if err != nil {
+		return proof.Data{}, err
+	}
+	return proof.ReadData(log)
+}
+
+// live lists the objects that are the site.
+func (d *demo) live(ctx context.Context) ([]proof.Object, error) {
+	var out []proof.Object
+	for resource, list := range map[string]client.ObjectList{
+		"deployments": &appsv1.DeploymentList{}, "statefulsets": &appsv1.StatefulSetList{}, "services": &corev1.ServiceList{},
+		"secrets": &corev1.SecretList{}, "configmaps": &corev1.ConfigMapList{}, "persistentvolumeclaims": &corev1.PersistentVolumeClaimList{},
+		"pods": &corev1.PodList{},
+	} {
+		if err := d.List(ctx, list, client.InNamespace(world.Site)); err != nil {
+			return nil, fmt.Errorf("list %s: %w", resource, err)
+		}
+		err := eachItem(list, func(o client.Object) error {
+			if !strings.HasPrefix(o.GetName(), "gradus-") {
+				out = append(out, proof.Object{Resource: resource, Namespace: o.GetNamespace(), Name: o.GetName()})
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// audit gives the path of the API server's audit log; empty on a cluster of others.
+func (d *demo) audit(ctx context.Context) string {
+	if d.Current {
+		return ""
+	}
+	path, err := d.Cluster(ctx, "logs", "audit")
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(path)
+}
+
+// roll watches who has which address, until the context ends.
+type roll struct {
+	sync.Mutex
+	stays map[string]proof.Stay
+	done  chan struct{}
+}
+
+func (d *demo) watchPods(ctx context.Context) *roll {
+	r := &roll{stays: map[string]proof.Stay{}, done: make(chan struct{})}
+	go func() {
+		defer close(r.done)
+		for ctx.Err() == nil {
+			stream, err := d.Watch(ctx, &corev1.PodList{})
+			if err != nil {
+				continue
+			}
+			for event := range stream.ResultChan() {
+				if pod, ok := event.Object.(*corev1.Pod); ok {
+					r.see(pod, event.Type == watch.Deleted)
+				}
+			}
+			stream.Stop()
+		}
+	}()
+	return r
+}
+
+func (r *roll) see(pod *corev1.Pod, gone bool) {
+	if pod.Status.PodIP == "" || pod.Spec.HostNetwork {
+		return
+	}
+	r.Lock()
+	defer r.Unlock()
+	stay, known := r.stays[string(pod.UID)]
+	if !known {
+		stay = proof.Stay{Namespace: pod.Namespace, Pod: pod.Name, IP: pod.Status.PodIP, From: pod.CreationTimestamp.Time}
+	}
+	over := pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed
+	if stay.Until.IsZero() && (gone || over) {
+		stay.Until = time.Now()
+	}
+	r.stays[string(pod.UID)] = stay
+}
+
+func (r *roll) all() proof.Roll {
+	r.Lock()
+	defer r.Unlock()
+	var out proof.Roll
+	for _, s := range r.stays {
+		out = append(out, s)
+	}
+	return out
+}

@@ -1,0 +1,207 @@
+// Copyright The Gradus Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	snapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v8/apis/volumesnapshot/v1"
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/gradus-lms/gradus/api/v1alpha1"
+	"github.com/gradus-lms/gradus/hack/demo/proof"
+	"github.com/gradus-lms/gradus/hack/demo/world"
+)
+
+// claims collects what was claimed and whether it holds.
+type claims struct {
+	*demo
+	broken int
+}
+
+// claim prints one line; objections break it.
+func (c *claims) claim(what string, objections []string, detail string, args ...any) {
+	mark := "ok  "
+	if len(objections) > 0 {
+		mark = "NOT "
+		c.broken++
+	}
+	c.say("%s %s: %s", mark, what, fmt.Sprintf(detail, args...))
+	for _, o := range objections {
+		c.say("         %s", o)
+	}
+}
+
+// verify compares the site with what it was, and looks for what copies left
+// and where they went.
+func (d *demo) verify(ctx context.Context) error {
+	if err := d.connect(ctx); err != nil {
+		return err
+	}
+	rec, err := d.load()
+	if err != nil {
+		return err
+	}
+	plan := &v1alpha1.UpgradePlan{}
+	if err := d.Get(ctx, client.ObjectKey{Namespace: world.Site, Name: planName}, plan); err != nil {
+		return fmt.Errorf("get UpgradePlan: %w", err)
+	}
+	now, err := d.data(ctx)
+	if err != nil {
+		return err
+	}
+	d.table(plan)
+	c := &claims{demo: d}
+	var wrong []string
+	if now.Release != after {
+		wrong = []string{"it serves " + now.Release}
+	}
+	c.claim("the site serves "+after, wrong, "release %s", now.Release)
+	c.claim("no row and no file is lost", rec.Before.Differences(now), "%s; each file has the hash that is its name", now)
+	for _, check := range []func(context.Context, *claims, *record) error{d.verifyDoor, d.verifyMail, d.verifyGone, d.verifyAudit} {
+		if err := check(ctx, c, rec); err != nil {
+			return err
+		}
+	}
+	for _, s := range plan.Status.Steps {
+		for _, e := range s.Evidence {
+			if e.Name == "review.md" {
+				d.say("the review: kubectl -n %s get configmap %s -o yaml", world.Site, e.ConfigMap)
+			}
+		}
+	}
+	if c.broken > 0 {
+		return fmt.Errorf("%d claims do not hold", c.broken)
+	}
+	d.say("all claims hold")
+	return nil
+}
+
+// verifyDoor reads what a user saw who asked four times a second.
+func (d *demo) verifyDoor(ctx context.Context, c *claims, rec *record) error {
+	door, err := d.door(ctx, rec.Began)
+	if err != nil {
+		return err
+	}
+	c.claim("users saw the old site, the holding page, the new site", door.Objections(before, after),
+		"%d × %s, %d × page, %d × %s; shut out for %s", door.Count(before), before, door.Count(proof.Page), door.Count(after), after,
+		door.Outage(before, after).Round(100*time.Millisecond))
+	return nil
+}
+
+func (d *demo) door(ctx context.Context, since time.Time) (proof.Door, error) {
+	log, err := d.logs(ctx, witnessNamespace, "witness", "door")
+	return proof.ReadDoor(log, since), err
+}
+
+// logs reads the log of the only pod of a Deployment.
+func (d *demo) logs(ctx context.Context, namespace, app, container string) (string, error) {
+	var pods corev1.PodList
+	if err := d.List(ctx, &pods, client.InNamespace(namespace), client.MatchingLabels{"app": app}); err != nil {
+		return "", fmt.Errorf("list pods of %s: %w", app, err)
+	}
+	for i := range pods.Items {
+		if pods.Items[i].Status.Phase == corev1.PodRunning {
+			return d.LogOf(ctx, &pods.Items[i], container)
+		}
+	}
+	return "", fmt.Errorf("read log of %s: no pod of it runs", app)
+}
+
+// verifyMail asks who connected to the mail server, which everybody may reach.
+func (d *demo) verifyMail(ctx context.Context, c *claims, rec *record) error {
+	log, err := d.logs(ctx, mailNamespace, "mail", "witness")
+	if err != nil {
+		return err
+	}
+	connections := proof.ReadConnections(log, rec.Began)
+	copies := 0
+	for _, s := range rec.Roll {
+		if strings.Contains(s.Namespace, "-copy-") {
+			copies++
+		}
+	}
+	strangers := rec.Roll.Strangers(connections, world.Site, mailNamespace)
+	c.claim("no copy sent mail or called a webhook", strangers,
+		"%d connections, all of the live site; %d pods of copies ran", len(connections), copies)
+	c.claim("nothing outside can be reached from a copy", rec.Reached, "%d addresses tried from inside staging", rec.Tried)
+	if copies == 0 || rec.Tried == 0 {
+		c.claim("the copies were watched", []string{"no pod of a copy was seen, or none tried to get out"}, "no")
+	}
+	return nil
+}
+
+// verifyGone looks for what trials leave: namespaces, volumes, aliases.
+func (d *demo) verifyGone(ctx context.Context, c *claims, _ *record) error {
+	var spaces corev1.NamespaceList
+	if err := d.List(ctx, &spaces, client.HasLabels{v1alpha1.PurposeLabel}); err != nil {
+		return fmt.Errorf("list Namespaces: %w", err)
+	}
+	standing := map[string]bool{world.Site: true}
+	var left, staging []string
+	for _, n := range spaces.Items {
+		if purpose := n.Labels[v1alpha1.PurposeLabel]; purpose == string(v1alpha1.PurposeStaging) {
+			standing[n.Name] = true
+			staging = append(staging, n.Name)
+			continue
+		}
+		left = append(left, "Namespace "+n.Name)
+	}
+	var volumes corev1.PersistentVolumeList
+	if err := d.List(ctx, &volumes); err != nil {
+		return fmt.Errorf("list PersistentVolumes: %w", err)
+	}
+	for _, v := range volumes.Items {
+		if ref := v.Spec.ClaimRef; ref != nil && strings.Contains(ref.Namespace, "-copy-") && !standing[ref.Namespace] {
+			left = append(left, "PersistentVolume "+v.Name+" of "+ref.Namespace)
+		}
+	}
+	var contents snapshotv1.VolumeSnapshotContentList
+	if err := d.List(ctx, &contents); err != nil {
+		return fmt.Errorf("list VolumeSnapshotContents: %w", err)
+	}
+	for _, content := range contents.Items {
+		if ref := content.Spec.VolumeSnapshotRef; strings.Contains(ref.Namespace, "-copy-") && !standing[ref.Namespace] {
+			left = append(left, "VolumeSnapshotContent "+content.Name+" of "+ref.Namespace)
+		}
+	}
+	c.claim("the trial left nothing", left, "no namespace, volume or alias; staging stands until it expires: %s", strings.Join(staging, ", "))
+	return nil
+}
+
+// verifyAudit asks the API server's own record what our accounts wrote.
+func (d *demo) verifyAudit(ctx context.Context, c *claims, rec *record) error {
+	path := d.audit(ctx)
+	if path == "" {
+		d.say("left out: the audit log, which only the local cluster gives")
+		return nil
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return fmt.Errorf("open audit log: %w", err)
+	}
+	defer file.Close()
+	if _, err := file.Seek(rec.Audit, io.SeekStart); err != nil {
+		return fmt.Errorf("read audit log: %w", err)
+	}
+	writes, err := proof.ReadWrites(file)
+	if err != nil {
+		return fmt.Errorf("read audit log: %w", err)
+	}
+	live := map[proof.Object]bool{}
+	for _, o := range rec.Live {
+		live[o] = true
+	}
+	a := proof.Judge(writes, live, proof.Object{Resource: "leases", Namespace: world.Site, Name: "gradus-" + world.Site})
+	c.claim("only go-live wrote to the live site, and held its lease", a.Objections,
+		"%d writes by gradus-manager, none to the site; %d by gradus-production, %d of them to the site; nothing deleted that Gradus did not make",
+		a.OfManager, a.OfProduction, a.Live)
+	return nil
+}
