@@ -4,6 +4,7 @@
 package golive_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"strings"
@@ -21,6 +22,7 @@ import (
 
 	"github.com/gradus-lms/gradus/api/v1alpha1"
 	"github.com/gradus-lms/gradus/internal/pipeline"
+	"github.com/gradus-lms/gradus/internal/profile"
 	"github.com/gradus-lms/gradus/internal/task"
 )
 
@@ -107,8 +109,42 @@ func TestASiteGoesLive(t *testing.T) {
 			t.Errorf("%s is %s", e.Name, e.State)
 		}
 	}
-	if w.deployment("web").Generation == 0 {
-		t.Error("unreachable")
+	w.wantTasks()
+}
+
+// Every product's tasks fit together into the Jobs of a go-live.
+func TestEveryProfileGivesJobs(t *testing.T) {
+	for _, product := range profile.Names() {
+		if product == "generic" {
+			continue // it says itself what it cannot do
+		}
+		t.Run(product, func(t *testing.T) {
+			w := newWorldOf(t, product)
+			w.order(nil)
+			w.until("over", over)
+			w.wantTasks()
+		})
+	}
+}
+
+// wantTasks: what every Job was given to do is valid and not empty. A builder
+// that fails leaves an empty task for the agent to refuse.
+func (w *world) wantTasks() {
+	w.t.Helper()
+	var jobs batchv1.JobList
+	w.must(w.admin.List(w.ctx, &jobs, client.InNamespace(w.namespace)))
+	for _, job := range jobs.Items {
+		var given task.Task
+		for _, c := range job.Spec.Template.Spec.InitContainers {
+			for _, env := range c.Env {
+				if env.Name == task.EnvTask {
+					w.must(json.Unmarshal([]byte(env.Value), &given))
+				}
+			}
+		}
+		if err := given.Validate(); err != nil || len(given.Actions) == 0 {
+			w.t.Errorf("Job %s: %d actions, %v", job.Name, len(given.Actions), err)
+		}
 	}
 }
 
@@ -384,6 +420,7 @@ func TestAPersonGoesBackAndKnowsThePrice(t *testing.T) {
 		t.Fatalf("Succeeded is %s: %s", c.Reason, c.Message)
 	}
 	w.wantServing("campus:1.0")
+	w.wantTasks()
 }
 
 func TestDeletingAGoLivePutsTheSiteBack(t *testing.T) {

@@ -45,6 +45,8 @@ func TestMain(m *testing.M) {
 		os.Exit(m.Run())
 	}
 	server := &envtest.Environment{CRDDirectoryPaths: []string{filepath.Join("..", "..", "config", "crd", "bases")}}
+	// Each world has Services of its own.
+	server.ControlPlane.GetAPIServer().Configure().Set("service-cluster-ip-range", "10.0.0.0/16")
 	var err error
 	if api, err = server.Start(); err != nil {
 		fmt.Println("start API server:", err)
@@ -64,6 +66,7 @@ type world struct {
 	t         *testing.T
 	ctx       context.Context
 	namespace string
+	profile   string
 	admin     client.WithWatch
 	clock     *clocktesting.FakeClock
 	// outcomes of Jobs, by a part of their names; all others succeed.
@@ -103,7 +106,10 @@ func (reports) Store(context.Context, pipeline.Owner, string, string, []byte) (v
 
 const image = "gradus:1"
 
-func newWorld(t *testing.T) *world {
+func newWorld(t *testing.T) *world { return newWorldOf(t, "campus") }
+
+// newWorldOf makes a world whose site has a profile.
+func newWorldOf(t *testing.T, product string) *world {
 	t.Helper()
 	if api == nil {
 		t.Skip("no API server")
@@ -112,7 +118,7 @@ func newWorld(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{t: t, ctx: t.Context(), admin: admin, crash: -1, outcomes: map[string]pipeline.JobOutcome{},
+	w := &world{t: t, ctx: t.Context(), admin: admin, profile: product, crash: -1, outcomes: map[string]pipeline.JobOutcome{},
 		clock: clocktesting.NewFakeClock(time.Now().Truncate(time.Second))}
 	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "campus-"}}
 	w.must(admin.Create(w.ctx, ns))
@@ -158,7 +164,7 @@ func (w *world) live() {
 			TargetRef: v1alpha1.WorkloadRef{APIVersion: "apps/v1", Kind: "Deployment", Name: name}}
 	}
 	w.must(w.admin.Create(w.ctx, &v1alpha1.Site{ObjectMeta: w.meta("campus"), Spec: v1alpha1.SiteSpec{
-		Profile: "campus", URL: "http://campus.example",
+		Profile: w.profile, URL: "http://campus.example",
 		Workloads: []v1alpha1.Workload{workload("web", v1alpha1.RoleWeb), workload("cron", v1alpha1.RoleCron)},
 		Traffic:   v1alpha1.Traffic{ServiceRef: v1alpha1.LocalRef{Name: "web"}, Port: 80},
 		Database: v1alpha1.Database{Engine: "PostgreSQL", Name: "campus", TablePrefix: "cmp_", Port: 5432,
@@ -183,7 +189,7 @@ func (w *world) order(change func(*v1alpha1.GoLiveSpec)) *v1alpha1.GoLive {
 	w.must(w.admin.Status().Update(w.ctx, plan))
 	site := &v1alpha1.Site{}
 	w.must(w.admin.Get(w.ctx, client.ObjectKey{Namespace: w.namespace, Name: "campus"}, site))
-	known, err := profile.Load("campus")
+	known, err := profile.Load(w.profile)
 	w.must(err)
 	digest := gate.Subject(v1alpha1.GateGoLive, gate.Facts{Plan: plan, Site: site, ProfileDigest: known.Digest(), AgentImage: image}).Digest()
 	approval := &v1alpha1.UpgradeApproval{ObjectMeta: w.meta("yes"), Spec: v1alpha1.UpgradeApprovalSpec{
