@@ -49,9 +49,21 @@ func (r *StagingEnvironmentReconciler) Reconcile(ctx context.Context, env *v1alp
 	view, err := r.observe(ctx, env)
 	var verdict pipeline.Verdict
 	if err == nil {
-		verdict, err = pipeline.Run(ctx, r.Engine, env, environment.Steps, view, &env.Status.Steps)
+		verdict, err = r.walk(ctx, env, view)
 	}
 	return r.Settler.Settle(ctx, before, env, r.withExpiry(env, verdict), err, now)
+}
+
+// walk runs the steps. What was there when the copy began may be gone by now:
+// then nothing is walked until it is back.
+func (r *StagingEnvironmentReconciler) walk(
+	ctx context.Context, env *v1alpha1.StagingEnvironment, view environment.View,
+) (pipeline.Verdict, error) {
+	if wait, whole := environment.Whole(view); !whole && env.Status.Steps[0].State == v1alpha1.StepPassed &&
+		!pipeline.Over(env.Status.Steps) {
+		return wait, nil
+	}
+	return pipeline.Run(ctx, r.Engine, env, environment.Steps, view, &env.Status.Steps)
 }
 
 // withExpiry wakes us when the copy's time is over.

@@ -78,6 +78,9 @@ func (r *UpgradePlanReconciler) walk(ctx context.Context, p *v1alpha1.UpgradePla
 	if verdict, back := plan.RolledBack(view); back {
 		return verdict, nil
 	}
+	if wait, lost := plan.Lost(view); lost {
+		return wait.By(r.Clock.Now().Add(recheck)), nil
+	}
 	verdict, err := pipeline.Run(ctx, r.Engine, p, plan.Steps, view, &p.Status.Steps)
 	if verdict.State == v1alpha1.StepWaiting && verdict.Until.IsZero() && verdict.Reason != v1alpha1.WaitingForApprovalReason {
 		// What is missing may be a Secret or a claim, which Gradus may not watch.

@@ -238,6 +238,11 @@ func find[V any](steps []Step[V], name string) (Step[V], bool) {
 	return steps[i], true
 }
 
+// Over says whether every entry of a ledger is settled.
+func Over(ledger []v1alpha1.StepStatus) bool {
+	return !slices.ContainsFunc(ledger, func(s v1alpha1.StepStatus) bool { return !settled(s.State) })
+}
+
 func done(s v1alpha1.StepState) bool { return s == v1alpha1.StepPassed || s == v1alpha1.StepSkipped }
 
 func settled(s v1alpha1.StepState) bool { return done(s) || s == v1alpha1.StepFailed }

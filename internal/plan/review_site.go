@@ -59,6 +59,18 @@ var reviewSite = pipeline.Step[View]{
 	Timeout: func(View) time.Duration { return time.Hour },
 }
 
+// Lost says what went missing of a site whose plan is under way. While it is
+// missing no step may be walked: they decide from it.
+func Lost(v View) (pipeline.Verdict, bool) {
+	if v.Plan.Status.Started == nil {
+		return pipeline.Verdict{}, false
+	}
+	if wait := waits(v); wait != nil {
+		return *wait, true
+	}
+	return pipeline.Verdict{}, false
+}
+
 // waits says what the plan waits for before it touches anything.
 func waits(v View) *pipeline.Verdict {
 	var wait pipeline.Verdict
