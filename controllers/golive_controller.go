@@ -11,6 +11,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -19,7 +20,6 @@ import (
 	"github.com/gradus-lms/gradus/api/v1alpha1"
 	"github.com/gradus-lms/gradus/internal/gate"
 	"github.com/gradus-lms/gradus/internal/golive"
-	"github.com/gradus-lms/gradus/internal/golive/closing"
 	"github.com/gradus-lms/gradus/internal/pipeline"
 	"github.com/gradus-lms/gradus/internal/production"
 	"github.com/gradus-lms/gradus/internal/status"
@@ -77,45 +77,23 @@ func (r *GoLiveReconciler) walk(
 	if err != nil {
 		return pipeline.Verdict{}, err
 	}
-	if what := view.Blind(g.Status.Steps); what != "" && grip.Held {
-		if view.Committed() {
-			return pipeline.Fail(v1alpha1.SiteNotReadyReason, "%s; the site stays as it is until it is back", what), nil
-		}
-		closing.Abandon(g.Status.Steps, v1alpha1.SiteNotReadyReason, what, r.Clock.Now())
-	}
-	if view.Rival != nil && view.Committed() && !grip.Lost {
-		return failed(view.Conflict(*view.Rival)), nil
-	}
-	if closing.Committing(g.Status.Steps) && closing.MayCommit(view, golive.View.Objection) == nil {
-		if view.Grip, err = r.writer().Leases.Keep(ctx, g, production.WishCommit, ""); err != nil {
-			return pipeline.Verdict{}, err
-		}
-	}
-	engine := r.Engine
-	engine.Production = session
-	verdict, err := pipeline.Run(ctx, engine, g, golive.Steps, view, &g.Status.Steps)
-	if err != nil && view.Held() && !view.Committed() && closing.GiveUp(g.Status.Steps, err, r.Clock.Now()) {
-		return pipeline.Wait("GivingUp", "the site is put back as it was: %v", err).By(r.Clock.Now().Add(time.Second)), nil
-	}
-	return verdict, err
-}
-
-// failed turns what waits for a person's repair into a stall, without
-// settling any step.
-func failed(v pipeline.Verdict) pipeline.Verdict {
-	v.State = v1alpha1.StepFailed
-	return v
+	return walk(ctx, r.Base, g, march[golive.View]{
+		steps: golive.Steps, ledger: &g.Status.Steps, view: view, session: session, objection: golive.View.Objection,
+	})
 }
 
 // conclude says how the run ended, and what a person can do when it did not.
 func (r *GoLiveReconciler) conclude(g *v1alpha1.GoLive, v pipeline.Verdict) pipeline.Verdict {
 	end, over := golive.Over(g)
+	verdict := func(state metav1.ConditionStatus, reason string) {
+		status.Set(&g.Status.Conditions, v1alpha1.SucceededCondition, state, g.Generation, reason, end.Message)
+	}
 	switch {
 	case over && end.State == v1alpha1.StepPassed:
-		status.Set(&g.Status.Conditions, v1alpha1.SucceededCondition, metav1.ConditionTrue, g.Generation, "Succeeded", end.Message)
+		verdict(metav1.ConditionTrue, "Succeeded")
 		return end
 	case over:
-		status.Set(&g.Status.Conditions, v1alpha1.SucceededCondition, metav1.ConditionFalse, g.Generation, end.Reason, end.Message)
+		verdict(metav1.ConditionFalse, end.Reason)
 		end.State = v1alpha1.StepPassed // the run is over; its verdict is Succeeded=False
 		return end
 	case v.State == v1alpha1.StepWaiting && v.Reason == v1alpha1.ConflictingWriterReason:
@@ -127,7 +105,9 @@ func (r *GoLiveReconciler) conclude(g *v1alpha1.GoLive, v pipeline.Verdict) pipe
 }
 
 // observe reads everything live.
-func (r *GoLiveReconciler) observe(ctx context.Context, g *v1alpha1.GoLive, grip production.Grip) (golive.View, error) {
+func (r *GoLiveReconciler) observe(
+	ctx context.Context, g *v1alpha1.GoLive, grip production.Grip,
+) (golive.View, error) {
 	scene, err := r.scene(ctx, g, grip)
 	view := golive.View{Scene: scene, GoLive: g}
 	if err != nil || scene.Site == nil {
@@ -139,30 +119,37 @@ func (r *GoLiveReconciler) observe(ctx context.Context, g *v1alpha1.GoLive, grip
 	if view.FixPoint, err = optional(ctx, r.Live, g.Namespace, g.Status.FixPoint, &v1alpha1.SiteBackup{}); err != nil {
 		return view, err
 	}
+	return view, r.observeGates(ctx, &view)
+}
+
+// observeGates computes what was decided on again, and who agreed.
+func (r *GoLiveReconciler) observeGates(ctx context.Context, view *golive.View) error {
+	g := view.GoLive
 	plan, err := optional(ctx, r.Live, g.Namespace, g.Spec.PlanRef.Name, &v1alpha1.UpgradePlan{})
 	if err != nil || plan == nil || g.Spec.PlanRef.UID != "" && plan.UID != g.Spec.PlanRef.UID {
-		return view, err
+		return err
 	}
 	view.Plan = plan
-	facts := gate.Facts{Plan: plan, Site: scene.Site, AgentImage: r.Install.Image}
-	if scene.Profile != nil {
-		facts.ProfileDigest = scene.Profile.Digest()
+	facts := gate.Facts{Plan: plan, Site: view.Site, AgentImage: r.Install.Image}
+	if view.Profile != nil {
+		facts.ProfileDigest = view.Profile.Digest()
 	}
-	if facts.Trial, err = optional(ctx, r.Live, g.Namespace, plan.Status.Trial, &v1alpha1.TrialUpgrade{}); err != nil {
-		return view, err
+	trial, staging := plan.Status.Trial, plan.Status.Staging
+	if facts.Trial, err = optional(ctx, r.Live, g.Namespace, trial, &v1alpha1.TrialUpgrade{}); err != nil {
+		return err
 	}
-	if facts.Staging, err = optional(ctx, r.Live, g.Namespace, plan.Status.Staging, &v1alpha1.StagingEnvironment{}); err != nil {
-		return view, err
+	if facts.Staging, err = optional(ctx, r.Live, g.Namespace, staging, &v1alpha1.StagingEnvironment{}); err != nil {
+		return err
 	}
 	var approvals v1alpha1.UpgradeApprovalList
 	if err := r.Live.List(ctx, &approvals, client.InNamespace(g.Namespace)); err != nil {
-		return view, fmt.Errorf("list UpgradeApprovals: %w", err)
+		return fmt.Errorf("list UpgradeApprovals: %w", err)
 	}
 	now := r.Clock.Now()
 	view.Digest = gate.Subject(v1alpha1.GateGoLive, facts).Digest()
 	view.Gate = gate.Count(plan, v1alpha1.GateGoLive, view.Digest, approvals.Items, now)
 	view.Open = gate.Count(plan, v1alpha1.GateOpen, gate.Subject(v1alpha1.GateOpen, facts).Digest(), approvals.Items, now)
-	return view, nil
+	return nil
 }
 
 // optional reads an object that may not be there; no name, no object.
@@ -171,12 +158,11 @@ func optional[T client.Object](ctx context.Context, from client.Reader, namespac
 	if name == "" {
 		return none, nil
 	}
-	err := from.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, into)
-	if client.IgnoreNotFound(err) != nil {
-		return none, fmt.Errorf("get %T %s: %w", into, name, err)
-	}
-	if err != nil {
+	switch err := from.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, into); {
+	case apierrors.IsNotFound(err):
 		return none, nil
+	case err != nil:
+		return none, fmt.Errorf("get %T %s: %w", into, name, err)
 	}
 	return into, nil
 }

@@ -13,11 +13,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/controller"
-	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/gradus-lms/gradus/api/v1alpha1"
 	"github.com/gradus-lms/gradus/internal/golive/closing"
@@ -31,23 +28,8 @@ import (
 
 // writer gives the only way to write to production.
 func (b Base) writer() production.Writer {
-	return production.Writer{Client: b.Client, Live: b.Live, Leases: production.Leases{Client: b.Client, Live: b.Live, Clock: b.Clock}}
-}
-
-// patience bounds the time between two attempts: a holder that waits longer
-// than its lease would lose it to the watchdog.
-func patience() controller.Options {
-	return controller.Options{RateLimiter: workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](
-		200*time.Millisecond, production.DefaultRenew)}
-}
-
-// awake comes back in time to renew what is held.
-func (b Base) awake(result ctrl.Result, err error, owner production.Owner) (ctrl.Result, error) {
-	every := b.writer().Leases.Every()
-	if err == nil && owner.Held() != nil && (result.RequeueAfter == 0 || result.RequeueAfter > every) {
-		result.RequeueAfter = every
-	}
-	return result, err
+	leases := production.Leases{Client: b.Client, Live: b.Live, Clock: b.Clock}
+	return production.Writer{Client: b.Client, Live: b.Live, Leases: leases}
 }
 
 // keep carries out what the ledger wishes of the lease, and renews it.
@@ -151,7 +133,8 @@ func (b Base) lost(ctx context.Context, owner production.Owner, grip production.
 		who = "the watchdog, which undid what it found and let go"
 	}
 	return pipeline.Fail(v1alpha1.LeaseLostReason,
-		"the site's lease was taken by %s; %d of %d changes are not undone; the plan must order a new attempt", who, left, len(*journal)), nil
+		"the site's lease was taken by %s; %d of %d changes are not undone; the plan must order a new attempt",
+		who, left, len(*journal)), nil
 }
 
 // letGo ends an object that is deleted. While nothing irreversible happened the
@@ -175,15 +158,16 @@ func (b Base) letGo(ctx context.Context, owner productionObject) (ctrl.Result, e
 		return ctrl.Result{}, dropFinalizer(ctx, b.Client, owner)
 	case grip.Point == v1alpha1.PointCommitted:
 		return b.awakeSettled(ctx, before, owner, pipeline.Fail("DeletionWaits", "deleted past the point of no return: "+
-			"the site may be closed and half-upgraded; create a Rollback to this %s, or finish by hand and remove the finalizer "+
-			"and Lease %s", owner.OwnerKind(), owner.Held().Name))
+			"the site may be closed and half-upgraded; create a Rollback to this %s, or finish by hand and remove the "+
+			"finalizer and Lease %s", owner.OwnerKind(), owner.Held().Name))
 	}
 	done, err := b.writer().Begin(owner).Undoer().Undo(ctx, owner.GetNamespace(), *owner.Journal())
 	if err != nil {
 		return ctrl.Result{}, err
 	}
 	if !done {
-		return b.awakeSettled(ctx, before, owner, pipeline.Wait("Undoing", "the site is put back as it was").By(b.Clock.Now().Add(time.Second)))
+		soon := b.Clock.Now().Add(time.Second)
+		return b.awakeSettled(ctx, before, owner, pipeline.Wait("Undoing", "the site is put back as it was").By(soon))
 	}
 	if _, err := leases.Keep(ctx, owner, production.WishLetGo, ""); err != nil {
 		return ctrl.Result{}, err
@@ -198,7 +182,9 @@ type productionObject interface {
 	status.Object
 }
 
-func (b Base) awakeSettled(ctx context.Context, before, owner productionObject, v pipeline.Verdict) (ctrl.Result, error) {
+func (b Base) awakeSettled(
+	ctx context.Context, before, owner productionObject, v pipeline.Verdict,
+) (ctrl.Result, error) {
 	result, err := b.Settler.Settle(ctx, before, owner, v, nil, b.Clock.Now())
 	return b.awake(result, err, owner)
 }

@@ -16,7 +16,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/gradus-lms/gradus/api/v1alpha1"
-	"github.com/gradus-lms/gradus/internal/golive/closing"
 	"github.com/gradus-lms/gradus/internal/pipeline"
 	"github.com/gradus-lms/gradus/internal/production"
 	"github.com/gradus-lms/gradus/internal/rollback"
@@ -78,27 +77,9 @@ func (r *RollbackReconciler) walk(
 	if err != nil {
 		return pipeline.Verdict{}, err
 	}
-	if what := view.Blind(back.Status.Steps); what != "" && grip.Held {
-		if view.Committed() {
-			return pipeline.Fail(v1alpha1.SiteNotReadyReason, "%s; the site stays as it is until it is back", what), nil
-		}
-		closing.Abandon(back.Status.Steps, v1alpha1.SiteNotReadyReason, what, r.Clock.Now())
-	}
-	if view.Rival != nil && view.Committed() {
-		return failed(view.Conflict(*view.Rival)), nil
-	}
-	if closing.Committing(back.Status.Steps) && closing.MayCommit(view, rollback.View.Objection) == nil {
-		if view.Grip, err = r.writer().Leases.Keep(ctx, back, production.WishCommit, ""); err != nil {
-			return pipeline.Verdict{}, err
-		}
-	}
-	engine := r.Engine
-	engine.Production = session
-	verdict, err := pipeline.Run(ctx, engine, back, rollback.Steps, view, &back.Status.Steps)
-	if err != nil && view.Held() && !view.Committed() && closing.GiveUp(back.Status.Steps, err, r.Clock.Now()) {
-		return pipeline.Wait("GivingUp", "the site is put back as it was: %v", err).By(r.Clock.Now().Add(time.Second)), nil
-	}
-	return verdict, err
+	return walk(ctx, r.Base, back, march[rollback.View]{
+		steps: rollback.Steps, ledger: &back.Status.Steps, view: view, session: session, objection: rollback.View.Objection,
+	})
 }
 
 // conclude says how the rollback ended, or whom it waits for.
@@ -124,7 +105,7 @@ func (r *RollbackReconciler) conclude(back *v1alpha1.Rollback, v pipeline.Verdic
 	case v.State == v1alpha1.StepWaiting && v.Reason == v1alpha1.ConflictingWriterReason:
 		return failed(v)
 	case v.State == v1alpha1.StepFailed && back.Status.Lease != nil && back.Status.Lease.Point == v1alpha1.PointCommitted:
-		v.Message += fmt.Sprintf("; the site stays as it is until a person retries the step (annotation %s)", v1alpha1.RetryAnnotation)
+		v.Message += "; the site stays as it is until a person retries the step (annotation " + v1alpha1.RetryAnnotation + ")"
 	}
 	return v
 }
@@ -165,19 +146,8 @@ func (r *RollbackReconciler) observe(
 	if view.Backup, err = optional(ctx, r.Live, back.Namespace, name, &v1alpha1.SiteBackup{}); err != nil {
 		return view, err
 	}
-	if goLive != nil {
-		for _, entry := range goLive.Status.Steps {
-			for _, child := range entry.Children {
-				if entry.Name != "Hops" || child.Kind != "Job" {
-					continue
-				}
-				n, err := r.countRunning(ctx, back.Namespace, client.MatchingLabels{batchv1.JobNameLabel: child.Name})
-				if err != nil {
-					return view, err
-				}
-				view.HopPods += n
-			}
-		}
+	if view.HopPods, err = r.countHops(ctx, goLive); err != nil {
+		return view, err
 	}
 	var approvals v1alpha1.UpgradeApprovalList
 	if err := r.Live.List(ctx, &approvals, client.InNamespace(back.Namespace)); err != nil {
@@ -185,6 +155,27 @@ func (r *RollbackReconciler) observe(
 	}
 	view.Approvals = approvals.Items
 	return view, nil
+}
+
+// countHops counts the pods of a go-live's hops that have not ended.
+func (r *RollbackReconciler) countHops(ctx context.Context, goLive *v1alpha1.GoLive) (int, error) {
+	if goLive == nil {
+		return 0, nil
+	}
+	total := 0
+	for _, entry := range goLive.Status.Steps {
+		for _, child := range entry.Children {
+			if entry.Name != "Hops" || child.Kind != "Job" {
+				continue
+			}
+			n, err := r.countRunning(ctx, goLive.Namespace, client.MatchingLabels{batchv1.JobNameLabel: child.Name})
+			if err != nil {
+				return 0, err
+			}
+			total += n
+		}
+	}
+	return total, nil
 }
 
 // SetupWithManager registers the reconciler and what wakes it.

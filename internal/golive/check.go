@@ -44,7 +44,8 @@ func (v View) unfit() string {
 	}
 	if db := v.Database; db != nil && db.Spec.PersistentVolumeClaimRetentionPolicy != nil &&
 		db.Spec.PersistentVolumeClaimRetentionPolicy.WhenScaled == appsv1.DeletePersistentVolumeClaimRetentionPolicyType {
-		return "StatefulSet " + db.Name + " deletes its volumes when it is scaled (persistentVolumeClaimRetentionPolicy.whenScaled)"
+		return "StatefulSet " + db.Name +
+			" deletes its volumes when it is scaled (persistentVolumeClaimRetentionPolicy.whenScaled)"
 	}
 	for name, d := range v.Workloads {
 		if _, held := d.Annotations[v1alpha1.HeldAnnotation]; held && v.Owner.Held() == nil {

@@ -5,6 +5,7 @@ package golive
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
@@ -51,13 +52,16 @@ var hops = pipeline.Step[View]{
 			return pipeline.Wait("AwaitingHop", "the hop to %s comes first", hop).By(seen.Now.Add(time.Second))
 		}
 		if !v.mayMigrate() {
-			return pipeline.Fail(v1alpha1.LeaseLostReason, "the site is not held past the point of no return, or a rollback has begun")
+			return pipeline.Fail(v1alpha1.LeaseLostReason,
+				"the site is not held past the point of no return, or a rollback has begun")
 		}
 		if _, err := v.hopJob(at); err != nil {
 			return closing.Unbuildable(err)
 		}
-		if job := seen.Job(); job.State == pipeline.JobFailed && (job.Result.Reason == "" || job.Result.Reason == task.NoResult) {
-			return pipeline.Fail("HopPodLost", "the pod that upgraded to %s died (%s); its statement may still run in the database", at.Key, job.Message)
+		job := seen.Job()
+		if job.State == pipeline.JobFailed && (job.Result.Reason == "" || job.Result.Reason == task.NoResult) {
+			return pipeline.Fail("HopPodLost",
+				"the pod that upgraded to %s died (%s); its statement may still run in the database", at.Key, job.Message)
 		}
 		return pipeline.JobDone("Upgrading", "HopFailed", func(r task.Result) pipeline.Verdict {
 			return pipeline.Pass("the database is at %s, nothing is pending, no lock is held", r.Facts["version.database"])
@@ -104,7 +108,7 @@ func (v View) hopJob(at pipeline.At) (*batchv1.Job, error) {
 		deadline = d.Duration
 	}
 	// The plan's word on how long a hop may take counts, not the profile's.
-	actions := append(t.Actions, drain.Actions...)
+	actions := slices.Concat(t.Actions, drain.Actions)
 	if actions[0].Command != nil {
 		actions[0].Deadline = task.Duration(deadline)
 	}
@@ -128,7 +132,7 @@ func recordHop(v View, at pipeline.At, seen pipeline.Seen) {
 		if !job.Ended.IsZero() {
 			result.Took = lasted(job.Ended.Sub(job.Started))
 		}
-		kept := v.GoLive.Status.Hops[:0:0]
+		var kept []v1alpha1.HopResult
 		for _, h := range v.GoLive.Status.Hops {
 			if h.To != hop.To {
 				kept = append(kept, h)

@@ -65,7 +65,8 @@ func (v View) verifyJob(at pipeline.At) (*batchv1.Job, error) {
 			return nil, err
 		}
 		actions = append(actions, files.Actions...)
-		mounts = append(mounts, closing.Mount{Volume: workload.Claim("gradus-live", volume.ClaimName, true), Path: volume.MountPath})
+		claim := workload.Claim("gradus-live", volume.ClaimName, true)
+		mounts = append(mounts, closing.Mount{Volume: claim, Path: volume.MountPath})
 	}
 	return v.AgentJob(at, "verify", actions, workload.User(live.Spec.Template, w.ApplicationContainer), mounts...), nil
 }

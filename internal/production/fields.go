@@ -14,7 +14,7 @@ import (
 	"github.com/gradus-lms/gradus/api/v1alpha1"
 )
 
-// ErrNoField: the live object has no place for the value (no such container,
+// ErrNoField says that the live object has no place for the value (no such container,
 // no such volume). A person must repair the Site or the plan.
 var ErrNoField = errors.New("the object has no such field")
 
@@ -59,7 +59,8 @@ var fields = map[v1alpha1.ChangeField]access{
 func accessTo(c v1alpha1.Change) (access, error) {
 	a, ok := fields[c.Field]
 	if !ok || !slices.Contains(a.kinds, c.Target.Kind) {
-		return access{}, fmt.Errorf("change %s: field %s of a %s is not one that Gradus may write", c.ID, c.Field, c.Target.Kind)
+		return access{}, fmt.Errorf("change %s: field %s of a %s is not one that Gradus may write",
+			c.ID, c.Field, c.Target.Kind)
 	}
 	return a, nil
 }

@@ -28,7 +28,7 @@ const (
 	DefaultRenew = 15 * time.Second
 )
 
-// ErrLeaseLost: somebody else holds the site's lease. The run must stop; it
+// ErrLeaseLost says that somebody else holds the site's lease. The run must stop; it
 // never takes the lease back by itself.
 var ErrLeaseLost = errors.New("the site's lease was lost")
 
@@ -98,7 +98,8 @@ func (l Leases) Keep(ctx context.Context, owner Owner, wish Wish, from string) (
 		}
 		return l.take(ctx, owner, lease, from)
 	}
-	if wish == WishLetGo && lease != nil && holder(lease) == "" && ptr.Deref(lease.Spec.LeaseTransitions, 0) == owner.Held().Fence {
+	if wish == WishLetGo && lease != nil && holder(lease) == "" &&
+		ptr.Deref(lease.Spec.LeaseTransitions, 0) == owner.Held().Fence {
 		owner.SetHeld(nil) // let go before a crash; who takes a lease over counts it up
 		return Grip{}, nil
 	}

@@ -31,6 +31,9 @@ type Observed struct {
 	NoField error
 }
 
+// writable says whether there is an object with a place for the value.
+func (o Observed) writable() bool { return o.Object != nil && o.NoField == nil }
+
 // Standing says what a live value means to a change.
 type Standing string
 
@@ -153,7 +156,9 @@ func Observe(ctx context.Context, live client.Reader, namespace string, c v1alph
 }
 
 // ObserveAll reads the targets of all changes, in their order.
-func ObserveAll(ctx context.Context, live client.Reader, namespace string, changes []v1alpha1.Change) ([]Observed, error) {
+func ObserveAll(
+	ctx context.Context, live client.Reader, namespace string, changes []v1alpha1.Change,
+) ([]Observed, error) {
 	out := make([]Observed, len(changes))
 	for i, c := range changes {
 		var err error

@@ -67,20 +67,24 @@ func (s *Session) Ensure(
 	if err != nil || foreign != nil || fresh || s.intendBack(want) {
 		return false, foreign, err
 	}
-	all := true
+	return s.settleAll(ctx, want)
+}
+
+// settleAll brings every change to where it is wanted, if all are persisted.
+func (s *Session) settleAll(ctx context.Context, want []v1alpha1.Change) (all bool, foreign *v1alpha1.Change, err error) {
+	all = true
 	for _, w := range want {
 		c := s.find(w.ID)
 		if _, known := s.persisted[w.ID]; c == nil || !known || s.intended {
 			return false, nil, nil
 		}
 		stands, rival, err := s.settle(ctx, c, w.State)
-		if err != nil {
+		switch {
+		case err != nil:
 			return false, foreign, err
-		}
-		if rival != nil && w.State == "" {
+		case rival != nil && w.State == "":
 			return false, rival, nil
-		}
-		if foreign == nil {
+		case foreign == nil:
 			foreign = rival
 		}
 		all = all && stands
@@ -117,7 +121,7 @@ func (s *Session) intend(ctx context.Context, step string, want []v1alpha1.Chang
 		if err != nil {
 			return false, nil, err
 		}
-		if now.Object == nil || now.NoField != nil {
+		if !now.writable() {
 			w.Foreign = clip(Rival(w, now))
 			return false, &w, nil
 		}
@@ -154,7 +158,9 @@ func (s *Session) intendBack(want []v1alpha1.Change) bool {
 }
 
 // settle brings one persisted change to where it is wanted.
-func (s *Session) settle(ctx context.Context, c *v1alpha1.Change, wanted v1alpha1.ChangeState) (bool, *v1alpha1.Change, error) {
+func (s *Session) settle(
+	ctx context.Context, c *v1alpha1.Change, wanted v1alpha1.ChangeState,
+) (bool, *v1alpha1.Change, error) {
 	switch wanted {
 	case v1alpha1.ChangeUndone:
 		return s.back(ctx, c)

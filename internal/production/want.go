@@ -18,7 +18,9 @@ import (
 
 // Want asks for a value in a field of a live object. The value must be one
 // that JSON can say; anything else is a mistake in the program.
-func Want(id, kind, name string, field v1alpha1.ChangeField, key string, after any, undo v1alpha1.UndoWhen) v1alpha1.Change {
+func Want(
+	id, kind, name string, field v1alpha1.ChangeField, key string, after any, undo v1alpha1.UndoWhen,
+) v1alpha1.Change {
 	value, err := NewValue(after)
 	if err != nil {
 		// Seen by the first test of the step: the writer refuses such a field.

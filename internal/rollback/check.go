@@ -44,7 +44,7 @@ func (v View) Objection() *pipeline.Verdict {
 	case v.Rollback.Spec.To.GoLiveRef != nil && v.GoLive == nil:
 		return no("GoLiveNotFound", "GoLive %s does not exist", v.Rollback.Spec.To.GoLiveRef.Name)
 	case v.Backup == nil:
-		return no("BackupNotFound", "the backup to go back to does not exist; a go-live has one once its step FixPoint is passed")
+		return no("BackupNotFound", "the backup to go back to does not exist; a go-live has one after its step FixPoint")
 	case v.Backup.Spec.SiteRef.Name != v.Site.Name:
 		return no("BackupOfAnother", "SiteBackup %s is of Site %s", v.Backup.Name, v.Backup.Spec.SiteRef.Name)
 	case !meta.IsStatusConditionTrue(v.Backup.Status.Conditions, v1alpha1.VerifiedCondition):
@@ -63,7 +63,8 @@ func (v View) noWay() string {
 		return "the database server is not in this namespace: restore with its provider's means"
 	}
 	if v.Rollback.Spec.Files == v1alpha1.RestoreFiles {
-		return "files: Restore is not carried out by this version; with KeepInPlace every file that the database names is looked up"
+		return "files: Restore is not carried out by this version; " +
+			"with KeepInPlace every file that the database names is looked up"
 	}
 	if len(v.Door.Spec.Selector) == 0 {
 		return "Service " + v.Door.Name + " has no selector that could be pointed at the holding page"

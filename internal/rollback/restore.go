@@ -24,7 +24,10 @@ const (
 )
 
 // jobStep is a step that is one Job.
-func jobStep(name, waiting, failed string, build func(View, pipeline.At) (*batchv1.Job, error), passed func(View, task.Result) pipeline.Verdict) pipeline.Step[View] {
+func jobStep(
+	name, waiting, failed string,
+	build func(View, pipeline.At) (*batchv1.Job, error), passed func(View, task.Result) pipeline.Verdict,
+) pipeline.Step[View] {
 	return pipeline.Step[View]{
 		Name: name,
 		Create: func(v View, at pipeline.At) []client.Object {
@@ -97,7 +100,8 @@ func (v View) verifyJob(at pipeline.At) (*batchv1.Job, error) {
 			return nil, err
 		}
 		actions = append(actions, files.Actions...)
-		mounts = append(mounts, closing.Mount{Volume: workload.Claim("gradus-live", volume.ClaimName, true), Path: volume.MountPath})
+		claim := workload.Claim("gradus-live", volume.ClaimName, true)
+		mounts = append(mounts, closing.Mount{Volume: claim, Path: volume.MountPath})
 	}
 	return v.AgentJob(at, "verify", actions, workload.User(live.Spec.Template, w.ApplicationContainer), mounts...), nil
 }

@@ -46,8 +46,8 @@ var Steps = []pipeline.Step[View]{
 
 // unlessCommitted skips waiting for silence when the site was taken over past
 // the point of no return: what a dead upgrade left running is ended by the switch.
-func unlessCommitted(make func(string) pipeline.Step[View]) pipeline.Step[View] {
-	step := make("AwaitSilence")
+func unlessCommitted(silence func(string) pipeline.Step[View]) pipeline.Step[View] {
+	step := silence("AwaitSilence")
 	judge := step.Judge
 	step.Judge = func(v View, at pipeline.At, seen pipeline.Seen) pipeline.Verdict {
 		if v.Committed() {

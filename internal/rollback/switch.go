@@ -52,9 +52,11 @@ var switchOver = func() pipeline.Step[View] {
 func (v View) switchJob(at pipeline.At) (*batchv1.Job, error) {
 	server := v.DatabaseAs(ownerDir)
 	server.Name = "postgres"
-	return v.AgentJob(at, "switch", []task.Action{{Name: "switch", Deadline: task.Duration(10 * time.Minute), Rename: &task.Rename{
+	rename := &task.Rename{
 		Database: server, Live: v.Site.Spec.Database.Name, Replacement: v.beside(), Replaced: v.replaced(),
-	}}}, nil, v.OwnerMount()), nil
+	}
+	actions := []task.Action{{Name: "switch", Deadline: task.Duration(10 * time.Minute), Rename: rename}}
+	return v.AgentJob(at, "switch", actions, nil, v.OwnerMount()), nil
 }
 
 // wasBefore gives the changes of images that the go-live made.

@@ -204,8 +204,9 @@ func (d *Dog) alarm(ctx context.Context, who string) error {
 	if !d.alarmed.IsZero() && now.Sub(d.alarmed) < d.Alarm {
 		return nil
 	}
-	err := d.Tell.Tell(ctx, "SiteAbandoned", fmt.Sprintf("%s is silent for %s after the point of no return: the site stays "+
-		"closed until the operator is back or a person decides; see docs/spec/production.md", who, d.silence.Total().Round(time.Second)))
+	err := d.Tell.Tell(ctx, "SiteAbandoned", fmt.Sprintf("%s is silent for %s after the point of no return: "+
+		"the site stays closed until the operator is back or a person decides; see docs/spec/production.md",
+		who, d.silence.Total().Round(time.Second)))
 	if err == nil {
 		d.alarmed = now
 	}

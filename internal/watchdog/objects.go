@@ -121,10 +121,7 @@ func (s Spec) deployment(meta metav1.ObjectMeta) *appsv1.Deployment {
 			Spec: corev1.PodSpec{
 				ServiceAccountName: meta.Name, AutomountServiceAccountToken: ptr.To(true), EnableServiceLinks: ptr.To(false),
 				// A node that goes must not keep a site closed for five minutes.
-				Tolerations: []corev1.Toleration{
-					{Key: corev1.TaintNodeNotReady, Operator: corev1.TolerationOpExists, Effect: corev1.TaintEffectNoExecute, TolerationSeconds: ptr.To(int64(15))},
-					{Key: corev1.TaintNodeUnreachable, Operator: corev1.TolerationOpExists, Effect: corev1.TaintEffectNoExecute, TolerationSeconds: ptr.To(int64(15))},
-				},
+				Tolerations: []corev1.Toleration{leaveSoon(corev1.TaintNodeNotReady), leaveSoon(corev1.TaintNodeUnreachable)},
 				SecurityContext: &corev1.PodSecurityContext{RunAsNonRoot: ptr.To(true),
 					SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault}},
 				Containers: []corev1.Container{{
@@ -136,4 +133,10 @@ func (s Spec) deployment(meta metav1.ObjectMeta) *appsv1.Deployment {
 			},
 		},
 	}}
+}
+
+// leaveSoon moves the pod to another node a quarter of a minute after its own went.
+func leaveSoon(taint string) corev1.Toleration {
+	return corev1.Toleration{Key: taint, Operator: corev1.TolerationOpExists, Effect: corev1.TaintEffectNoExecute,
+		TolerationSeconds: ptr.To(int64(15))}
 }

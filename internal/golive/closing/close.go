@@ -41,7 +41,8 @@ func CloseDoors[V Stage](closed func(V, time.Time)) pipeline.Step[V] {
 			s := v.Stage()
 			return []client.Object{s.AgentJob(at, "door", []task.Action{{Name: "door", Deadline: task.Duration(3 * time.Minute),
 				Probe: &task.Probe{BaseURL: s.doorURL(), WaitFor: task.Duration(2 * time.Minute), Requests: []task.Request{{
-					Name: "closed", Path: "/", Expect: task.Expect{Status: []int{503}, Header: map[string]string{"X-Gradus": "^holding-page$"}},
+					Name: "closed", Path: "/", Expect: task.Expect{Status: []int{503},
+						Header: map[string]string{"X-Gradus": "^holding-page$"}},
 				}}}}}, nil)}
 		},
 		Judge: func(v V, _ pipeline.At, seen pipeline.Seen) pipeline.Verdict {

@@ -83,9 +83,11 @@ func (s *Scene) holdingPage(at pipeline.At) *appsv1.Deployment {
 	if own := s.Site.Spec.Traffic.MaintenancePage; own != nil {
 		page.Args = append(page.Args, "--file=/page/page.html")
 		page.VolumeMounts = []corev1.VolumeMount{{Name: "page", MountPath: "/page", ReadOnly: true}}
-		pod.Volumes = []corev1.Volume{{Name: "page", VolumeSource: corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{
+		source := &corev1.ConfigMapVolumeSource{
 			LocalObjectReference: corev1.LocalObjectReference{Name: own.ConfigMapKeyRef.Name},
-			Items:                []corev1.KeyToPath{{Key: own.ConfigMapKeyRef.Key, Path: "page.html"}}}}}}
+			Items:                []corev1.KeyToPath{{Key: own.ConfigMapKeyRef.Key, Path: "page.html"}},
+		}
+		pod.Volumes = []corev1.Volume{{Name: "page", VolumeSource: corev1.VolumeSource{ConfigMap: source}}}
 	}
 	pod.Containers = []corev1.Container{page}
 	return &appsv1.Deployment{

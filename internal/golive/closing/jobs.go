@@ -51,7 +51,9 @@ func (s *Scene) job(at pipeline.At, what string) workload.Job {
 
 // AgentJob gives a Job in our own image. User is the uid as which it reads
 // files of the site; nil is our own.
-func (s *Scene) AgentJob(at pipeline.At, what string, actions []task.Action, user *int64, mounts ...Mount) *batchv1.Job {
+func (s *Scene) AgentJob(
+	at pipeline.At, what string, actions []task.Action, user *int64, mounts ...Mount,
+) *batchv1.Job {
 	volumes, mounted := split(mounts)
 	j := s.job(at, what)
 	if user == nil {
@@ -82,7 +84,9 @@ func (s *Scene) DatabaseJob(at pipeline.At, what string, actions []task.Action, 
 // ApplicationJob gives a Job in the LMS's image, with the environment, the
 // configuration and the live volumes of the web workload's application
 // container, writable. Images are by container; nil leaves what runs now.
-func (s *Scene) ApplicationJob(at pipeline.At, what string, images map[string]v1alpha1.ContainerImage, actions []task.Action) workload.Job {
+func (s *Scene) ApplicationJob(
+	at pipeline.At, what string, images map[string]v1alpha1.ContainerImage, actions []task.Action,
+) workload.Job {
 	w, live := s.Web()
 	template := live.Spec.Template
 	secrets, configMaps := named(template)
@@ -96,7 +100,7 @@ func (s *Scene) ApplicationJob(at pipeline.At, what string, images map[string]v1
 	run.VolumeMounts = append(run.VolumeMounts, mounted...)
 	j := s.job(at, what)
 	j.Run, j.User = run, workload.User(template, w.ApplicationContainer)
-	j.Volumes = append(pod.Spec.Volumes, volumes...)
+	j.Volumes = slices.Concat(pod.Spec.Volumes, volumes)
 	j.Task = task.Task{Actions: actions, Known: s.Profile.Failures}
 	j.Undisturbed = true
 	return j

@@ -42,7 +42,8 @@ func Start[V Stage](name string, web bool) pipeline.Step[V] {
 					return pipeline.Await(v1alpha1.SiteNotReadyReason, "workload %s is missing", w).By(seen.Now.Add(15 * time.Second))
 				}
 				want := ptr.Deref(d.Spec.Replicas, 1)
-				if d.Status.ObservedGeneration < d.Generation || d.Status.UpdatedReplicas < want || d.Status.AvailableReplicas < want {
+				if stale := d.Status.ObservedGeneration < d.Generation; stale ||
+					d.Status.UpdatedReplicas < want || d.Status.AvailableReplicas < want {
 					return pipeline.Wait("PodsStarting", "%d of %d pods of %s are available", d.Status.AvailableReplicas, want, w).
 						By(seen.Now.Add(3 * time.Second))
 				}

@@ -1,0 +1,80 @@
+// Copyright The Gradus Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"time"
+
+	"k8s.io/client-go/util/workqueue"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/gradus-lms/gradus/api/v1alpha1"
+	"github.com/gradus-lms/gradus/internal/golive/closing"
+	"github.com/gradus-lms/gradus/internal/pipeline"
+	"github.com/gradus-lms/gradus/internal/production"
+)
+
+// march is one walk of a run over a live site.
+type march[V closing.Stage] struct {
+	steps   []pipeline.Step[V]
+	ledger  *[]v1alpha1.StepStatus
+	view    V
+	session *production.Session
+	// objection to the point of no return.
+	objection func(V) *pipeline.Verdict
+}
+
+// walk runs the steps of a run that is not over and has not lost its lease.
+func walk[V closing.Stage](ctx context.Context, b Base, owner production.Owner, m march[V]) (pipeline.Verdict, error) {
+	scene := m.view.Stage()
+	if what := scene.Blind(*m.ledger); what != "" && scene.Held() {
+		if scene.Committed() {
+			return pipeline.Fail(v1alpha1.SiteNotReadyReason, "%s; the site stays as it is until it is back", what), nil
+		}
+		closing.Abandon(*m.ledger, v1alpha1.SiteNotReadyReason, what, b.Clock.Now())
+	}
+	if scene.Rival != nil && scene.Held() && scene.Committed() {
+		return failed(scene.Conflict(*scene.Rival)), nil
+	}
+	if closing.Committing(*m.ledger) && closing.MayCommit(m.view, m.objection) == nil {
+		grip, err := b.writer().Leases.Keep(ctx, owner, production.WishCommit, "")
+		if err != nil {
+			return pipeline.Verdict{}, err
+		}
+		scene.Grip = grip
+	}
+	engine := b.Engine
+	engine.Production = m.session
+	verdict, err := pipeline.Run(ctx, engine, owner, m.steps, m.view, m.ledger)
+	if err != nil && scene.Held() && !scene.Committed() && closing.GiveUp(*m.ledger, err, b.Clock.Now()) {
+		return pipeline.Wait("GivingUp", "the site is put back as it was: %v", err).By(b.Clock.Now().Add(time.Second)), nil
+	}
+	return verdict, err
+}
+
+// failed turns what waits for a person's repair into a stall, without
+// settling any step.
+func failed(v pipeline.Verdict) pipeline.Verdict {
+	v.State = v1alpha1.StepFailed
+	return v
+}
+
+// patience bounds the time between two attempts: a holder that waits longer
+// than its lease would lose it to the watchdog.
+func patience() controller.Options {
+	return controller.Options{RateLimiter: workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](
+		200*time.Millisecond, production.DefaultRenew)}
+}
+
+// awake comes back in time to renew what is held.
+func (b Base) awake(result ctrl.Result, err error, owner production.Owner) (ctrl.Result, error) {
+	every := b.writer().Leases.Every()
+	if err == nil && owner.Held() != nil && (result.RequeueAfter == 0 || result.RequeueAfter > every) {
+		result.RequeueAfter = every
+	}
+	return result, err
+}
