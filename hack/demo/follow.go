@@ -25,7 +25,10 @@ func (d *demo) follow(ctx context.Context, owner *world.World, rec *record) erro
 	defer stop()
 	_, err := world.Await(ctx, d.World, plan, func(p *v1alpha1.UpgradePlan) (string, error) {
 		for i, s := range p.Status.Steps {
-			if seen.changed(s) {
+			if s.Name == v1alpha1.StepGoLive && s.State == v1alpha1.StepRunning {
+				s.Message = "" // its own steps are told below
+			}
+			if s.Message = plain(s); seen.changed(s) {
 				d.say("%2d/18 %-22s %-8s %s", i+1, s.Name, s.State, s.Message)
 			}
 		}
@@ -48,6 +51,14 @@ func (d *demo) follow(ctx context.Context, owner *world.World, rec *record) erro
 		return p.Status.Summary.Step + " " + p.Status.Summary.WaitsFor, nil
 	})
 	return err
+}
+
+// plain leaves out the names of children before what a running step waits for.
+func plain(s v1alpha1.StepStatus) string {
+	if s.State != v1alpha1.StepRunning {
+		return s.Message
+	}
+	return strings.TrimSpace(s.Message[strings.LastIndex(s.Message, ": ")+1:])
 }
 
 // followGoLive prints the steps of the cutover.

@@ -18,6 +18,7 @@ import (
 	"k8s.io/apimachinery/pkg/watch"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/gradus-lms/gradus/api/v1alpha1"
 	"github.com/gradus-lms/gradus/hack/demo/proof"
 	"github.com/gradus-lms/gradus/hack/demo/world"
 )
@@ -129,11 +130,13 @@ func (d *demo) audit(ctx context.Context) string {
 type roll struct {
 	sync.Mutex
 	stays map[string]proof.Stay
-	done  chan struct{}
+	// copies remembers of each namespace whether it is one of a copy.
+	copies map[string]bool
+	done   chan struct{}
 }
 
 func (d *demo) watchPods(ctx context.Context) *roll {
-	r := &roll{stays: map[string]proof.Stay{}, done: make(chan struct{})}
+	r := &roll{stays: map[string]proof.Stay{}, copies: map[string]bool{}, done: make(chan struct{})}
 	go func() {
 		defer close(r.done)
 		for ctx.Err() == nil {
@@ -143,7 +146,7 @@ func (d *demo) watchPods(ctx context.Context) *roll {
 			}
 			for event := range stream.ResultChan() {
 				if pod, ok := event.Object.(*corev1.Pod); ok {
-					r.see(pod, event.Type == watch.Deleted)
+					r.see(pod, event.Type == watch.Deleted, d.isCopy(ctx, r.copies, pod.Namespace))
 				}
 			}
 			stream.Stop()
@@ -152,7 +155,19 @@ func (d *demo) watchPods(ctx context.Context) *roll {
 	return r
 }
 
-func (r *roll) see(pod *corev1.Pod, gone bool) {
+// isCopy asks once for each namespace what it is for.
+func (d *demo) isCopy(ctx context.Context, known map[string]bool, namespace string) bool {
+	if is, ok := known[namespace]; ok {
+		return is
+	}
+	var n corev1.Namespace
+	if d.Get(ctx, client.ObjectKey{Name: namespace}, &n) == nil {
+		known[namespace] = n.Labels[v1alpha1.PurposeLabel] != ""
+	}
+	return known[namespace]
+}
+
+func (r *roll) see(pod *corev1.Pod, gone, isCopy bool) {
 	if pod.Status.PodIP == "" || pod.Spec.HostNetwork {
 		return
 	}
@@ -160,7 +175,7 @@ func (r *roll) see(pod *corev1.Pod, gone bool) {
 	defer r.Unlock()
 	stay, known := r.stays[string(pod.UID)]
 	if !known {
-		stay = proof.Stay{Namespace: pod.Namespace, Pod: pod.Name, IP: pod.Status.PodIP, From: pod.CreationTimestamp.Time}
+		stay = proof.Stay{Namespace: pod.Namespace, Pod: pod.Name, IP: pod.Status.PodIP, Copy: isCopy, From: pod.CreationTimestamp.Time}
 	}
 	over := pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed
 	if stay.Until.IsZero() && (gone || over) {

@@ -124,7 +124,7 @@ func (d *demo) verifyMail(ctx context.Context, c *claims, rec *record) error {
 	connections := proof.ReadConnections(log, rec.Began)
 	copies := 0
 	for _, s := range rec.Roll {
-		if strings.Contains(s.Namespace, "-copy-") {
+		if s.Copy {
 			copies++
 		}
 	}
@@ -139,12 +139,12 @@ func (d *demo) verifyMail(ctx context.Context, c *claims, rec *record) error {
 }
 
 // verifyGone looks for what trials leave: namespaces, volumes, aliases.
-func (d *demo) verifyGone(ctx context.Context, c *claims, _ *record) error {
+func (d *demo) verifyGone(ctx context.Context, c *claims, rec *record) error {
 	var spaces corev1.NamespaceList
 	if err := d.List(ctx, &spaces, client.HasLabels{v1alpha1.PurposeLabel}); err != nil {
 		return fmt.Errorf("list Namespaces: %w", err)
 	}
-	standing := map[string]bool{world.Site: true}
+	standing, copies := map[string]bool{world.Site: true}, rec.Roll.Copies()
 	var left, staging []string
 	for _, n := range spaces.Items {
 		if purpose := n.Labels[v1alpha1.PurposeLabel]; purpose == string(v1alpha1.PurposeStaging) {
@@ -159,7 +159,7 @@ func (d *demo) verifyGone(ctx context.Context, c *claims, _ *record) error {
 		return fmt.Errorf("list PersistentVolumes: %w", err)
 	}
 	for _, v := range volumes.Items {
-		if ref := v.Spec.ClaimRef; ref != nil && strings.Contains(ref.Namespace, "-copy-") && !standing[ref.Namespace] {
+		if ref := v.Spec.ClaimRef; ref != nil && copies[ref.Namespace] && !standing[ref.Namespace] {
 			left = append(left, "PersistentVolume "+v.Name+" of "+ref.Namespace)
 		}
 	}
@@ -168,7 +168,7 @@ func (d *demo) verifyGone(ctx context.Context, c *claims, _ *record) error {
 		return fmt.Errorf("list VolumeSnapshotContents: %w", err)
 	}
 	for _, content := range contents.Items {
-		if ref := content.Spec.VolumeSnapshotRef; strings.Contains(ref.Namespace, "-copy-") && !standing[ref.Namespace] {
+		if ref := content.Spec.VolumeSnapshotRef; copies[ref.Namespace] && !standing[ref.Namespace] {
 			left = append(left, "VolumeSnapshotContent "+content.Name+" of "+ref.Namespace)
 		}
 	}

@@ -35,11 +35,24 @@ func ReadConnections(log string, since time.Time) []Connection {
 // that a connection's sender is known by address and time together.
 type Stay struct {
 	Namespace, Pod, IP string
-	From, Until        time.Time
+	// Copy says that the namespace is one of a copy.
+	Copy        bool
+	From, Until time.Time
 }
 
 // Roll is every pod that was seen.
 type Roll []Stay
+
+// Copies names the namespaces of copies that were seen.
+func (r Roll) Copies() map[string]bool {
+	out := map[string]bool{}
+	for _, s := range r {
+		if s.Copy {
+			out[s.Namespace] = true
+		}
+	}
+	return out
+}
 
 // At names the namespaces whose pods may have had an address at a time.
 func (r Roll) At(ip string, at time.Time) []string {

@@ -19,25 +19,34 @@ const (
 // siteImages are the archives that the demo and the stories run.
 var siteImages = []string{"campus-1.0", "campus-2.0", "campus-2.0-bare", "postgresql-15"}
 
-// Images builds what runs in the cluster and loads it into the local one.
+// Images builds what runs in the cluster and loads it into the local one. A
+// cluster of others takes its images from where it can.
 func (w *World) Images(ctx context.Context) error {
 	if w.Options.Current {
-		return nil // a cluster of others takes its images from where it can
+		return nil
 	}
-	dist := filepath.Join(w.Root, "dist")
-	if err := os.MkdirAll(filepath.Join(dist, "lms"), 0o755); err != nil {
-		return fmt.Errorf("make folder for images: %w", err)
-	}
-	archives := []string{filepath.Join(dist, "gradus.tar"), filepath.Join(dist, "witness.tar")}
-	if err := w.image(ctx, ".", GradusImage, "gradus", archives[0]); err != nil {
+	archive := filepath.Join(w.Root, "dist", "gradus.tar")
+	if err := w.image(ctx, ".", GradusImage, "gradus", archive); err != nil {
 		return err
 	}
-	if err := w.image(ctx, "./hack/demo/witness", WitnessImage, "witness", archives[1]); err != nil {
+	return w.SiteImages(ctx, archive)
+}
+
+// SiteImages builds and loads the images of the test site and of the witness,
+// with more archives if there are any.
+func (w *World) SiteImages(ctx context.Context, archives ...string) error {
+	if w.Options.Current {
+		return nil
+	}
+	dist := filepath.Join(w.Root, "dist")
+	witness := filepath.Join(dist, "witness.tar")
+	if err := w.image(ctx, "./hack/demo/witness", WitnessImage, "witness", witness); err != nil {
 		return err
 	}
 	if _, err := w.run(ctx, "bash", "test/lms/images.sh", filepath.Join(dist, "lms")); err != nil {
 		return err
 	}
+	archives = append(archives, witness)
 	for _, name := range siteImages {
 		archives = append(archives, filepath.Join(dist, "lms", name+".tar"))
 	}
@@ -47,6 +56,9 @@ func (w *World) Images(ctx context.Context) error {
 
 // image builds one static program into an image.
 func (w *World) image(ctx context.Context, source, name, program, archive string) error {
+	if err := os.MkdirAll(filepath.Join(w.Root, "dist"), 0o755); err != nil {
+		return fmt.Errorf("make folder for images: %w", err)
+	}
 	binary := filepath.Join(w.Root, "dist", program)
 	if _, err := w.run(ctx, "go", "build", "-trimpath", "-o", binary, source); err != nil {
 		return err

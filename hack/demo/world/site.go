@@ -23,14 +23,16 @@ const (
 	ownerManifests = "hack/demo/manifests"
 )
 
-// LiveSite deploys the test site and waits until it serves and holds its data.
-func (w *World) LiveSite(ctx context.Context, namespace string) error {
+// LiveSite deploys the test site, without the objects that are named, and
+// waits until it serves and holds its data.
+func (w *World) LiveSite(ctx context.Context, namespace string, without ...string) error {
 	ctx, stop := context.WithTimeout(ctx, 8*time.Minute)
 	defer stop()
 	objects, err := w.RenderInto(ctx, siteManifests, namespace)
 	if err != nil {
 		return err
 	}
+	objects = slices.DeleteFunc(objects, func(o *unstructured.Unstructured) bool { return slices.Contains(without, o.GetName()) })
 	slices.SortStableFunc(objects, func(a, b *unstructured.Unstructured) int { return order(a) - order(b) })
 	if err := w.Apply(ctx, objects); err != nil {
 		return err

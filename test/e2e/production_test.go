@@ -1,0 +1,125 @@
+// Copyright The Gradus Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package e2e
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/gradus-lms/gradus/api/v1alpha1"
+	"github.com/gradus-lms/gradus/hack/demo/proof"
+	"github.com/gradus-lms/gradus/hack/demo/world"
+)
+
+// siteData lets the LMS count and hash.
+func siteData(t *testing.T, ns string) proof.Data {
+	t.Helper()
+	log, err := admin.InSite(t.Context(), ns, "stats", "--json", "--hash-files")
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := proof.ReadData(log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+// original is the data before the go-live; the rollback must bring it back.
+var original proof.Data
+
+func goLive(t *testing.T, ns string) {
+	plan := campusPlan(ns)
+	original = siteData(t, ns)
+	zone, err := time.LoadLocation("Europe/Berlin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	now, layout := time.Now().In(zone), "2006-01-02T15:04"
+	err = edit(t.Context(), planner, plan, func(p *v1alpha1.UpgradePlan) {
+		p.Spec.Rollout.Window = &v1alpha1.Window{Opens: now.Add(-time.Minute).Format(layout), Closes: now.Add(5 * time.Hour).Format(layout)}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	gate := awaitGate(t, 2*time.Minute, plan, func(g v1alpha1.GateStatus) bool {
+		return g.State == v1alpha1.GateWaiting && plan.Status.Rollout != nil || g.Digest != ""
+	})
+	decision := approve(plan, gate.Digest)
+	if err := owner.Create(t.Context(), decision); err != nil {
+		t.Fatal(err)
+	}
+	if decision.Spec.Approver != "owner" {
+		t.Errorf("want the approver stamped as owner, got %q", decision.Spec.Approver)
+	}
+	awaitStep(t, 10*time.Minute, plan, v1alpha1.StepGoLive, v1alpha1.StepPassed)
+	now2 := siteData(t, ns)
+	if now2.Release != "2.0" {
+		t.Errorf("want the site at 2.0, it is at %s", now2.Release)
+	}
+	if diff := original.Differences(now2); len(diff) > 0 {
+		t.Errorf("go-live changed data: %s", strings.Join(diff, "; "))
+	}
+	awaitStep(t, 5*time.Minute, plan, v1alpha1.StepCelebrate, v1alpha1.StepPassed)
+}
+
+func rollback(t *testing.T, ns string) {
+	plan := campusPlan(ns)
+	awaitStep(t, time.Minute, plan, v1alpha1.StepGoLive, v1alpha1.StepPassed)
+	if _, err := admin.Witness(t.Context(), ns, "post", "http://campus-web."+ns+".svc", "student0001"); err != nil {
+		t.Fatal(err)
+	}
+	back := &v1alpha1.Rollback{
+		ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "back"},
+		Spec: v1alpha1.RollbackSpec{
+			SiteRef: v1alpha1.LocalRef{Name: world.Site},
+			To:      v1alpha1.RollbackTarget{GoLiveRef: &v1alpha1.LocalRef{Name: plan.Status.GoLive}},
+		},
+	}
+	if err := owner.Create(t.Context(), back); err != nil {
+		t.Fatal(err)
+	}
+	paid := false
+	_, err := world.Await(within(t, 10*time.Minute), admin, back, func(b *v1alpha1.Rollback) (string, error) {
+		for _, c := range b.Status.Conditions {
+			switch {
+			case c.Type == v1alpha1.SucceededCondition && c.Status == metav1.ConditionTrue:
+				return "", nil
+			case c.Type == v1alpha1.WaitingCondition && c.Status == metav1.ConditionTrue && b.Status.Price != nil && !paid:
+				if paid = true; b.Status.Price.Rows == 0 {
+					t.Error("a post was written, and going back costs nothing")
+				}
+				return "the price is paid", owner.Create(t.Context(), &v1alpha1.UpgradeApproval{
+					ObjectMeta: metav1.ObjectMeta{Namespace: ns, GenerateName: "price-"},
+					Spec: v1alpha1.UpgradeApprovalSpec{
+						RollbackRef: &v1alpha1.LocalRef{Name: b.Name}, Gate: v1alpha1.GateDataLoss,
+						Digest: b.Status.Price.Digest, Decision: v1alpha1.DecisionApprove,
+					},
+				})
+			}
+		}
+		for _, s := range b.Status.Steps {
+			if s.State == v1alpha1.StepRunning || s.State == v1alpha1.StepWaiting || s.State == v1alpha1.StepFailed {
+				return s.Name + " is " + string(s.State) + ": " + s.Message, nil
+			}
+		}
+		return "it has not begun", nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !paid {
+		t.Error("nobody was asked to confirm the loss of a post")
+	}
+	now := siteData(t, ns)
+	if now.Release != "1.0" {
+		t.Errorf("want the site at 1.0, it is at %s", now.Release)
+	}
+	if diff := original.Differences(now); len(diff) > 0 {
+		t.Errorf("the rollback did not bring the data back: %s", strings.Join(diff, "; "))
+	}
+}
