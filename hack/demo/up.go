@@ -114,7 +114,7 @@ func (d *demo) deploy(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
-	return d.Apply(ctx, objects)
+	return d.Put(ctx, objects)
 }
 
 func named(namespace, name string) metav1.ObjectMeta {

@@ -65,10 +65,10 @@ func Decode(text []byte) ([]*unstructured.Unstructured, error) {
 	}
 }
 
-// Apply puts objects into the cluster, in their order.
-func (w *World) Apply(ctx context.Context, objects []*unstructured.Unstructured) error {
+// Put puts objects into the cluster, in their order.
+func (w *World) Put(ctx context.Context, objects []*unstructured.Unstructured) error {
 	for _, o := range objects {
-		err := w.WithWatch.Apply(ctx, client.ApplyConfigurationFromUnstructured(o.DeepCopy()), fieldOwner, client.ForceOwnership)
+		err := w.Apply(ctx, client.ApplyConfigurationFromUnstructured(o.DeepCopy()), fieldOwner, client.ForceOwnership)
 		if err != nil {
 			return fmt.Errorf("apply %s %s/%s: %w", o.GetKind(), o.GetNamespace(), o.GetName(), err)
 		}

@@ -34,7 +34,7 @@ func (w *World) LiveSite(ctx context.Context, namespace string, without ...strin
 	}
 	objects = slices.DeleteFunc(objects, func(o *unstructured.Unstructured) bool { return slices.Contains(without, o.GetName()) })
 	slices.SortStableFunc(objects, func(a, b *unstructured.Unstructured) int { return order(a) - order(b) })
-	if err := w.Apply(ctx, objects); err != nil {
+	if err := w.Put(ctx, objects); err != nil {
 		return err
 	}
 	install := &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "campus-install"}}
@@ -80,7 +80,7 @@ func (w *World) Owner(ctx context.Context, namespace string, mend ...func(*unstr
 			m(o)
 		}
 	}
-	return w.Apply(ctx, objects)
+	return w.Put(ctx, objects)
 }
 
 // SiteReady waits until Gradus found all that the Site names.
