@@ -62,8 +62,8 @@ func (d *demo) load() (*record, error) {
 }
 
 // first takes down how the site is before anybody touches it.
-func (d *demo) first(ctx context.Context) (*record, error) {
-	r := &record{Began: time.Now()}
+func (d *demo) first(ctx context.Context, began time.Time) (*record, error) {
+	r := &record{Began: began}
 	var err error
 	if r.Before, err = d.data(ctx); err != nil {
 		return nil, err

@@ -69,7 +69,13 @@ func (d *demo) begin(ctx context.Context, planner *world.World) (*record, error)
 	if !apierrors.IsNotFound(err) {
 		return nil, fmt.Errorf("get UpgradePlan %s: %w", planName, err)
 	}
-	rec, err := d.first(ctx)
+	// Mail is on its way when the copies are made: they must not send it again.
+	began := time.Now()
+	if err := d.write(ctx, "student0002"); err != nil {
+		return nil, err
+	}
+	d.say("a student wrote a post: the live site sends mail and calls its webhook")
+	rec, err := d.first(ctx, began)
 	if err != nil {
 		return nil, err
 	}
@@ -88,6 +94,12 @@ func (d *demo) begin(ctx context.Context, planner *world.World) (*record, error)
 	}
 	d.say("planner applied plan %s: %s to %s, window %s to %s", planName, before, after, plan.Spec.Rollout.Window.Opens, plan.Spec.Rollout.Window.Closes)
 	return rec, nil
+}
+
+// write lets a user write a post, as any user does.
+func (d *demo) write(ctx context.Context, user string) error {
+	_, err := d.Witness(ctx, world.Site, "post", "http://campus-web."+world.Site+".svc", user)
+	return err
 }
 
 // plan reads the demo's plan and gives it a window that is open now.

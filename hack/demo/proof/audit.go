@@ -81,6 +81,9 @@ func Judge(writes []Write, live map[Object]bool, lease Object) Audit {
 			continue
 		}
 		o := w.Object.Object
+		if o.Resource == "namespaces" {
+			o.Namespace = "" // in some verbs the API server writes its own name here
+		}
 		if manager {
 			a.OfManager++
 		} else {

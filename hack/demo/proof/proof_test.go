@@ -82,6 +82,8 @@ func TestJudge(t *testing.T) {
 			line(Manager, "patch", "deployments", "web", "403"),
 			line(Production, "create", "leases", "gradus-campus", "201"), line(Production, "patch", "deployments", "web", "200"),
 			line("admin", "delete", "deployments", "web", "200"),
+			strings.Replace(line(Manager, "create", "namespaces", "copy", "201"), `"namespace":"campus",`, "", 1),
+			line(Manager, "delete", "namespaces", "copy", "200"),
 		}, nil},
 		"the manager writes to the site": {[]string{line(Manager, "patch", "deployments", "web", "200")}, []string{"gradus-manager wrote"}},
 		"no lease":                       {[]string{line(Production, "patch", "deployments", "web", "200")}, []string{"before it held"}},
