@@ -138,7 +138,8 @@ func recordHop(v View, at pipeline.At, seen pipeline.Seen) {
 				kept = append(kept, h)
 			}
 		}
-		v.GoLive.Status.Hops = append(kept, result)
+		kept = append(kept, result)
+		v.GoLive.Status.Hops = kept
 	}
 }
 

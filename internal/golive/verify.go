@@ -4,6 +4,8 @@
 package golive
 
 import (
+	"slices"
+
 	batchv1 "k8s.io/api/batch/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -55,7 +57,7 @@ func (v View) verifyJob(at pipeline.At) (*batchv1.Job, error) {
 	if err != nil {
 		return nil, err
 	}
-	actions := append(version.Actions, count.Actions...)
+	actions := slices.Concat(version.Actions, count.Actions)
 	w, live := v.Web()
 	mounts := []closing.Mount{v.ReaderMount()}
 	if len(v.Site.Spec.Volumes) > 0 {

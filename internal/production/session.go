@@ -71,7 +71,9 @@ func (s *Session) Ensure(
 }
 
 // settleAll brings every change to where it is wanted, if all are persisted.
-func (s *Session) settleAll(ctx context.Context, want []v1alpha1.Change) (all bool, foreign *v1alpha1.Change, err error) {
+func (s *Session) settleAll(
+	ctx context.Context, want []v1alpha1.Change,
+) (all bool, foreign *v1alpha1.Change, err error) {
 	all = true
 	for _, w := range want {
 		c := s.find(w.ID)

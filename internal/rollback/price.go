@@ -128,8 +128,8 @@ var confirm = pipeline.Step[View]{
 			}
 			return pipeline.Pass("%s accepts that %d rows are lost", a.Spec.Approver, p.Rows)
 		}
-		return pipeline.Await(v1alpha1.WaitingForApprovalReason, "%s would be lost; a person must confirm gate DataLoss, digest %s",
-			describe(p), p.Digest).By(seen.Now.Add(15 * time.Second))
+		return pipeline.Await(v1alpha1.WaitingForApprovalReason,
+			"%s would be lost; a person must confirm gate DataLoss, digest %s", describe(p), p.Digest).By(seen.Now.Add(15 * time.Second))
 	},
 }
 

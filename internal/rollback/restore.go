@@ -5,6 +5,7 @@ package rollback
 
 import (
 	"path"
+	"slices"
 	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
@@ -90,7 +91,7 @@ func (v View) verifyJob(at pipeline.At) (*batchv1.Job, error) {
 	if err != nil {
 		return nil, err
 	}
-	actions := append(version.Actions, count.Actions...)
+	actions := slices.Concat(version.Actions, count.Actions)
 	mounts := []closing.Mount{v.ReaderMount()}
 	w, live := v.Web()
 	if len(v.Site.Spec.Volumes) > 0 {
