@@ -9,6 +9,7 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gradus-lms/gradus/api/v1alpha1"
 	"github.com/gradus-lms/gradus/hack/demo/proof"
@@ -56,7 +57,12 @@ func goLive(t *testing.T, ns string) {
 	if decision.Spec.Approver != "owner" {
 		t.Errorf("want the approver stamped as owner, got %q", decision.Spec.Approver)
 	}
-	awaitStep(t, 10*time.Minute, plan, v1alpha1.StepGoLive, v1alpha1.StepPassed)
+	ordered := awaitGoLive(t, 2*time.Minute, plan)
+	pulled := pullThePlug(within(t, 12*time.Minute), t, ordered)
+	awaitStep(t, 12*time.Minute, plan, v1alpha1.StepGoLive, v1alpha1.StepPassed)
+	if names := <-pulled; len(names) != len(plugs) {
+		t.Errorf("the operator was killed at %q only", names)
+	}
 	now2 := siteData(t, ns)
 	if now2.Release != "2.0" {
 		t.Errorf("want the site at 2.0, it is at %s", now2.Release)
@@ -122,4 +128,20 @@ func rollback(t *testing.T, ns string) {
 	if diff := original.Differences(now); len(diff) > 0 {
 		t.Errorf("the rollback did not bring the data back: %s", strings.Join(diff, "; "))
 	}
+}
+
+// awaitGoLive gives the name of the go-live that the plan orders.
+func awaitGoLive(t *testing.T, limit time.Duration, plan *v1alpha1.UpgradePlan) client.ObjectKey {
+	t.Helper()
+	_, err := world.Await(within(t, limit), admin, plan, func(p *v1alpha1.UpgradePlan) (string, error) {
+		if p.Status.GoLive == "" {
+			return "no go-live is ordered", nil
+		}
+		plan.Status.GoLive = p.Status.GoLive
+		return "", nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return client.ObjectKey{Namespace: plan.Namespace, Name: plan.Status.GoLive}
 }
