@@ -17,7 +17,7 @@ assets = export KUBEBUILDER_ASSETS="$$($(CLUSTERCTL) assets)"
 kube = export KUBECONFIG="$(KUBECONFIG)"; $(assets); export PATH="$$KUBEBUILDER_ASSETS:$$PATH"
 
 .PHONY: all help generate fmt lint verify build unit envtest packages integration conformance test test-e2e \
-	cluster-up cluster-down images deploy undeploy demo presubmit clean
+	cluster-up cluster-down images deploy undeploy demo demo-rollback presubmit clean
 
 all: generate fmt lint unit build ## regenerate, format, lint, quick tests, build
 
@@ -64,13 +64,14 @@ packages: ## Debian packages that the integration tests need (as root)
 	  apt-get update -q && apt-get install -qy --no-install-recommends $(PACKAGES); fi
 
 integration: packages ## everything that needs PostgreSQL or an API server
-	$(assets); GRADUS_INTEGRATION=1 go test ./...
+	$(assets); GRADUS_INTEGRATION=1 go test -timeout 25m ./...
 
 conformance: ## what the local cluster does like any other Kubernetes
-	if test -f test/conformance/go.mod; then $(kube); go -C test/conformance test ./...; fi
+	if test -f test/conformance/go.mod; then $(kube); go -C test/conformance test -timeout 30m ./...; fi
 
-test: integration ## everything; conformance and end to end where a cluster is up
-	if $(CLUSTERCTL) status >/dev/null 2>&1; then $(MAKE) conformance test-e2e; \
+test: integration ## everything, on a cluster of its own (root) or the one at hand
+	if test "$(CLUSTER)" = local && test "$$(id -u)" = 0; then $(CLUSTERCTL) up; fi
+	if test "$(CLUSTER)" = current || $(CLUSTERCTL) status >/dev/null 2>&1; then $(MAKE) conformance test-e2e; \
 	else echo "left out: conformance and end to end need a cluster (make cluster-up)"; fi
 
 test-e2e: deploy ## one upgrade, one failing trial, one rollback on the cluster
@@ -106,8 +107,16 @@ deploy: images $(DIST)/kustomization.yaml ## Gradus into the cluster
 undeploy: $(DIST)/kustomization.yaml ## Gradus out of the cluster; sites are left alone
 	$(kube); kubectl delete --ignore-not-found -k $(DIST)
 
-demo: cluster-up deploy ## a whole upgrade to watch
-	$(kube); hack/demo.sh
+DEMO := go run ./hack/demo
+ifeq ($(CLUSTER),current)
+DEMO_FLAGS := --current
+endif
+
+demo: ## a whole upgrade of a real LMS to watch; then make demo-rollback
+	$(DEMO) all $(DEMO_FLAGS)
+
+demo-rollback: ## the way back, with its price
+	$(DEMO) rollback $(DEMO_FLAGS)
 
 presubmit: verify lint test build ## everything, as before a merge
 
