@@ -16,7 +16,7 @@ endif
 assets = export KUBEBUILDER_ASSETS="$$($(CLUSTERCTL) assets)"
 kube = export KUBECONFIG="$(KUBECONFIG)"; $(assets); export PATH="$$KUBEBUILDER_ASSETS:$$PATH"
 
-.PHONY: all help generate fmt lint verify build unit envtest packages integration conformance test test-e2e \
+.PHONY: all help generate fmt lint verify build unit packages integration conformance test test-e2e \
 	cluster-up cluster-down images deploy undeploy demo demo-rollback presubmit clean
 
 all: generate fmt lint unit build ## regenerate, format, lint, quick tests, build
@@ -55,9 +55,6 @@ bin/golangci-lint: hack/tools/lint/go.mod hack/tools/lint/main.go
 
 unit: ## quick tests; says what it leaves out
 	go test ./...
-
-envtest: ## rules of the API, roles and policies, controllers, on a real API server
-	$(assets); go test ./api/... ./test/rights/... ./controllers/...
 
 packages: ## Debian packages that the integration tests need (as root)
 	if test "$$(id -u)" = 0 && ! command -v pg_ctl >/dev/null && ! ls /usr/lib/postgresql/*/bin/pg_ctl >/dev/null 2>&1; then \
