@@ -38,7 +38,10 @@ func (d *demo) follow(ctx context.Context, owner *world.World, rec *record) erro
 		}
 		if gate := waiting(p); gate != nil && !decided {
 			decided = true
-			if err := d.decide(ctx, owner, p, gate, rec); err != nil {
+			if err := d.tryFence(ctx, p, rec); err != nil {
+				return "", err
+			}
+			if err := d.decide(ctx, owner, p, gate); err != nil {
 				return "", err
 			}
 		}
@@ -46,7 +49,8 @@ func (d *demo) follow(ctx context.Context, owner *world.World, rec *record) erro
 		case v1alpha1.PlanDone:
 			return "", nil
 		case v1alpha1.PlanBlocked, v1alpha1.PlanAborted, v1alpha1.PlanRolledBack:
-			return "", fmt.Errorf("the plan is %s at %s: %s", p.Status.Summary.State, p.Status.Summary.Step, p.Status.Summary.WaitsFor)
+			sum := p.Status.Summary
+			return "", fmt.Errorf("the plan is %s at %s: %s", sum.State, sum.Step, sum.WaitsFor)
 		}
 		return p.Status.Summary.Step + " " + p.Status.Summary.WaitsFor, nil
 	})
@@ -95,8 +99,9 @@ func keyed(key string) string {
 
 // waiting gives the gate that waits for people, if that is what the plan waits for.
 func waiting(p *v1alpha1.UpgradePlan) *v1alpha1.GateStatus {
+	turn := strings.HasPrefix(p.Status.Summary.Step, "15/18")
 	for i, g := range p.Status.Gates {
-		if g.Name == v1alpha1.GateGoLive && g.State == v1alpha1.GateWaiting && strings.HasPrefix(p.Status.Summary.Step, "15/18") {
+		if turn && g.Name == v1alpha1.GateGoLive && g.State == v1alpha1.GateWaiting {
 			return &p.Status.Gates[i]
 		}
 	}
@@ -104,11 +109,9 @@ func waiting(p *v1alpha1.UpgradePlan) *v1alpha1.GateStatus {
 }
 
 // decide shows the owner what the gate binds to, and lets them approve that.
-// Before, it tries what a copy can reach: staging stands now.
-func (d *demo) decide(ctx context.Context, owner *world.World, p *v1alpha1.UpgradePlan, gate *v1alpha1.GateStatus, rec *record) error {
-	if err := d.tryFence(ctx, p, rec); err != nil {
-		return err
-	}
+func (d *demo) decide(
+	ctx context.Context, owner *world.World, p *v1alpha1.UpgradePlan, gate *v1alpha1.GateStatus,
+) error {
 	d.say("gate %s waits for %s; this is what they are asked to approve:", gate.Name, strings.Join(gate.Missing, ", "))
 	for _, line := range gate.Summary {
 		d.say("         | %s", line)
@@ -145,7 +148,8 @@ func (d *demo) tryFence(ctx context.Context, p *v1alpha1.UpgradePlan, rec *recor
 	if err != nil && len(rec.Reached) == 0 {
 		return fmt.Errorf("try the fence of %s: %w", env.Status.Namespace, err)
 	}
-	d.say("a pod in the copy %s tried %d addresses outside, and reached %d", env.Status.Namespace, rec.Tried, len(rec.Reached))
+	d.say("a pod in the copy %s tried %d addresses outside, and reached %d",
+		env.Status.Namespace, rec.Tried, len(rec.Reached))
 	return d.save(rec)
 }
 

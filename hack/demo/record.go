@@ -94,14 +94,14 @@ func (d *demo) data(ctx context.Context) (proof.Data, error) {
 func (d *demo) live(ctx context.Context) ([]proof.Object, error) {
 	var out []proof.Object
 	for resource, list := range map[string]client.ObjectList{
-		"deployments": &appsv1.DeploymentList{}, "statefulsets": &appsv1.StatefulSetList{}, "services": &corev1.ServiceList{},
-		"secrets": &corev1.SecretList{}, "configmaps": &corev1.ConfigMapList{}, "persistentvolumeclaims": &corev1.PersistentVolumeClaimList{},
-		"pods": &corev1.PodList{},
+		"deployments": &appsv1.DeploymentList{}, "statefulsets": &appsv1.StatefulSetList{},
+		"services": &corev1.ServiceList{}, "secrets": &corev1.SecretList{}, "configmaps": &corev1.ConfigMapList{},
+		"persistentvolumeclaims": &corev1.PersistentVolumeClaimList{}, "pods": &corev1.PodList{},
 	} {
 		if err := d.List(ctx, list, client.InNamespace(world.Site)); err != nil {
 			return nil, fmt.Errorf("list %s: %w", resource, err)
 		}
-		err := eachItem(list, func(o client.Object) error {
+		err := world.Each(list, func(o client.Object) error {
 			if !strings.HasPrefix(o.GetName(), "gradus-") {
 				out = append(out, proof.Object{Resource: resource, Namespace: o.GetNamespace(), Name: o.GetName()})
 			}
@@ -175,7 +175,9 @@ func (r *roll) see(pod *corev1.Pod, gone, isCopy bool) {
 	defer r.Unlock()
 	stay, known := r.stays[string(pod.UID)]
 	if !known {
-		stay = proof.Stay{Namespace: pod.Namespace, Pod: pod.Name, IP: pod.Status.PodIP, Copy: isCopy, From: pod.CreationTimestamp.Time}
+		stay = proof.Stay{
+			Namespace: pod.Namespace, Pod: pod.Name, IP: pod.Status.PodIP, Copy: isCopy, From: pod.CreationTimestamp.Time,
+		}
 	}
 	over := pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed
 	if stay.Until.IsZero() && (gone || over) {

@@ -17,9 +17,9 @@ import (
 
 // table prints what each step took, and the outage predicted and real.
 func (d *demo) table(plan *v1alpha1.UpgradePlan, parts []v1alpha1.TimedPart) {
-	real := map[string]*metav1.Duration{}
+	actual := map[string]*metav1.Duration{}
 	for _, p := range parts {
-		real[p.Name] = p.Actual
+		actual[p.Name] = p.Actual
 	}
 	out := tabwriter.NewWriter(os.Stdout, 0, 8, 2, ' ', 0)
 	fmt.Fprintln(out, "\nSTEP\tSTATE\tTOOK\tWHAT")
@@ -34,11 +34,11 @@ func (d *demo) table(plan *v1alpha1.UpgradePlan, parts []v1alpha1.TimedPart) {
 		fmt.Fprintln(out, "\nOUTAGE\tREHEARSED\tWITH MARGIN\tON THE DAY")
 		for _, p := range r.Parts {
 			name := sameAs(p.Name)
-			fmt.Fprintf(out, "%s\t%s\t%s\t%s\n", p.Name, written(p.Measured), written(p.WithMargin), written(real[name]))
-			delete(real, name)
+			fmt.Fprintf(out, "%s\t%s\t%s\t%s\n", p.Name, written(p.Measured), written(p.WithMargin), written(actual[name]))
+			delete(actual, name)
 		}
 		for _, p := range parts {
-			if took, ok := real[p.Name]; ok {
+			if took, ok := actual[p.Name]; ok {
 				fmt.Fprintf(out, "%s\t\t\t%s\n", p.Name, written(took))
 			}
 		}
@@ -51,7 +51,9 @@ func (d *demo) table(plan *v1alpha1.UpgradePlan, parts []v1alpha1.TimedPart) {
 
 // sameAs gives the part of a go-live that a part of the rehearsal stands for.
 func sameAs(part string) string {
-	for prefix, name := range map[string]string{"verify": "Verify", "start application": "StartWeb", "smoke": "Smoke", "fix point": "FixPoint"} {
+	for prefix, name := range map[string]string{
+		"verify": "Verify", "start application": "StartWeb", "smoke": "Smoke", "fix point": "FixPoint",
+	} {
 		if strings.HasPrefix(part, prefix) {
 			return name
 		}

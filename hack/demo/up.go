@@ -35,7 +35,7 @@ func (d *demo) up(ctx context.Context) error {
 		return err
 	}
 	if d.used(ctx) {
-		if err := d.step("an earlier run is cleared away", func() error { return d.clear(ctx) }); err != nil {
+		if err := d.step("an earlier run is cleared away", func() error { return d.Clear(ctx, world.Site) }); err != nil {
 			return err
 		}
 	}
@@ -82,7 +82,8 @@ func (d *demo) used(ctx context.Context) bool {
 	var backs v1alpha1.RollbackList
 	_ = d.List(ctx, &plans, client.InNamespace(world.Site))
 	_ = d.List(ctx, &backs, client.InNamespace(world.Site))
-	return web.Spec.Template.Spec.Containers[0].Image != "localhost/campus:"+before || len(plans.Items)+len(backs.Items) > 0
+	image := web.Spec.Template.Spec.Containers[0].Image
+	return image != "localhost/campus:"+before || len(plans.Items)+len(backs.Items) > 0
 }
 
 func (d *demo) mail(ctx context.Context) error {

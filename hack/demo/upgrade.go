@@ -80,7 +80,8 @@ func (d *demo) begin(ctx context.Context, planner *world.World) (*record, error)
 		return nil, err
 	}
 	if rec.Before.Release != before {
-		return nil, fmt.Errorf("the site is at %s: run up, which puts a new one at %s in its place", rec.Before.Release, before)
+		return nil, fmt.Errorf("the site is at %s: run up, which puts a new one at %s in its place",
+			rec.Before.Release, before)
 	}
 	if err := d.save(rec); err != nil {
 		return nil, err
@@ -92,7 +93,8 @@ func (d *demo) begin(ctx context.Context, planner *world.World) (*record, error)
 	if err := planner.Create(ctx, plan); err != nil {
 		return nil, fmt.Errorf("create UpgradePlan as planner: %w", err)
 	}
-	d.say("planner applied plan %s: %s to %s, window %s to %s", planName, before, after, plan.Spec.Rollout.Window.Opens, plan.Spec.Rollout.Window.Closes)
+	window := plan.Spec.Rollout.Window
+	d.say("planner applied plan %s: %s to %s, window %s to %s", planName, before, after, window.Opens, window.Closes)
 	return rec, nil
 }
 
@@ -141,5 +143,6 @@ func (d *demo) window(ctx context.Context) (*v1alpha1.Window, error) {
 	}
 	const layout = "2006-01-02T15:04"
 	now := time.Now().In(zone)
-	return &v1alpha1.Window{Opens: now.Add(-time.Minute).Format(layout), Closes: now.Add(5 * time.Hour).Format(layout)}, nil
+	opens, closes := now.Add(-time.Minute), now.Add(5*time.Hour)
+	return &v1alpha1.Window{Opens: opens.Format(layout), Closes: closes.Format(layout)}, nil
 }

@@ -64,29 +64,47 @@ func (d *demo) verify(ctx context.Context) error {
 	}
 	d.table(plan, goLive.Status.Parts)
 	c := &claims{demo: d}
-	var wrong []string
-	if now.Release != after {
-		wrong = []string{"it serves " + now.Release}
-	}
-	c.claim("the site serves "+after, wrong, "release %s", now.Release)
+	c.serves(now, after)
 	c.claim("no row and no file is lost", rec.Before.Differences(now), "%s; each file has the hash that is its name", now)
-	for _, check := range []func(context.Context, *claims, *record) error{d.verifyDoor, d.verifyMail, d.verifyGone, d.verifyAudit} {
+	for _, check := range []func(context.Context, *claims, *record) error{
+		d.verifyDoor, d.verifyMail, d.verifyGone, d.verifyAudit,
+	} {
 		if err := check(ctx, c, rec); err != nil {
 			return err
 		}
 	}
-	for _, s := range plan.Status.Steps {
-		for _, e := range s.Evidence {
-			if e.Name == "review.md" {
-				d.say("the review: kubectl -n %s get configmap %s -o yaml", world.Site, e.ConfigMap)
-			}
-		}
+	d.say("the review: kubectl -n %s get configmap %s -o yaml", world.Site, reviewOf(plan))
+	return c.verdict()
+}
+
+// serves claims that a release is served.
+func (c *claims) serves(now proof.Data, want string) {
+	var wrong []string
+	if now.Release != want {
+		wrong = []string{"it serves " + now.Release}
 	}
+	c.claim("the site serves "+want, wrong, "release %s", now.Release)
+}
+
+// verdict is an error if a claim does not hold.
+func (c *claims) verdict() error {
 	if c.broken > 0 {
 		return fmt.Errorf("%d claims do not hold", c.broken)
 	}
-	d.say("all claims hold")
+	c.say("all claims hold")
 	return nil
+}
+
+// reviewOf names the ConfigMap that holds the review.
+func reviewOf(plan *v1alpha1.UpgradePlan) string {
+	for _, s := range plan.Status.Steps {
+		for _, e := range s.Evidence {
+			if e.Name == "review.md" {
+				return e.ConfigMap
+			}
+		}
+	}
+	return "(not written)"
 }
 
 // verifyDoor reads what a user saw who asked four times a second.
@@ -96,7 +114,8 @@ func (d *demo) verifyDoor(ctx context.Context, c *claims, rec *record) error {
 		return err
 	}
 	c.claim("users saw the old site, the holding page, the new site", door.Objections(before, after),
-		"%d × %s, %d × page, %d × %s; shut out for %s", door.Count(before), before, door.Count(proof.Page), door.Count(after), after,
+		"%d × %s, %d × page, %d × %s; shut out for %s",
+		door.Count(before), before, door.Count(proof.Page), door.Count(after), after,
 		door.Outage(before, after).Round(100*time.Millisecond))
 	return nil
 }
@@ -156,7 +175,7 @@ func (d *demo) verifyGone(ctx context.Context, c *claims, rec *record) error {
 	if err := d.List(ctx, &spaces, client.HasLabels{v1alpha1.PurposeLabel}); err != nil {
 		return fmt.Errorf("list Namespaces: %w", err)
 	}
-	standing, copies := map[string]bool{world.Site: true}, rec.Roll.Copies()
+	standing, copies := map[string]bool{}, rec.Roll.Copies()
 	var left, staging []string
 	for _, n := range spaces.Items {
 		if purpose := n.Labels[v1alpha1.PurposeLabel]; purpose == string(v1alpha1.PurposeStaging) {
@@ -166,26 +185,38 @@ func (d *demo) verifyGone(ctx context.Context, c *claims, rec *record) error {
 		}
 		left = append(left, "Namespace "+n.Name)
 	}
+	volumes, err := d.volumesOf(ctx, func(namespace string) bool { return copies[namespace] && !standing[namespace] })
+	if err != nil {
+		return err
+	}
+	left = append(left, volumes...)
+	c.claim("the trial left nothing", left,
+		"no namespace, volume or alias; staging stands until it expires: %s", strings.Join(staging, ", "))
+	return nil
+}
+
+// volumesOf lists volumes and snapshots of some namespaces.
+func (d *demo) volumesOf(ctx context.Context, of func(string) bool) ([]string, error) {
+	var out []string
 	var volumes corev1.PersistentVolumeList
 	if err := d.List(ctx, &volumes); err != nil {
-		return fmt.Errorf("list PersistentVolumes: %w", err)
+		return nil, fmt.Errorf("list PersistentVolumes: %w", err)
 	}
 	for _, v := range volumes.Items {
-		if ref := v.Spec.ClaimRef; ref != nil && copies[ref.Namespace] && !standing[ref.Namespace] {
-			left = append(left, "PersistentVolume "+v.Name+" of "+ref.Namespace)
+		if ref := v.Spec.ClaimRef; ref != nil && of(ref.Namespace) {
+			out = append(out, "PersistentVolume "+v.Name+" of "+ref.Namespace)
 		}
 	}
 	var contents snapshotv1.VolumeSnapshotContentList
 	if err := d.List(ctx, &contents); err != nil {
-		return fmt.Errorf("list VolumeSnapshotContents: %w", err)
+		return nil, fmt.Errorf("list VolumeSnapshotContents: %w", err)
 	}
 	for _, content := range contents.Items {
-		if ref := content.Spec.VolumeSnapshotRef; copies[ref.Namespace] && !standing[ref.Namespace] {
-			left = append(left, "VolumeSnapshotContent "+content.Name+" of "+ref.Namespace)
+		if ref := content.Spec.VolumeSnapshotRef; of(ref.Namespace) {
+			out = append(out, "VolumeSnapshotContent "+content.Name+" of "+ref.Namespace)
 		}
 	}
-	c.claim("the trial left nothing", left, "no namespace, volume or alias; staging stands until it expires: %s", strings.Join(staging, ", "))
-	return nil
+	return out, nil
 }
 
 // verifyAudit asks the API server's own record what our accounts wrote.
@@ -213,7 +244,8 @@ func (d *demo) verifyAudit(ctx context.Context, c *claims, rec *record) error {
 	}
 	a := proof.Judge(writes, live, proof.Object{Resource: "leases", Namespace: world.Site, Name: "gradus-" + world.Site})
 	c.claim("only go-live wrote to the live site, and held its lease", a.Objections,
-		"%d writes by gradus-manager, none to the site; %d by gradus-production, %d of them to the site; nothing deleted that Gradus did not make",
+		"%d writes by gradus-manager, none to the site; %d by gradus-production, %d of them to the site; "+
+			"nothing deleted that Gradus did not make",
 		a.OfManager, a.OfProduction, a.Live)
 	return nil
 }

@@ -21,7 +21,6 @@ import (
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/gradus-lms/gradus/api/v1alpha1"
 	"github.com/gradus-lms/gradus/hack/demo/world"
 )
 
@@ -82,7 +81,7 @@ func within(t *testing.T, limit time.Duration) context.Context {
 // run left.
 func namespace(t *testing.T, name string) string {
 	t.Helper()
-	clear(t, name)
+	clearAway(t, name)
 	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
 		Name: name, Labels: map[string]string{"pod-security.kubernetes.io/enforce": "restricted"},
 	}}
@@ -91,35 +90,26 @@ func namespace(t *testing.T, name string) string {
 	}
 	t.Cleanup(func() {
 		if !*keep && !t.Failed() {
-			clear(t, name)
+			clearAway(t, name)
 		}
 	})
 	return name
 }
 
-// clear removes plans before their namespace: they take their copies along.
-func clear(t *testing.T, name string) {
+// clearAway removes a story's namespace with all that was made for it.
+func clearAway(t *testing.T, name string) {
 	t.Helper()
-	ctx, stop := context.WithTimeout(context.WithoutCancel(t.Context()), 3*time.Minute)
+	ctx, stop := context.WithTimeout(context.WithoutCancel(t.Context()), 5*time.Minute)
 	defer stop()
-	var plans v1alpha1.UpgradePlanList
-	if err := admin.List(ctx, &plans, client.InNamespace(name)); err != nil {
-		t.Fatalf("list UpgradePlans in %s: %v", name, err)
+	if err := admin.Clear(ctx, name); err != nil {
+		t.Fatal(err)
 	}
-	for i := range plans.Items {
-		remove(ctx, t, &plans.Items[i])
-	}
-	remove(ctx, t, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}})
 }
 
 // remove deletes an object and waits until it is gone.
 func remove(ctx context.Context, t *testing.T, obj client.Object) {
 	t.Helper()
-	err := admin.Delete(ctx, obj, client.PropagationPolicy(metav1.DeletePropagationBackground))
-	if client.IgnoreNotFound(err) != nil {
-		t.Fatalf("delete %T %s: %v", obj, obj.GetName(), err)
-	}
-	if err := world.AwaitGone(ctx, admin, obj); err != nil {
+	if err := admin.Remove(ctx, obj); err != nil {
 		t.Fatal(err)
 	}
 }

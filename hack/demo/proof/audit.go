@@ -69,45 +69,65 @@ type Audit struct {
 // Judge reads writes in their order. live are the objects of the site, lease
 // is that which production must hold before it writes to any of them.
 func Judge(writes []Write, live map[Object]bool, lease Object) Audit {
-	var a Audit
-	made := map[Object]bool{}
-	held := false
-	object := func(format string, w Write) {
-		a.Objections = append(a.Objections, fmt.Sprintf(format, w.Verb, w.Object.Object)+" at "+w.At.Format(time.TimeOnly))
-	}
+	j := judge{live: live, lease: lease, made: map[Object]bool{}}
 	for _, w := range writes {
-		manager := w.User.Username == Manager
-		if !manager && w.User.Username != Production {
-			continue
+		if w.Object.Resource == "namespaces" {
+			w.Object.Namespace = "" // in some verbs the API server writes its own name here
 		}
-		o := w.Object.Object
-		if o.Resource == "namespaces" {
-			o.Namespace = "" // in some verbs the API server writes its own name here
-		}
-		if manager {
-			a.OfManager++
-		} else {
-			a.OfProduction++
-		}
-		held = held || !manager && o == lease
-		switch {
-		case live[o] && manager:
-			object("gradus-manager wrote to the live site: %s %s", w)
-		case live[o] && !held:
-			object("gradus-production wrote before it held the lease: %s %s", w)
-		case live[o]:
-			a.Live++
-		}
-		switch w.Verb {
-		case "create", "patch", "update":
-			made[o] = true
-		case "deletecollection":
-			object("a collection was deleted: %s %s", w)
-		case "delete":
-			if live[o] || !made[o] {
-				object("something that Gradus did not make was deleted: %s %s", w)
-			}
+		switch w.User.Username {
+		case Manager:
+			j.manager(w)
+		case Production:
+			j.production(w)
 		}
 	}
-	return a
+	return j.Audit
+}
+
+// judge remembers what was made and held so far.
+type judge struct {
+	Audit
+	live, made map[Object]bool
+	lease      Object
+	held       bool
+}
+
+func (j *judge) manager(w Write) {
+	j.OfManager++
+	if j.live[w.Object.Object] {
+		j.object("gradus-manager wrote to the live site", w)
+	}
+	j.either(w)
+}
+
+func (j *judge) production(w Write) {
+	j.OfProduction++
+	j.held = j.held || w.Object.Object == j.lease
+	if j.live[w.Object.Object] {
+		j.Live++
+		if !j.held {
+			j.object("gradus-production wrote before it held the lease", w)
+		}
+	}
+	j.either(w)
+}
+
+// either checks what holds for both accounts: they delete only what they made.
+func (j *judge) either(w Write) {
+	o := w.Object.Object
+	switch w.Verb {
+	case "create", "patch", "update":
+		j.made[o] = true
+	case "deletecollection":
+		j.object("a collection was deleted", w)
+	case "delete":
+		if j.live[o] || !j.made[o] {
+			j.object("something that Gradus did not make was deleted", w)
+		}
+	}
+}
+
+func (j *judge) object(what string, w Write) {
+	j.Objections = append(j.Objections,
+		fmt.Sprintf("%s: %s %s at %s", what, w.Verb, w.Object.Object, w.At.Format(time.TimeOnly)))
 }

@@ -47,14 +47,16 @@ func (d Data) Differences(after Data) []string {
 	var out []string
 	for name, before := range d.Tables {
 		if now := after.Tables[name]; now != before {
-			out = append(out, fmt.Sprintf("%s: %d rows (%.8s) before, %d (%.8s) after", name, before.Rows, before.Digest, now.Rows, now.Digest))
+			out = append(out, fmt.Sprintf("%s: %d rows (%.8s) before, %d (%.8s) after",
+				name, before.Rows, before.Digest, now.Rows, now.Digest))
 		}
 	}
 	if d.Files != after.Files {
 		out = append(out, fmt.Sprintf("files: %+v before, %+v after", d.Files, after.Files))
 	}
 	if after.Files.Missing+after.Files.Corrupt > 0 {
-		out = append(out, fmt.Sprintf("files: %d missing, %d with another hash than their name", after.Files.Missing, after.Files.Corrupt))
+		out = append(out, fmt.Sprintf("files: %d missing, %d with another hash than their name",
+			after.Files.Missing, after.Files.Corrupt))
 	}
 	slices.Sort(out)
 	return out
@@ -62,6 +64,7 @@ func (d Data) Differences(after Data) []string {
 
 // String tells the figures that people ask for.
 func (d Data) String() string {
-	return fmt.Sprintf("%d users, %d posts, %d attempts, %d grades, %d files in %d blobs", d.Tables["users"].Rows, d.Tables["posts"].Rows,
-		d.Tables["attempts"].Rows, d.Tables["grades"].Rows, d.Files.Rows, d.Files.Blobs)
+	rows := func(table string) int64 { return d.Tables[table].Rows }
+	return fmt.Sprintf("%d users, %d posts, %d attempts, %d grades, %d files in %d blobs",
+		rows("users"), rows("posts"), rows("attempts"), rows("grades"), d.Files.Rows, d.Files.Blobs)
 }

@@ -27,7 +27,7 @@ func main() {
 	var err error
 	switch command, args := os.Args[1], os.Args[2:]; {
 	case command == "door" && len(args) == 2:
-		err = door(args[0], args[1])
+		door(args[0], args[1])
 	case command == "relay":
 		err = relay(args)
 	case command == "reach":

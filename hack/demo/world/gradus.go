@@ -24,7 +24,8 @@ func (w *World) Gradus(ctx context.Context) error {
 	for _, name := range []string{"gradus-manager", "gradus-production"} {
 		d := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: SystemNamespace, Name: name}}
 		// The tag stays the same from build to build: new pods take the new image.
-		restart := fmt.Sprintf(`{"spec":{"template":{"metadata":{"annotations":{"gradus-demo/started":%q}}}}}`, time.Now().Format(time.RFC3339))
+		restart := fmt.Sprintf(`{"spec":{"template":{"metadata":{"annotations":{"gradus-demo/started":%q}}}}}`,
+			time.Now().Format(time.RFC3339))
 		if err := w.Patch(ctx, d, client.RawPatch("application/merge-patch+json", []byte(restart))); err != nil {
 			return fmt.Errorf("restart Deployment %s: %w", name, err)
 		}
@@ -44,7 +45,8 @@ func (w *World) Available(ctx context.Context, namespace, name string) error {
 			wanted = *d.Spec.Replicas
 		}
 		s := d.Status
-		if s.ObservedGeneration < d.Generation || s.UpdatedReplicas < wanted || s.AvailableReplicas < wanted || s.Replicas > wanted {
+		all := s.UpdatedReplicas >= wanted && s.AvailableReplicas >= wanted && s.Replicas <= wanted
+		if s.ObservedGeneration < d.Generation || !all {
 			return fmt.Sprintf("%d of %d pods are available", s.AvailableReplicas, wanted), nil
 		}
 		return "", nil

@@ -90,7 +90,8 @@ func (w *World) Job(ctx context.Context, namespace string, spec corev1.PodSpec) 
 // logOf reads the log of a Job's pod.
 func (w *World) logOf(ctx context.Context, namespace, job string) (string, error) {
 	var pods corev1.PodList
-	if err := w.List(ctx, &pods, client.InNamespace(namespace), client.MatchingLabels{batchv1.JobNameLabel: job}); err != nil {
+	err := w.List(ctx, &pods, client.InNamespace(namespace), client.MatchingLabels{batchv1.JobNameLabel: job})
+	if err != nil {
 		return "", fmt.Errorf("list pods of Job %s: %w", job, err)
 	}
 	if len(pods.Items) == 0 {
@@ -101,7 +102,8 @@ func (w *World) logOf(ctx context.Context, namespace, job string) (string, error
 
 // LogOf reads the whole log of a container.
 func (w *World) LogOf(ctx context.Context, pod *corev1.Pod, container string) (string, error) {
-	log, err := w.Logs.CoreV1().Pods(pod.Namespace).GetLogs(pod.Name, &corev1.PodLogOptions{Container: container}).DoRaw(ctx)
+	options := &corev1.PodLogOptions{Container: container}
+	log, err := w.Logs.CoreV1().Pods(pod.Namespace).GetLogs(pod.Name, options).DoRaw(ctx)
 	if err != nil {
 		return "", fmt.Errorf("read log of pod %s/%s: %w", pod.Namespace, pod.Name, err)
 	}

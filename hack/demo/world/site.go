@@ -32,7 +32,9 @@ func (w *World) LiveSite(ctx context.Context, namespace string, without ...strin
 	if err != nil {
 		return err
 	}
-	objects = slices.DeleteFunc(objects, func(o *unstructured.Unstructured) bool { return slices.Contains(without, o.GetName()) })
+	objects = slices.DeleteFunc(objects, func(o *unstructured.Unstructured) bool {
+		return slices.Contains(without, o.GetName())
+	})
 	slices.SortStableFunc(objects, func(a, b *unstructured.Unstructured) int { return order(a) - order(b) })
 	if err := w.Put(ctx, objects); err != nil {
 		return err
