@@ -5,6 +5,7 @@ package environment
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -19,7 +20,7 @@ import (
 // hops runs the upgrade once for each version jump. A Job that changes a
 // schema is never retried in place.
 var hops = pipeline.Step[View]{
-	Name: "Upgrade",
+	Name: "Upgrade", InOrder: true,
 	Each: func(v View) []string {
 		if v.Env.Spec.Upgrade == nil {
 			return nil
@@ -31,9 +32,6 @@ var hops = pipeline.Step[View]{
 		return keys
 	},
 	Create: func(v View, at pipeline.At) []client.Object {
-		if !v.hopIsNext(at.Key) {
-			return nil
-		}
 		actions, err := HopActions(v.Profile, v.params(), at.Key)
 		if err != nil {
 			return nil
@@ -46,29 +44,19 @@ var hops = pipeline.Step[View]{
 		if _, err := HopActions(v.Profile, v.params(), at.Key); err != nil {
 			return pipeline.Fail("ProfileInvalid", "%v", err)
 		}
-		if !v.hopIsNext(at.Key) {
-			return pipeline.Wait("WaitingForHop", "waiting for the hop before")
-		}
 		return pipeline.JobDone("Upgrading", "UpgradeFailed", func(r task.Result) pipeline.Verdict {
 			return pipeline.Pass("the database says %s, nothing is pending", r.Facts["version.database"])
 		})(seen)
 	},
 	Record: func(v View, at pipeline.At, seen pipeline.Seen) {
-		v.Env.Status.Hops = append(v.Env.Status.Hops, HopResult(v.Env.Spec.Upgrade.Hops, at.Key, seen.Job()))
+		// A hop that was tried again has one result, the last.
+		v.Env.Status.Hops = append(
+			slices.DeleteFunc(v.Env.Status.Hops, func(h v1alpha1.HopResult) bool { return h.To == at.Key }),
+			HopResult(v.Env.Spec.Upgrade.Hops, at.Key, seen.Job()))
 		v.Env.Status.Findings = append(v.Env.Status.Findings, Findings(seen.Job().Result)...)
 		v.part("hop to "+at.Key, seen.Job())
 	},
 	Timeout: func(v View) time.Duration { return deadline(v.Env.Spec.Upgrade) },
-}
-
-// hopIsNext says whether every hop before this one passed.
-func (v View) hopIsNext(to string) bool {
-	for i, hop := range v.Env.Spec.Upgrade.Hops {
-		if hop.To == to {
-			return len(v.Env.Status.Hops) >= i && (i == 0 || v.Env.Status.Hops[i-1].Verdict == "Passed")
-		}
-	}
-	return false
 }
 
 // deadline of one hop.

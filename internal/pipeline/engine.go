@@ -18,8 +18,8 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
@@ -27,9 +27,6 @@ import (
 
 	"github.com/gradus-lms/gradus/api/v1alpha1"
 )
-
-// FieldOwner is the field manager of server-side apply.
-const FieldOwner = "gradus"
 
 // ErrNameConflict: an object that Gradus did not make has the name of one that
 // it must make. A person must remove or rename it.
@@ -79,15 +76,6 @@ func (w *walk[V]) perform(ctx context.Context, step Step[V], at At, entry *v1alp
 			return seen, err
 		}
 	}
-	if step.Apply != nil {
-		for _, want := range step.Apply(w.view, at) {
-			have, err := w.engine.apply(ctx, w.owner, step.Name, want)
-			if err != nil {
-				return seen, err
-			}
-			seen.Objects = append(seen.Objects, have)
-		}
-	}
 	if step.Create != nil {
 		for _, want := range step.Create(w.view, at) {
 			if err := w.engine.create(ctx, w.owner, step.Name, want, entry, &seen); err != nil {
@@ -121,11 +109,27 @@ func (w *walk[V]) change(ctx context.Context, step Step[V], at At) (bool, *v1alp
 func (e Engine) create(
 	ctx context.Context, owner Owner, step string, want client.Object, entry *v1alpha1.StepStatus, seen *Seen,
 ) error {
-	kind := kindOf(e.Client.Scheme(), want)
-	key := client.ObjectKeyFromObject(want)
+	gvk, err := apiutil.GVKForObject(want, e.Client.Scheme())
+	if err != nil {
+		return err
+	}
+	kind, key := gvk.Kind, client.ObjectKeyFromObject(want)
 	mark(want, owner, step, e.Client.Scheme())
-	have := want.DeepCopyObject().(client.Object)
-	err := e.Client.Get(ctx, key, have)
+	// Read into an empty object: what a stranger lacks must not be filled in
+	// with what we want.
+	have, err := e.empty(gvk)
+	if err != nil {
+		return fmt.Errorf("create %s %s: %w", kind, key, err)
+	}
+	err = e.Client.Get(ctx, key, have)
+	if apierrors.IsNotFound(err) && remembers(entry, kind, key) {
+		// A new try is a new name. What was made and is gone is not made again:
+		// a Job that changes a schema must not run twice.
+		if err = e.Live.Get(ctx, key, have); apierrors.IsNotFound(err) {
+			seen.gone = kind + " " + want.GetName()
+			return nil
+		}
+	}
 	if apierrors.IsNotFound(err) {
 		err = e.Client.Create(ctx, want)
 		if err == nil {
@@ -168,6 +172,13 @@ func ours(have, want client.Object, entry *v1alpha1.StepStatus) bool {
 		have.GetAnnotations()[v1alpha1.SpecHashAnnotation] == want.GetAnnotations()[v1alpha1.SpecHashAnnotation]
 }
 
+// remembers says whether an attempt has made an object of this name.
+func remembers(entry *v1alpha1.StepStatus, kind string, key client.ObjectKey) bool {
+	return slices.ContainsFunc(entry.Children, func(c v1alpha1.ChildRef) bool {
+		return c.Kind == kind && c.Namespace == key.Namespace && c.Name == key.Name
+	})
+}
+
 func remember(entry *v1alpha1.StepStatus, kind string, obj client.Object) {
 	for _, child := range entry.Children {
 		if child.UID == obj.GetUID() {
@@ -179,38 +190,14 @@ func remember(entry *v1alpha1.StepStatus, kind string, obj client.Object) {
 	})
 }
 
-// apply keeps an object as given, by server-side apply.
-func (e Engine) apply(ctx context.Context, owner Owner, step string, want client.Object) (client.Object, error) {
-	mark(want, owner, step, e.Client.Scheme())
-	gvk, err := apiutil.GVKForObject(want, e.Client.Scheme())
-	if err != nil {
-		return nil, err
-	}
-	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(want)
-	if err != nil {
-		return nil, err
-	}
-	delete(content, "status")
-	obj := &unstructured.Unstructured{Object: content}
-	obj.SetGroupVersionKind(gvk)
-	unstructured.RemoveNestedField(obj.Object, "metadata", "creationTimestamp")
-	err = e.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(obj), client.FieldOwner(FieldOwner), client.ForceOwnership)
-	if err != nil {
-		return nil, fmt.Errorf("apply %s %s: %w", gvk.Kind, client.ObjectKeyFromObject(want), err)
-	}
-	have := want.DeepCopyObject().(client.Object)
-	return have, runtime.DefaultUnstructuredConverter.FromUnstructured(obj.Object, have)
-}
-
 // remove deletes children by UID and reports how many still exist.
 func (e Engine) remove(ctx context.Context, children []v1alpha1.ChildRef) (int, error) {
 	left := 0
 	for _, child := range children {
-		obj, err := e.Client.Scheme().New(kinds[child.Kind].WithKind(child.Kind))
+		target, err := e.empty(kinds[child.Kind].WithKind(child.Kind))
 		if err != nil {
 			return 0, fmt.Errorf("remove %s %s: %w", child.Kind, child.Name, err)
 		}
-		target := obj.(client.Object)
 		key := client.ObjectKey{Namespace: child.Namespace, Name: child.Name}
 		err = e.Live.Get(ctx, key, target)
 		if apierrors.IsNotFound(err) || err == nil && target.GetUID() != child.UID {
@@ -224,7 +211,8 @@ func (e Engine) remove(ctx context.Context, children []v1alpha1.ChildRef) (int, 
 			continue
 		}
 		uid := child.UID
-		err = e.Client.Delete(ctx, target, client.Preconditions{UID: &uid}, client.PropagationPolicy(metav1.DeletePropagationBackground))
+		err = e.Client.Delete(ctx, target, client.Preconditions{UID: &uid},
+			client.PropagationPolicy(metav1.DeletePropagationBackground))
 		if client.IgnoreNotFound(err) != nil {
 			return 0, fmt.Errorf("delete %s %s: %w", child.Kind, key, err)
 		}
@@ -300,12 +288,13 @@ func hash(obj client.Object) string {
 	return hex.EncodeToString(sum[:16])
 }
 
-func kindOf(scheme *runtime.Scheme, obj client.Object) string {
-	gvk, err := apiutil.GVKForObject(obj, scheme)
+// empty gives an object of a kind with nothing in it.
+func (e Engine) empty(gvk schema.GroupVersionKind) (client.Object, error) {
+	obj, err := e.Client.Scheme().New(gvk)
 	if err != nil {
-		return fmt.Sprintf("%T", obj)
+		return nil, err
 	}
-	return gvk.Kind
+	return obj.(client.Object), nil
 }
 
 // Due gives the time after which to look again, for a Result.

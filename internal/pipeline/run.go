@@ -60,12 +60,16 @@ func (w *walk[V]) pass(ctx context.Context, finally bool, until *time.Time) erro
 	for i := 0; i < len(w.ledger); i++ {
 		step, ok := find(w.steps, w.ledger[i].Name)
 		if !ok {
-			record(&w.ledger[i], Fail(v1alpha1.UnknownStepReason,
-				"step %q is not known to this version of the operator", w.ledger[i].Name), w.now)
+			if !done(w.ledger[i].State) {
+				record(&w.ledger[i], Fail(v1alpha1.UnknownStepReason,
+					"step %q is not known to this version of the operator", w.ledger[i].Name), w.now)
+			}
 			continue
 		}
-		w.retry(&w.ledger[i], step)
-		if step.Finally != finally || w.believed(step, w.ledger[i]) || !w.ready(step) || w.paused(w.ledger[i]) {
+		if !finally {
+			w.retry(&w.ledger[i], step)
+		}
+		if step.Finally != finally || w.believed(step, w.ledger[i]) || !w.ready(i, step) || w.paused(w.ledger[i]) {
 			continue
 		}
 		if step.Each != nil && w.ledger[i].Key == "" && !w.spread(i, step) {
@@ -110,27 +114,13 @@ func (w *walk[V]) visit(ctx context.Context, step Step[V], entry *v1alpha1.StepS
 	if err != nil {
 		return Verdict{}, err
 	}
-	verdict := step.Judge(w.view, at, seen)
-	if step.Timeout != nil && !settled(verdict.State) {
-		deadline := entry.Started.Add(step.Timeout(w.view))
-		if w.now.After(deadline) {
-			verdict = Fail(v1alpha1.TimedOutReason, "not done within %s: %s", step.Timeout(w.view), verdict.Message)
-		} else if verdict.Until.IsZero() || deadline.Before(verdict.Until) {
-			verdict.Until = deadline.Add(time.Second)
-		}
+	verdict := Fail("ChildGone", "%s was deleted before the step was over; a retry makes another", seen.gone)
+	if seen.gone == "" {
+		verdict = w.inTime(step, entry, step.Judge(w.view, at, seen))
 	}
 	if settled(verdict.State) {
-		entry.Evidence = nil
-		if err := w.engine.keep(ctx, w.owner, entry, seen); err != nil {
+		if err := w.settle(ctx, step, at, entry, seen, done(verdict.State)); err != nil {
 			return Verdict{}, err
-		}
-		if step.Record != nil {
-			step.Record(w.view, at, seen)
-		}
-		if step.Documents != nil && done(verdict.State) {
-			if err := w.engine.write(ctx, w.owner, entry, step.Documents(w.view, at)); err != nil {
-				return Verdict{}, err
-			}
 		}
 	}
 	if verdict.State == v1alpha1.StepFailed && entry.Attempt < step.Attempts {
@@ -141,10 +131,46 @@ func (w *walk[V]) visit(ctx context.Context, step Step[V], entry *v1alpha1.StepS
 	return verdict, nil
 }
 
+// inTime fails a step on which machines work for too long.
+func (w *walk[V]) inTime(step Step[V], entry *v1alpha1.StepStatus, v Verdict) Verdict {
+	if step.Timeout == nil || v.State != v1alpha1.StepRunning {
+		return v
+	}
+	if entry.State == v1alpha1.StepWaiting {
+		entry.Started = &metav1.Time{Time: w.now}
+	}
+	deadline := entry.Started.Add(step.Timeout(w.view))
+	switch {
+	case w.now.After(deadline):
+		return Fail(v1alpha1.TimedOutReason, "not done within %s: %s", step.Timeout(w.view), v.Message)
+	case v.Until.IsZero() || deadline.Before(v.Until):
+		v.Until = deadline.Add(time.Second)
+	}
+	return v
+}
+
+// settle keeps the evidence, and only then lets the step record what it found.
+func (w *walk[V]) settle(
+	ctx context.Context, step Step[V], at At, entry *v1alpha1.StepStatus, seen Seen, passed bool,
+) error {
+	entry.Evidence = nil
+	if err := w.engine.keep(ctx, w.owner, entry, seen); err != nil {
+		return err
+	}
+	if step.Record != nil && seen.gone == "" {
+		step.Record(w.view, at, seen)
+	}
+	if step.Documents == nil || !passed {
+		return nil
+	}
+	return w.engine.write(ctx, w.owner, entry, step.Documents(w.view, at))
+}
+
 // retry starts a new attempt of a failed entry when a person asked for it.
 func (w *walk[V]) retry(entry *v1alpha1.StepStatus, step Step[V]) {
 	asked := w.owner.GetAnnotations()[v1alpha1.RetryAnnotation]
-	if entry.State == v1alpha1.StepFailed && asked == fmt.Sprintf("%s@%d", step.Name, entry.Attempt) {
+	ended := entry.State == v1alpha1.StepFailed || step.Repeatable && entry.State == v1alpha1.StepPassed
+	if ended && asked == fmt.Sprintf("%s@%d", step.Name, entry.Attempt) {
 		again(entry)
 	}
 }
@@ -156,8 +182,11 @@ func again(entry *v1alpha1.StepStatus) {
 	}
 }
 
-// ready says whether all that a step needs is settled well.
-func (w *walk[V]) ready(step Step[V]) bool {
+// ready says whether all that an entry needs is settled well.
+func (w *walk[V]) ready(i int, step Step[V]) bool {
+	if step.InOrder && i > 0 && w.ledger[i-1].Name == step.Name && !done(w.ledger[i-1].State) {
+		return false
+	}
 	needs := step.Needs
 	if needs == nil && !step.Finally {
 		if i := slices.IndexFunc(w.steps, func(s Step[V]) bool { return s.Name == step.Name }); i > 0 {
@@ -174,12 +203,12 @@ func (w *walk[V]) ready(step Step[V]) bool {
 
 // over says whether nothing but the Finally steps can move any more.
 func (w *walk[V]) over() bool {
-	for _, entry := range w.ledger {
+	for i, entry := range w.ledger {
 		step, ok := find(w.steps, entry.Name)
 		if !ok || step.Finally || settled(entry.State) {
 			continue
 		}
-		if entry.State != v1alpha1.StepPending || w.ready(step) {
+		if entry.State != v1alpha1.StepPending || w.ready(i, step) {
 			return false
 		}
 	}
@@ -193,7 +222,9 @@ func (w *walk[V]) believed(step Step[V], entry v1alpha1.StepStatus) bool {
 
 // paused says whether an entry must not start now.
 func (w *walk[V]) paused(entry v1alpha1.StepStatus) bool {
-	return entry.State == v1alpha1.StepPending && w.owner.GetAnnotations()[v1alpha1.PauseAnnotation] == "true"
+	// Only plans pause: a go-live or rollback that stood still would keep a site closed.
+	return entry.State == v1alpha1.StepPending && w.owner.OwnerKind() == "UpgradePlan" &&
+		w.owner.GetAnnotations()[v1alpha1.PauseAnnotation] == "true"
 }
 
 // conclude says where the whole stands.

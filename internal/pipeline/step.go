@@ -31,12 +31,12 @@ type Step[V any] struct {
 	// Each gives the keys (volumes, hops) that the step works on, one ledger
 	// entry each. They are fixed when the needs are settled. Nil: one entry, no key.
 	Each func(V) []string
+	// InOrder works on the keys one after the other: a key begins when the one
+	// before it is done.
+	InOrder bool
 	// Create gives the write-once objects that the step needs, by deterministic
 	// names. It may give fewer while it waits for something.
 	Create func(V, At) []client.Object
-	// Apply gives objects that are kept as they are given, by server-side
-	// apply. Only in namespaces that Gradus made.
-	Apply func(V, At) []client.Object
 	// Change gives the writes to production that the step needs. Only GoLive
 	// and Rollback have an engine that can carry them out.
 	Change func(V, At) []v1alpha1.Change
@@ -45,9 +45,11 @@ type Step[V any] struct {
 	// Judge says where the step stands, given what was seen.
 	Judge func(V, At, Seen) Verdict
 	// Record writes what was found into the status that the view carries. It is
-	// called once, with a verdict that settles the entry.
+	// called with a verdict that settles the entry: once, but for a failure of a
+	// Repairable step, which is judged again.
 	Record func(V, At, Seen)
-	// Timeout after which a running step fails. Nil: none.
+	// Timeout after which a running step fails; time in which people are
+	// awaited does not count. Nil: none.
 	Timeout func(V) time.Duration
 	// Attempts that the engine makes by itself; 0 means 1. Never more than 1
 	// for a step that changes a schema.
@@ -57,6 +59,9 @@ type Step[V any] struct {
 	// Repairable steps only judge: a failure is judged anew on every reconcile,
 	// so that mending the spec is enough.
 	Repairable bool
+	// Repeatable steps may be run again by a person although they passed, such
+	// as a backup that has become too old. What rests on them is not undone.
+	Repeatable bool
 	// Documents that Gradus writes itself when the step passes, by name. They
 	// are kept as evidence.
 	Documents func(V, At) map[string][]byte
@@ -83,7 +88,7 @@ func (a At) Name(what string) string {
 
 // Seen is what the engine found.
 type Seen struct {
-	// Objects that Create or Apply asked for, as they are now; nil where an
+	// Objects that Create asked for, as they are now; nil where an
 	// object was made just now.
 	Objects []client.Object
 	// Jobs holds the outcome of every Job among them, by name.
@@ -96,6 +101,8 @@ type Seen struct {
 	Foreign *v1alpha1.Change
 	Now     time.Time
 	Since   time.Time
+	// gone names a child that this attempt made and somebody deleted.
+	gone string
 }
 
 // JobState says how far a Job is.

@@ -1,0 +1,357 @@
+// Copyright The Gradus Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package pipeline
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+
+	"github.com/gradus-lms/gradus/api/v1alpha1"
+)
+
+func TestNeeds(t *testing.T) {
+	busy := Wait("Working", "working")
+	for name, c := range map[string]struct {
+		steps []Step[*script]
+		says  map[string]Verdict
+		want  string
+		all   v1alpha1.StepState
+	}{
+		"no needs given means the step before": {
+			steps: []Step[*script]{judges("A"), judges("B"), judges("C")}, says: map[string]Verdict{"B": busy},
+			want: "A:Passed B:Running C:Pending", all: v1alpha1.StepRunning,
+		},
+		"None means nothing": {
+			steps: []Step[*script]{judges("A"), judges("B", needs())}, says: map[string]Verdict{"A": busy},
+			want: "A:Running B:Passed", all: v1alpha1.StepRunning,
+		},
+		"needs by name overlap": {
+			steps: []Step[*script]{judges("A"), judges("B", needs("A")), judges("C", needs("A")), judges("D", needs("B", "C"))},
+			says:  map[string]Verdict{"B": busy},
+			want:  "A:Passed B:Running C:Passed D:Pending", all: v1alpha1.StepRunning,
+		},
+		"a step may need one that comes later in the list": {
+			steps: []Step[*script]{judges("A", needs("B")), judges("B", needs())},
+			want:  "A:Pending B:Passed", all: v1alpha1.StepRunning,
+		},
+		"a skipped step satisfies": {
+			steps: []Step[*script]{judges("A"), judges("B")}, says: map[string]Verdict{"A": Skip("NothingToDo", "nothing")},
+			want: "A:Skipped B:Passed", all: v1alpha1.StepPassed,
+		},
+		"a failure blocks only those that need it": {
+			steps: []Step[*script]{judges("A"), judges("B"), judges("C", needs("A")), judges("D", needs("C"))},
+			says:  map[string]Verdict{"A": Pass("ok"), "B": Fail("Broken", "B is broken")},
+			want:  "A:Passed B:Failed C:Passed D:Passed", all: v1alpha1.StepFailed,
+		},
+		"a failure is told when nothing runs any more": {
+			steps: []Step[*script]{judges("A", needs()), judges("B", needs())},
+			says:  map[string]Verdict{"A": Fail("Broken", "broken"), "B": busy},
+			want:  "A:Failed B:Running", all: v1alpha1.StepRunning,
+		},
+		"a failure goes before waiting for people": {
+			steps: []Step[*script]{judges("A", needs()), judges("B", needs())},
+			says:  map[string]Verdict{"A": Await("Approval", "waiting"), "B": Fail("Broken", "broken")},
+			want:  "A:Waiting B:Failed", all: v1alpha1.StepFailed,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := begin(t, c.steps...)
+			w.view.says = c.says
+			got := w.run()
+			w.wants(c.want)
+			if got.State != c.all {
+				t.Errorf("the whole is %s (%s), want %s", got.State, got.Message, c.all)
+			}
+		})
+	}
+}
+
+func TestSettledEntriesAreBelieved(t *testing.T) {
+	w := begin(t, judges("A"), judges("B"))
+	w.view.says["B"] = Wait("Working", "working")
+	w.run()
+	before := *w.entry("A", "").DeepCopy()
+	w.view.says["A"] = Fail("Broken", "judged again")
+	w.clock.Step(time.Hour)
+	w.run()
+	if !equality.Semantic.DeepEqual(before, *w.entry("A", "")) {
+		t.Errorf("a passed entry was judged again: %+v", w.entry("A", ""))
+	}
+	if got := strings.Join(w.view.recorded, " "); got != "A/" {
+		t.Errorf("recorded %q, want A once and B not before it is settled", got)
+	}
+}
+
+func TestEachSpreadsInPlace(t *testing.T) {
+	w := begin(t, judges("A"), judges("B", each), judges("C"))
+	w.view.keys = []string{"files", "lang"}
+	w.view.says["B/lang"] = Wait("Working", "working")
+	w.run()
+	w.wants("A:Passed B/files:Passed B/lang:Running C:Pending")
+	w.view.keys = []string{"files", "lang", "late"}
+	w.run()
+	w.wants("A:Passed B/files:Passed B/lang:Running C:Pending")
+	w.view.says["B/lang"] = Fail("Broken", "broken")
+	w.run()
+	w.wants("A:Passed B/files:Passed B/lang:Failed C:Pending")
+}
+
+func TestEachOfNothingIsSkipped(t *testing.T) {
+	w := begin(t, judges("A"), judges("B", each), judges("C"))
+	w.run()
+	w.wants("A:Passed B:Skipped C:Passed")
+}
+
+func TestKeysInOrder(t *testing.T) {
+	w := begin(t, judges("Upgrade", each, func(s *Step[*script]) { s.InOrder = true }), judges("Verify"),
+		judges("Undo", finally))
+	w.view.keys = []string{"1.5", "3.0"}
+	w.view.says["Upgrade/1.5"] = Wait("Working", "working")
+	w.run()
+	w.wants("Upgrade/1.5:Running Upgrade/3.0:Pending Verify:Pending Undo:Pending")
+	w.clock.Step(3 * time.Hour)
+	w.view.says["Upgrade/1.5"] = Pass("done")
+	w.view.says["Upgrade/3.0"] = Wait("Working", "working")
+	w.run()
+	w.wants("Upgrade/1.5:Passed Upgrade/3.0:Running Verify:Pending Undo:Pending")
+	if got := w.entry("Upgrade", "3.0").Started.Time; !got.Equal(noon.Add(3 * time.Hour)) {
+		t.Errorf("the second key began at %s: its time must not run while the first works", got)
+	}
+}
+
+func TestAFailedKeyEndsTheWhole(t *testing.T) {
+	w := begin(t, judges("Upgrade", each, func(s *Step[*script]) { s.InOrder = true }), judges("Verify"),
+		judges("Undo", finally))
+	w.view.keys = []string{"1.5", "3.0"}
+	w.view.says["Upgrade/1.5"] = Fail("UpgradeFailed", "the hop to 1.5 failed")
+	got := w.run()
+	w.wants("Upgrade/1.5:Failed Upgrade/3.0:Pending Verify:Pending Undo:Passed")
+	if got.State != v1alpha1.StepFailed || got.Reason != "UpgradeFailed" {
+		t.Errorf("got %+v, want the failure of the first hop at once", got)
+	}
+}
+
+func TestFinally(t *testing.T) {
+	for name, c := range map[string]struct {
+		says map[string]Verdict
+		want string
+	}{
+		"not while something runs":          {map[string]Verdict{"B": Wait("Working", "working")}, "A:Passed B:Running Undo:Pending"},
+		"not while people are awaited":      {map[string]Verdict{"B": Await("Approval", "waiting")}, "A:Passed B:Waiting Undo:Pending"},
+		"when all else is blocked":          {map[string]Verdict{"A": Fail("Broken", "broken")}, "A:Failed B:Pending Undo:Passed"},
+		"when all is done":                  {nil, "A:Passed B:Passed Undo:Passed"},
+		"its own failure leaves the others": {map[string]Verdict{"Undo": Fail("Broken", "broken")}, "A:Passed B:Passed Undo:Failed"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := begin(t, judges("A"), judges("B"), judges("Undo", finally))
+			w.view.says = c.says
+			w.run()
+			w.wants(c.want)
+		})
+	}
+}
+
+func TestFinallyNotWhilePaused(t *testing.T) {
+	w := begin(t, judges("A"), judges("Undo", finally))
+	w.owner.Annotations = map[string]string{v1alpha1.PauseAnnotation: "true"}
+	w.run()
+	w.wants("A:Pending Undo:Pending")
+}
+
+func TestPauseStartsNothingAndStopsNothing(t *testing.T) {
+	w := begin(t, judges("A", needs()), judges("B", needs()), judges("C", needs("A")))
+	w.view.says["A"], w.view.says["B"] = Wait("Working", "working"), Wait("Working", "working")
+	w.run()
+	w.owner.Annotations = map[string]string{v1alpha1.PauseAnnotation: "true"}
+	delete(w.view.says, "A")
+	w.run()
+	w.wants("A:Passed B:Running C:Pending")
+	delete(w.owner.Annotations, v1alpha1.PauseAnnotation)
+	w.run()
+	w.wants("A:Passed B:Running C:Passed")
+}
+
+func TestRetryIsForOneAttempt(t *testing.T) {
+	w := begin(t, judges("A", makesJob), judges("B"))
+	w.view.says["A"] = Fail("Broken", "broken")
+	ask := func(what string) {
+		w.owner.Annotations = map[string]string{v1alpha1.RetryAnnotation: what}
+		w.run()
+	}
+	w.run()
+	for _, other := range []string{"A@0", "A@2", "B@1", "A", "a@1"} {
+		ask(other)
+		if e := w.entry("A", ""); e.Attempt != 1 || e.State != v1alpha1.StepFailed {
+			t.Fatalf("%s: the entry is %+v", other, e)
+		}
+	}
+	first := w.entry("A", "").Children[0].Name
+	ask("A@1")
+	if e := w.entry("A", ""); e.Attempt != 2 || e.State != v1alpha1.StepFailed || e.Children[0].Name == first {
+		t.Fatalf("after a retry the entry is %+v: want attempt 2 with a child of its own", e)
+	}
+	w.run()
+	if e := w.entry("A", ""); e.Attempt != 2 {
+		t.Errorf("the same annotation asked for attempt %d", e.Attempt)
+	}
+	if got := len(w.jobs()); got != 2 {
+		t.Errorf("%d Jobs, want one for each attempt", got)
+	}
+}
+
+func TestRetryLeavesWhatPassed(t *testing.T) {
+	w := begin(t, judges("A"))
+	w.run()
+	w.owner.Annotations = map[string]string{v1alpha1.RetryAnnotation: "A@1"}
+	w.run()
+	if e := w.entry("A", ""); e.Attempt != 1 || e.State != v1alpha1.StepPassed {
+		t.Errorf("a passed step was retried: %+v", e)
+	}
+}
+
+func TestAttempts(t *testing.T) {
+	w := begin(t, judges("A", makesJob, func(s *Step[*script]) { s.Attempts = 2 }))
+	w.view.says["A"] = Fail("Broken", "broken")
+	got := w.run()
+	if e := w.entry("A", ""); e.State != v1alpha1.StepPending || e.Attempt != 2 || e.Children != nil {
+		t.Fatalf("after the first failure the entry is %+v", e)
+	}
+	if got.State == v1alpha1.StepFailed || got.Until.IsZero() {
+		t.Errorf("got %+v: the engine goes on by itself", got)
+	}
+	w.run()
+	w.wants("A:Failed")
+	if got := w.jobs(); len(got) != 2 {
+		t.Errorf("Jobs %v, want one for each attempt", got)
+	}
+}
+
+func TestTimeout(t *testing.T) {
+	limited := func(s *Step[*script]) { s.Timeout = func(*script) time.Duration { return time.Hour } }
+	t.Run("machines that take too long", func(t *testing.T) {
+		w := begin(t, judges("A", limited))
+		w.view.says["A"] = Wait("Working", "copying")
+		if got := w.run(); !got.Until.After(noon.Add(time.Hour)) {
+			t.Errorf("woken at %s, want after the deadline", got.Until)
+		}
+		w.clock.Step(time.Hour)
+		w.run()
+		w.wants("A:Running")
+		w.clock.Step(time.Second)
+		w.run()
+		if e := w.entry("A", ""); e.Reason != v1alpha1.TimedOutReason || !strings.Contains(e.Message, "copying") {
+			t.Errorf("got %s: %s", e.Reason, e.Message)
+		}
+	})
+	t.Run("people may take as long as they like", func(t *testing.T) {
+		w := begin(t, judges("A", limited))
+		w.view.says["A"] = Await("SiteBusy", "held by another plan")
+		w.run()
+		w.clock.Step(48 * time.Hour)
+		w.run()
+		w.wants("A:Waiting")
+		w.view.says["A"] = Wait("Working", "working")
+		w.run()
+		w.wants("A:Running")
+		w.clock.Step(time.Hour + time.Second)
+		w.run()
+		w.wants("A:Failed")
+	})
+}
+
+func TestUntilIsTheEarliest(t *testing.T) {
+	w := begin(t, judges("A", needs()), judges("B", needs()))
+	w.view.says["A"] = Await("Window", "window").By(noon.Add(2 * time.Hour))
+	w.view.says["B"] = Await("Window", "window").By(noon.Add(time.Hour))
+	got := w.run()
+	if !got.Until.Equal(noon.Add(time.Hour)) || Due(got, noon) != time.Hour {
+		t.Errorf("due at %s, in %s", got.Until, Due(got, noon))
+	}
+	if Due(got, noon.Add(3*time.Hour)) != time.Second || Due(Verdict{}, noon) != 0 {
+		t.Error("what is past is due in a second; what has no time is not due")
+	}
+}
+
+func TestRepairable(t *testing.T) {
+	w := begin(t, judges("A", func(s *Step[*script]) { s.Repairable = true }), judges("B"))
+	w.view.says["A"] = Fail("ImageMissing", "spec.target: no image for 1.5")
+	w.run()
+	w.wants("A:Failed B:Pending")
+	failed := w.entry("A", "").Finished.Time
+	w.clock.Step(time.Minute)
+	w.run()
+	if e := w.entry("A", ""); !e.Finished.Time.Equal(failed) {
+		t.Errorf("finished moved from %s to %s although nothing changed", failed, e.Finished)
+	}
+	delete(w.view.says, "A")
+	w.run()
+	w.wants("A:Passed B:Passed")
+	if e := w.entry("A", ""); e.Attempt != 1 || !e.Finished.Time.Equal(noon.Add(time.Minute)) {
+		t.Errorf("mended: %+v", e)
+	}
+}
+
+func TestUnknownStep(t *testing.T) {
+	w := begin(t, judges("A"), judges("B"), judges("C"))
+	w.view.says["B"] = Wait("Working", "working")
+	w.run()
+	// A newer version of the operator knows neither A nor B.
+	w.steps = []Step[*script]{judges("C", needs("B"))}
+	got := w.run()
+	w.wants("A:Passed B:Failed C:Pending")
+	if got.Reason != v1alpha1.UnknownStepReason || !strings.Contains(got.Message, `"B"`) {
+		t.Errorf("got %+v", got)
+	}
+}
+
+func TestANewerOperatorAddsNoStep(t *testing.T) {
+	w := begin(t, judges("A"), judges("B"))
+	w.steps = []Step[*script]{judges("A"), judges("New"), judges("B", needs("A"))}
+	w.run()
+	w.wants("A:Passed B:Passed")
+}
+
+func TestEvidenceIsKeptBeforeTheEntrySettles(t *testing.T) {
+	w := begin(t, judges("A", makesJob, func(s *Step[*script]) {
+		s.Documents = func(*script, At) map[string][]byte { return map[string][]byte{"b.md": nil, "a.md": nil} }
+	}))
+	w.view.says["A"] = Wait("Working", "working")
+	w.run()
+	w.run()
+	name := w.jobs()[0]
+	w.reports.outcomes[name] = JobOutcome{State: JobSucceeded, Documents: map[string][]byte{"run.log": nil}}
+	w.view.says["A"] = Pass("done")
+	w.reports.refuse = errors.New("no room")
+	if _, err := w.try(); err == nil || !strings.Contains(err.Error(), "no room") {
+		t.Fatalf("got %v, want the error of the evidence", err)
+	}
+	w.wants("A:Running")
+	if len(w.view.recorded) > 0 {
+		t.Error("recorded before the evidence was kept")
+	}
+	w.reports.refuse = nil
+	w.run()
+	w.wants("A:Passed")
+	var names []string
+	for _, e := range w.entry("A", "").Evidence {
+		names = append(names, e.Name)
+	}
+	if got := strings.Join(names, " "); got != "run.log a.md b.md" {
+		t.Errorf("evidence is %q", got)
+	}
+}
+
+func TestMessagesAreClippedAtACharacter(t *testing.T) {
+	w := begin(t, judges("A"))
+	w.view.says["A"] = Pass("%s", strings.Repeat("ä", 800)+"!")
+	w.run()
+	if m := w.entry("A", "").Message; len(m) > 1024 || !utf8.ValidString(m) || !strings.HasSuffix(m, "…") {
+		t.Errorf("%d bytes, ends in %q", len(m), m[len(m)-6:])
+	}
+}
