@@ -144,12 +144,20 @@ func (b Base) letGo(ctx context.Context, owner productionObject) (ctrl.Result, e
 		return ctrl.Result{}, nil
 	}
 	before := owner.DeepCopyObject().(productionObject)
+	// A run that is over holds nothing: it goes even where our rights are gone,
+	// as when its namespace is deleted.
+	nothing := owner.Held() == nil && len(production.Open(*owner.Journal())) == 0
+	if nothing && pipeline.Over(owner.GetSteps()) {
+		return ctrl.Result{}, dropFinalizer(ctx, b.Client, owner)
+	}
 	leases := b.writer().Leases
 	grip, err := leases.Keep(ctx, owner, production.WishNothing, "")
 	if err == nil && !grip.Lost && grip.Holder == production.Identity(owner) { // taken right before a crash
 		grip, err = leases.Keep(ctx, owner, production.WishHold, "")
 	}
 	switch {
+	case nothing && apierrors.IsForbidden(err):
+		return ctrl.Result{}, dropFinalizer(ctx, b.Client, owner)
 	case err != nil:
 		return ctrl.Result{}, err
 	case strings.HasPrefix(grip.Holder, "Watchdog/"+production.Identity(owner)):

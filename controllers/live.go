@@ -139,6 +139,9 @@ func (l *liveSite) secrets(ctx context.Context) ([]corev1.Secret, error) {
 	for _, name := range l.site.Spec.Copies.Secrets {
 		fields[name] = "spec.copies.secrets"
 	}
+	// Copies get passwords of their own under these names.
+	delete(fields, l.site.Spec.Database.OwnerSecretRef.Name)
+	delete(fields, l.site.Spec.Database.ReaderSecretRef.Name)
 	var out []corev1.Secret
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
 		var secret corev1.Secret

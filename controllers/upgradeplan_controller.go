@@ -53,7 +53,9 @@ func (r *UpgradePlanReconciler) Reconcile(ctx context.Context, p *v1alpha1.Upgra
 		verdict, err = r.walk(ctx, p, view)
 	}
 	verdict = plan.Summarise(view, verdict, err)
-	p.Status.Held = plan.Held(view.GoLive)
+	if err == nil {
+		p.Status.Held = plan.Held(view.GoLive)
+	}
 	result, err := r.Settler.Settle(ctx, before, p, verdict, err, now)
 	if err == nil {
 		r.tell(ctx, before, p, now)
@@ -94,6 +96,11 @@ func (r *UpgradePlanReconciler) walk(ctx context.Context, p *v1alpha1.UpgradePla
 // observe reads what the steps decide from.
 func (r *UpgradePlanReconciler) observe(ctx context.Context, p *v1alpha1.UpgradePlan, now time.Time) (plan.View, error) {
 	view := plan.View{Plan: p, Install: r.Install, Now: now, Location: time.UTC}
+	// First what the plan has made: whatever becomes of the Site, an ordered
+	// go-live is never forgotten.
+	if err := r.observeChildren(ctx, &view); err != nil {
+		return view, err
+	}
 	site, err := getSite(ctx, r.Client, p.Namespace, p.Spec.SiteRef.Name)
 	if err != nil || site == nil {
 		return view, err
@@ -125,7 +132,7 @@ func (r *UpgradePlanReconciler) observe(ctx context.Context, p *v1alpha1.Upgrade
 		return view, err
 	}
 	view.Channels = slices.Sorted(maps.Keys(channels))
-	return view, r.observeChildren(ctx, &view)
+	return view, nil
 }
 
 // observeChildren reads approvals and what the plan has made.
@@ -179,6 +186,9 @@ func child[T any, P interface {
 // goLiveOf finds the go-live that the ledger knows of.
 func (r *UpgradePlanReconciler) goLiveOf(ctx context.Context, p *v1alpha1.UpgradePlan) (*v1alpha1.GoLive, error) {
 	for _, s := range p.Status.Steps {
+		if s.Name == v1alpha1.StepGoLive && s.Attempt > 1 && len(s.Children) == 0 {
+			p.Status.GoLive = "" // a retry orders another
+		}
 		for _, c := range s.Children {
 			if c.Kind == "GoLive" {
 				p.Status.GoLive = c.Name

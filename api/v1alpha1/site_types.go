@@ -29,6 +29,8 @@ const (
 )
 
 // SiteSpec describes a live LMS.
+// +kubebuilder:validation:XValidation:rule="!has(self.copies) || !has(self.copies.secrets) || !self.copies.secrets.exists(s, s == self.database.ownerSecretRef.name || s == self.database.readerSecretRef.name)",message="copies.secrets must not name the database's Secrets: copies get passwords of their own"
+// +kubebuilder:validation:XValidation:rule="!has(self.config) || self.config.secretKeyRef.name != self.database.ownerSecretRef.name && self.config.secretKeyRef.name != self.database.readerSecretRef.name",message="config.secretKeyRef must not be one of the database's Secrets: copies may see the configuration, never the live passwords"
 type SiteSpec struct {
 	// displayName is what people call the site. Default: the object's name.
 	// +optional

@@ -56,7 +56,7 @@ type UpgradeApprovalSpec struct {
 	// groups of the caller, stamped by the API server.
 	// +optional
 	// +listType=atomic
-	// +kubebuilder:validation:MaxItems=128
+	// +kubebuilder:validation:MaxItems=1024
 	// +kubebuilder:validation:items:MaxLength=253
 	Groups []string `json:"groups,omitempty"`
 }

@@ -82,10 +82,24 @@ func Took(job pipeline.JobOutcome) time.Duration {
 	return job.Ended.Sub(job.Started)
 }
 
+// maxFindings of one Job in a status that takes 64.
+const maxFindings = 20
+
+// clipped keeps a text within a bound of the API.
+func clipped(s string, bound int) string {
+	if len(s) <= bound {
+		return s
+	}
+	return strings.ToValidUTF8(s[:bound], "")
+}
+
 // Findings turns what the agent saw into findings of the API.
 func Findings(result task.Result) []v1alpha1.Finding {
 	var out []v1alpha1.Finding
 	for _, f := range result.Findings {
+		if len(out) == maxFindings {
+			break // the rest is in the evidence
+		}
 		severity := v1alpha1.SeverityInfo
 		switch f.Severity {
 		case task.Blocking:
@@ -93,7 +107,10 @@ func Findings(result task.Result) []v1alpha1.Finding {
 		case task.Warning:
 			severity = v1alpha1.SeverityMinor
 		}
-		out = append(out, v1alpha1.Finding{Severity: severity, Code: f.Code, Component: f.Component, Message: f.Message})
+		out = append(out, v1alpha1.Finding{
+			Severity: severity, Code: clipped(f.Code, 64),
+			Component: clipped(f.Component, 253), Message: clipped(f.Message, 1000),
+		})
 	}
 	return out
 }

@@ -65,6 +65,9 @@ func (r Reader) Outcome(ctx context.Context, job *batchv1.Job) (pipeline.JobOutc
 		}
 	}
 	if pod == nil {
+		if outcome.State == pipeline.JobSucceeded {
+			outcome.State, outcome.Message = pipeline.JobFailed, "the Job is over and its pod is gone: what it found is lost; retry the step"
+		}
 		return outcome, nil
 	}
 	fill(&outcome, pod)

@@ -4,6 +4,7 @@
 package gate
 
 import (
+	"cmp"
 	"fmt"
 	"net/url"
 	"slices"
@@ -14,6 +15,9 @@ import (
 
 	"github.com/gradus-lms/gradus/api/v1alpha1"
 )
+
+// maxNotCounted is the API's bound.
+const maxNotCounted = 32
 
 // DefaultValidDays after which approvals must be given again.
 const DefaultValidDays = 14
@@ -75,7 +79,11 @@ type ballot struct {
 func (b *ballot) admit(a v1alpha1.UpgradeApproval) bool {
 	who := a.Spec.Approver
 	refuse := func(format string, args ...any) bool {
-		b.gate.NotCounted = append(b.gate.NotCounted, v1alpha1.UncountedApproval{Who: who, Why: fmt.Sprintf(format, args...)})
+		if len(b.gate.NotCounted) < maxNotCounted {
+			b.gate.NotCounted = append(b.gate.NotCounted, v1alpha1.UncountedApproval{
+				Who: cmp.Or(who, "somebody"), Why: clip(fmt.Sprintf(format, args...), 250),
+			})
+		}
 		return false
 	}
 	days := b.terms.ValidDays
@@ -125,11 +133,11 @@ func (b *ballot) fill(approvals []v1alpha1.UpgradeApproval) {
 			used[a.Spec.Approver] = true
 			left--
 			b.gate.Counted = append(b.gate.Counted, v1alpha1.CountedApproval{
-				Name: a.Name, Approver: a.Spec.Approver, For: quorum.name, At: a.CreationTimestamp,
+				Name: a.Name, Approver: a.Spec.Approver, For: clip(quorum.name, 250), At: a.CreationTimestamp,
 			})
 		}
 		if left > 0 {
-			b.gate.Missing = append(b.gate.Missing, fmt.Sprintf("%s (%d)", quorum.name, left))
+			b.gate.Missing = append(b.gate.Missing, fmt.Sprintf("%s (%d)", clip(quorum.name, 240), left))
 		}
 	}
 }

@@ -176,7 +176,18 @@ func Summary(f Facts) []string {
 	if len(lines) > 10 {
 		lines = append(lines[:9], fmt.Sprintf("and %d more plugins are dropped", len(lines)-9))
 	}
+	for i := range lines {
+		lines[i] = clip(lines[i], 250)
+	}
 	return lines
+}
+
+// clip keeps a text within a bound of the API, at a rune's edge.
+func clip(s string, bound int) string {
+	if len(s) <= bound {
+		return s
+	}
+	return strings.ToValidUTF8(s[:bound-len("…")], "") + "…"
 }
 
 func short(digest string) string {

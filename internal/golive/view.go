@@ -79,6 +79,12 @@ func (v View) Objection() *pipeline.Verdict {
 	switch {
 	case v.Plan == nil:
 		return no("PlanNotFound", "UpgradePlan %s is gone, or is another one of this name", spec.PlanRef.Name)
+	case !v.Plan.DeletionTimestamp.IsZero():
+		return no("PlanDeleted", "UpgradePlan %s is being deleted", spec.PlanRef.Name)
+	case v.Plan.Annotations[v1alpha1.AbortAnnotation] != "":
+		return no("PlanAborted", "UpgradePlan %s was aborted: %s", spec.PlanRef.Name, v.Plan.Annotations[v1alpha1.AbortAnnotation])
+	case v.GoLive.Status.FixPoint != "" && !verified(v.FixPoint):
+		return no("FixPointGone", "SiteBackup %s, the way back of this run, is gone or not verified", v.GoLive.Status.FixPoint)
 	case v.Digest != spec.Digest:
 		return no("SubjectChanged", "what was approved (%s) is not what would be done now (%s)", spec.Digest, v.Digest)
 	case v.Gate.State != v1alpha1.GateOpened:

@@ -55,6 +55,11 @@ var goLive = pipeline.Step[View]{
 		case known && succeeded.Status == metav1.ConditionFalse && isTrue(ready):
 			return pipeline.Fail(succeeded.Reason, "go-live %s: %s", run.Name, succeeded.Message)
 		}
+		for _, s := range run.Status.Steps {
+			if s.State == v1alpha1.StepWaiting {
+				return pipeline.Await(s.Reason, "go-live %s, %s: %s", run.Name, s.Name, s.Message)
+			}
+		}
 		return pipeline.Wait("GoingLive", "go-live %s: %s", run.Name, ready.Message)
 	},
 	Record: func(v View, _ pipeline.At, seen pipeline.Seen) {
@@ -116,12 +121,23 @@ func staleness(v View) string {
 	case v.Backup == nil || v.Backup.Status.Taken == nil:
 		return fmt.Sprintf("backup %s is not there any more", v.Plan.Status.Backup)
 	case v.Now.Sub(v.Backup.Status.Taken.Time) > age:
-		return fmt.Sprintf("backup %s is older than %s; a newer one is needed: kubectl gradus retry %s %s",
-			v.Backup.Name, age, v.Plan.Name, v1alpha1.StepBackUp)
+		return fmt.Sprintf("backup %s is older than %s; a newer one is needed: %s", v.Backup.Name, age, again(v, v1alpha1.StepBackUp))
 	case v.Trial == nil || v.Now.Sub(v.Trial.CreationTimestamp.Time) > time.Duration(days)*24*time.Hour:
-		return fmt.Sprintf("the newest passed trial is older than %d days; another is needed", days)
+		return fmt.Sprintf("the newest passed trial is older than %d days; another is needed: %s", days, again(v, v1alpha1.StepRunTrial))
 	}
 	return ""
+}
+
+// again is the command that runs a step once more.
+func again(v View, step string) string {
+	attempt := int32(1)
+	for _, s := range v.Plan.Status.Steps {
+		if s.Name == step {
+			attempt = max(s.Attempt, 1)
+		}
+	}
+	return fmt.Sprintf("kubectl annotate upgradeplan %s -n %s %s=%s@%d --overwrite",
+		v.Plan.Name, v.Plan.Namespace, v1alpha1.RetryAnnotation, step, attempt)
 }
 
 // orderGoLive writes the order. It carries the digest that was approved.

@@ -19,7 +19,7 @@ const defaultKeep = 48 * time.Hour
 
 // runTrial rehearses every hop on a copy that is thrown away.
 var runTrial = pipeline.Step[View]{
-	Name: v1alpha1.StepRunTrial, Needs: after(v1alpha1.StepBackUp),
+	Name: v1alpha1.StepRunTrial, Needs: after(v1alpha1.StepBackUp), Repeatable: true,
 	Create: func(v View, at pipeline.At) []client.Object {
 		keep := v.Plan.Spec.Trial.KeepOnFailure
 		if keep == nil {
@@ -36,7 +36,7 @@ var runTrial = pipeline.Step[View]{
 			},
 		}}
 	},
-	Judge: func(_ View, at pipeline.At, seen pipeline.Seen) pipeline.Verdict {
+	Judge: func(v View, _ pipeline.At, seen pipeline.Seen) pipeline.Verdict {
 		trial, ok := pipeline.First[*v1alpha1.TrialUpgrade](seen)
 		if !ok || trial == nil {
 			return pipeline.Wait("Rehearsing", "the trial begins")
@@ -49,8 +49,8 @@ var runTrial = pipeline.Step[View]{
 		case known && isTrue(passed):
 			return judgePassed(trial)
 		case known && passed.Status == metav1.ConditionFalse:
-			return pipeline.Fail("TrialFailed", "trial %s failed: %s; mend it, then: kubectl gradus retry %s RunTrial",
-				trial.Name, passed.Message, strings.SplitN(trial.Annotations[v1alpha1.OwnerAnnotation], "/", 2)[1])
+			return pipeline.Fail("TrialFailed", "trial %s failed: %s; mend it, then: %s",
+				trial.Name, passed.Message, again(v, v1alpha1.StepRunTrial))
 		}
 		ready, _ := condition(trial, v1alpha1.ReadyCondition)
 		return pipeline.Wait("Rehearsing", "trial %s: %s", trial.Name, ready.Message)

@@ -26,7 +26,9 @@ func Summarise(v View, verdict pipeline.Verdict, err error) pipeline.Verdict {
 	plan.Status.Summary.WaitsFor = ""
 	plan.Status.WaitingFor = nil
 	plan.Status.Summary.State = v1alpha1.PlanRunning
-	plan.Status.Summary.Production = production(v)
+	if err == nil {
+		plan.Status.Summary.Production = production(v)
+	}
 	generation := plan.Generation
 	conditions := &plan.Status.Conditions
 	drop(conditions, v1alpha1.WaitingCondition)
@@ -137,7 +139,7 @@ func wait(v View, now place, verdict pipeline.Verdict) {
 		who := list(g.Missing)
 		plan.Status.Summary.WaitsFor = clipped(who + ": approval")
 		plan.Status.WaitingFor = append(plan.Status.WaitingFor, v1alpha1.WaitingFor{
-			Kind: "Approval", Name: g.Name, Who: who, Since: now.since, Command: approveCommand(v, g),
+			Kind: "Approval", Name: g.Name, Who: clipped(who), Since: now.since, Command: approveCommand(v, g),
 		})
 		return
 	}
@@ -190,7 +192,7 @@ func Held(run *v1alpha1.GoLive) []v1alpha1.HeldStatus {
 func clipped(s string) string {
 	const bound = 250
 	if len(s) > bound {
-		return s[:bound]
+		return strings.ToValidUTF8(s[:bound], "")
 	}
 	return s
 }

@@ -22,7 +22,7 @@ var upgradeStaging = pipeline.Step[View]{
 	Name: v1alpha1.StepUpgradeStaging, Needs: after(v1alpha1.StepRunTrial),
 	Create: func(v View, at pipeline.At) []client.Object {
 		upgrade := v.upgrade()
-		expires := v.stagingExpires(at)
+		expires := v.stagingExpires()
 		return []client.Object{&v1alpha1.StagingEnvironment{
 			ObjectMeta: metav1.ObjectMeta{
 				Namespace: v.Plan.Namespace, Name: at.Name("staging"),
@@ -51,16 +51,18 @@ var upgradeStaging = pipeline.Step[View]{
 	Record: func(v View, at pipeline.At, _ pipeline.Seen) { v.Plan.Status.Staging = at.Name("staging") },
 }
 
-// stagingExpires gives the day that the plan names, or 30 days after the step began.
-func (v View) stagingExpires(at pipeline.At) metav1.Time {
+// stagingExpires gives the day that the plan names, or 30 days after the trial.
+func (v View) stagingExpires() metav1.Time {
 	if day := v.Plan.Spec.Staging.Expires; day != "" {
 		if t, err := time.ParseInLocation(time.DateOnly, day, v.Location); err == nil {
 			return metav1.NewTime(t.AddDate(0, 0, 1))
 		}
 	}
+	// From a time that is stored already: a status write that was lost must not
+	// change what was asked for.
 	began := v.Now
-	if at.Entry.Started != nil {
-		began = at.Entry.Started.Time
+	if v.Trial != nil {
+		began = v.Trial.CreationTimestamp.Time
 	}
 	return metav1.NewTime(began.AddDate(0, 0, stagingDays).Truncate(time.Second))
 }

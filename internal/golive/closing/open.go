@@ -4,6 +4,7 @@
 package closing
 
 import (
+	"encoding/json"
 	"fmt"
 	"time"
 
@@ -41,8 +42,11 @@ func Start[V Stage](name string, web bool) pipeline.Step[V] {
 				if d == nil {
 					return pipeline.Await(v1alpha1.SiteNotReadyReason, "workload %s is missing", w).By(seen.Now.Add(15 * time.Second))
 				}
-				want := ptr.Deref(d.Spec.Replicas, 1)
-				if stale := d.Status.ObservedGeneration < d.Generation; stale ||
+				// The object may have been read before it was written: the journal
+				// says how many pods there must be.
+				now := ptr.Deref(d.Spec.Replicas, 1)
+				want := s.found(quietID(w), now)
+				if stale := now != want || d.Status.ObservedGeneration < d.Generation; stale ||
 					d.Status.UpdatedReplicas < want || d.Status.AvailableReplicas < want {
 					return pipeline.Wait("PodsStarting", "%d of %d pods of %s are available", d.Status.AvailableReplicas, want, w).
 						By(seen.Now.Add(3 * time.Second))
@@ -52,6 +56,20 @@ func Start[V Stage](name string, web bool) pipeline.Step[V] {
 		},
 		Timeout: func(V) time.Duration { return 30 * time.Minute },
 	}
+}
+
+// found gives the number that a change found and that was put back; otherwise
+// when there is no such change.
+func (s *Scene) found(id string, otherwise int32) int32 {
+	for _, c := range *s.Owner.Journal() {
+		if c.ID == id && c.Before != nil {
+			var n int32
+			if err := json.Unmarshal(c.Before.Raw, &n); err == nil {
+				return n
+			}
+		}
+	}
+	return otherwise
 }
 
 // Smoke checks the new pods through a Service of ours, with the doors still
