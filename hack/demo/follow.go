@@ -24,14 +24,7 @@ func (d *demo) follow(ctx context.Context, owner *world.World, rec *record) erro
 	going, stop := context.WithCancel(ctx)
 	defer stop()
 	_, err := world.Await(ctx, d.World, plan, func(p *v1alpha1.UpgradePlan) (string, error) {
-		for i, s := range p.Status.Steps {
-			if s.Name == v1alpha1.StepGoLive && s.State == v1alpha1.StepRunning {
-				s.Message = "" // its own steps are told below
-			}
-			if s.Message = plain(s); seen.changed(s) {
-				d.say("%2d/18 %-22s %-8s %s", i+1, s.Name, s.State, s.Message)
-			}
-		}
+		d.tell(seen, p)
 		if name := p.Status.GoLive; name != "" && !seen["go-live"].told {
 			seen["go-live"] = entry{told: true}
 			go d.followGoLive(going, name)
@@ -45,16 +38,33 @@ func (d *demo) follow(ctx context.Context, owner *world.World, rec *record) erro
 				return "", err
 			}
 		}
-		switch p.Status.Summary.State {
-		case v1alpha1.PlanDone:
-			return "", nil
-		case v1alpha1.PlanBlocked, v1alpha1.PlanAborted, v1alpha1.PlanRolledBack:
-			sum := p.Status.Summary
-			return "", fmt.Errorf("the plan is %s at %s: %s", sum.State, sum.Step, sum.WaitsFor)
-		}
-		return p.Status.Summary.Step + " " + p.Status.Summary.WaitsFor, nil
+		return ended(p)
 	})
 	return err
+}
+
+// tell prints what is new of the 18 steps.
+func (d *demo) tell(seen ledger, p *v1alpha1.UpgradePlan) {
+	for i, s := range p.Status.Steps {
+		if s.Name == v1alpha1.StepGoLive && s.State == v1alpha1.StepRunning {
+			s.Message = "" // its own steps are told below
+		}
+		if s.Message = plain(s); seen.changed(s) {
+			d.say("%2d/18 %-22s %-8s %s", i+1, s.Name, s.State, s.Message)
+		}
+	}
+}
+
+// ended says what a plan still lacks to be done.
+func ended(p *v1alpha1.UpgradePlan) (string, error) {
+	sum := p.Status.Summary
+	switch sum.State {
+	case v1alpha1.PlanDone:
+		return "", nil
+	case v1alpha1.PlanBlocked, v1alpha1.PlanAborted, v1alpha1.PlanRolledBack:
+		return "", fmt.Errorf("the plan is %s at %s: %s", sum.State, sum.Step, sum.WaitsFor)
+	}
+	return sum.Step + " " + sum.WaitsFor, nil
 }
 
 // plain leaves out the names of children before what a running step waits for.
