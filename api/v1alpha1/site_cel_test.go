@@ -43,12 +43,15 @@ func TestSite(t *testing.T) {
 	noDatabase, _, _ := strings.Cut(siteYAML, "  database:")
 	ownServer := "workloadRef: {apiVersion: apps/v1, kind: StatefulSet, name: db}"
 	documents{
-		"as written":                          {text: siteYAML},
-		"a server of the site's own":          {text: site("host: db.example", ownServer)},
-		"its volume cloned":                   {text: site("host: db.example", ownServer, "method: Dump", "method: VolumeSnapshot")},
-		"a port in the url":                   {text: site("moodle.campus.example", "moodle.campus.example:8443")},
-		"a backup by snapshot":                {text: site("volume: {claimName: gradus-vault}", "volumeSnapshot: {className: csi}")},
-		"a freeze of one day":                 {text: site(`to: "2027-02-13"`, `to: "2027-01-25"`)},
+		"as written":                     {text: siteYAML},
+		"a server of the site's own":     {text: site("host: db.example", ownServer)},
+		"its volume cloned":              {text: site("host: db.example", ownServer, "method: Dump", "method: VolumeSnapshot")},
+		"a port in the url":              {text: site("moodle.campus.example", "moodle.campus.example:8443")},
+		"a backup by snapshot":           {text: site("volume: {claimName: gradus-vault}", "volumeSnapshot: {className: csi}")},
+		"a freeze of one day":            {text: site(`to: "2027-02-13"`, `to: "2027-01-25"`)},
+		"the owner's password in a copy": {site("secrets: [peppers]", "secrets: [db]"), "copies.secrets must not name the database's Secrets"},
+		"the owner's password as configuration": {site("secretKeyRef: {name: config,", "secretKeyRef: {name: db,"),
+			"config.secretKeyRef must not be one of the database's Secrets"},
 		"a path in the url":                   {site(".example\n", ".example/moodle\n"), "url must be http(s)://host[:port] without a path"},
 		"a url that is none":                  {site("https://moodle", "ftp://moodle"), "url must be http(s)://host[:port]"},
 		"no web workload":                     {site("role: Web", "role: Cron"), "one workload must have the role Web: it is what users reach"},
