@@ -79,7 +79,7 @@ func TestMarks(t *testing.T) {
 		t.Fatal(err)
 	}
 	for key, want := range map[string]string{
-		v1alpha1.OwnerUIDLabel: string(w.owner.UID), v1alpha1.OwnerKindLabel: "StagingEnvironment", v1alpha1.StepLabel: "A",
+		v1alpha1.OwnerUIDLabel: string(w.owner.UID), v1alpha1.OwnerKindLabel: "UpgradePlan", v1alpha1.StepLabel: "A",
 	} {
 		if job.Labels[key] != want {
 			t.Errorf("label %s is %q, want %q", key, job.Labels[key], want)

@@ -177,6 +177,29 @@ func TestPauseStartsNothingAndStopsNothing(t *testing.T) {
 	w.wants("A:Passed B:Running C:Passed")
 }
 
+func TestOnlyPlansPause(t *testing.T) {
+	w := begin(t, judges("A"))
+	run := &v1alpha1.GoLive{ObjectMeta: w.owner.ObjectMeta}
+	run.Annotations = map[string]string{v1alpha1.PauseAnnotation: "true"}
+	if _, err := Run(t.Context(), w.engine, run, w.steps, w.view, &w.ledger); err != nil {
+		t.Fatal(err)
+	}
+	w.wants("A:Passed")
+}
+
+func TestRepeatable(t *testing.T) {
+	w := begin(t, judges("A", makesJob, func(s *Step[*script]) { s.Repeatable = true }), judges("B", makesJob))
+	w.run()
+	w.owner.Annotations = map[string]string{v1alpha1.RetryAnnotation: "A@1"}
+	w.view.says["A"] = Wait("Working", "working")
+	w.run()
+	w.wants("A:Running B:Passed")
+	w.run()
+	if got := w.jobs(); len(got) != 3 || w.entry("A", "").Attempt != 2 {
+		t.Errorf("Jobs %v, entry %+v: want one more attempt of A alone", got, w.entry("A", ""))
+	}
+}
+
 func TestRetryIsForOneAttempt(t *testing.T) {
 	w := begin(t, judges("A", makesJob), judges("B"))
 	w.view.says["A"] = Fail("Broken", "broken")

@@ -78,7 +78,7 @@ type world struct {
 	t      *testing.T
 	engine Engine
 	clock  *clocktesting.FakeClock
-	owner  *v1alpha1.StagingEnvironment
+	owner  *v1alpha1.UpgradePlan
 	steps  []Step[*script]
 	view   *script
 	ledger []v1alpha1.StepStatus
@@ -136,8 +136,8 @@ func scheme(t *testing.T) *runtime.Scheme {
 	return s
 }
 
-func owner() *v1alpha1.StagingEnvironment {
-	return &v1alpha1.StagingEnvironment{ObjectMeta: metav1.ObjectMeta{
+func owner() *v1alpha1.UpgradePlan {
+	return &v1alpha1.UpgradePlan{ObjectMeta: metav1.ObjectMeta{
 		Namespace: "campus", Name: "autumn", UID: "0b4cdd3e-5f3a-4f0c-9d57-2f6f3f1c9a11",
 	}}
 }
