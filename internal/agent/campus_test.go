@@ -76,7 +76,7 @@ func (s *site) job(release string, t task.Task, env ...string) task.Result {
 	s.t.Helper()
 	for _, a := range t.Actions {
 		for _, c := range []*task.Command{a.Command, inPlugins(a.Plugins)} {
-			if c != nil && c.Argv[0] == "/campus" {
+			if c != nil && c.Argv[0] == "/usr/local/bin/campus" {
 				c.Argv[0] = s.binary(release)
 			}
 		}
