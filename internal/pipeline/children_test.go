@@ -120,7 +120,7 @@ func TestOwnerReferencesGoOnlyToWhatMayDieWithItsOwner(t *testing.T) {
 }
 
 func TestAStrangerOfTheSameName(t *testing.T) {
-	name := At{Attempt: 1, owner: owner()}.Name("work")
+	name := At{Attempt: 1, owner: owner()}.Name("work-a")
 	for what, change := range map[string]func(*batchv1.Job){
 		"with no labels": func(*batchv1.Job) {},
 		"with our label and another spec": func(j *batchv1.Job) {

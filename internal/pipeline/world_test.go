@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -68,8 +69,9 @@ func each(s *Step[*script]) { s.Each = func(v *script) []string { return v.keys 
 
 // makesJob lets a step ask for one Job.
 func makesJob(s *Step[*script]) {
+	what := "work-" + strings.ToLower(s.Name)
 	s.Create = func(_ *script, at At) []client.Object {
-		return []client.Object{&batchv1.Job{ObjectMeta: metav1.ObjectMeta{Namespace: "campus", Name: at.Name("work")}}}
+		return []client.Object{&batchv1.Job{ObjectMeta: metav1.ObjectMeta{Namespace: "campus", Name: at.Name(what)}}}
 	}
 }
 
