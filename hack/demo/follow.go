@@ -72,7 +72,7 @@ func plain(s v1alpha1.StepStatus) string {
 	if s.State != v1alpha1.StepRunning {
 		return s.Message
 	}
-	return strings.TrimSpace(s.Message[strings.LastIndex(s.Message, ": ")+1:])
+	return strings.TrimSpace(s.Message[strings.LastIndex(strings.TrimSuffix(s.Message, ": "), ": ")+1:])
 }
 
 // followGoLive prints the steps of the cutover.
