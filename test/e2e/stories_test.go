@@ -100,7 +100,7 @@ func missingPlugin(t *testing.T, ns string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	awaitStep(t, 3*time.Minute, plan, v1alpha1.StepEstablishRequirements, v1alpha1.StepPassed)
+	awaitReason(t, 3*time.Minute, plan, v1alpha1.StepEstablishRequirements, "Passed")
 }
 
 func scalingDeletes(t *testing.T, ns string) {
@@ -113,7 +113,6 @@ func scalingDeletes(t *testing.T, ns string) {
 		}
 	}
 	scaled("Delete")
-	t.Cleanup(func() { t.Log("whenScaled is Retain again") })
 	backup := &v1alpha1.SiteBackup{
 		ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "refused"},
 		Spec:       v1alpha1.SiteBackupSpec{SiteRef: v1alpha1.LocalRef{Name: world.Site}},
