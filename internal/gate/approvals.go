@@ -35,17 +35,21 @@ func Terms(control v1alpha1.ChangeControl, name string) v1alpha1.GateTerms {
 
 // Asked says whether the plan has a gate of this name. GoLive always has one.
 func Asked(control v1alpha1.ChangeControl, name string) bool {
-	return name == v1alpha1.GateGoLive || slices.ContainsFunc(control.Gates, func(g v1alpha1.GateTerms) bool { return g.Name == name })
+	return name == v1alpha1.GateGoLive ||
+		slices.ContainsFunc(control.Gates, func(g v1alpha1.GateTerms) bool { return g.Name == name })
 }
 
 // Count decides whether the approvals of a gate suffice. Authors and
 // requesters of the plan never count, service accounts only where the gate
 // allows them. One rejection that binds to the digest closes the gate.
-func Count(plan *v1alpha1.UpgradePlan, name, digest string, approvals []v1alpha1.UpgradeApproval, now time.Time) v1alpha1.GateStatus {
+func Count(
+	plan *v1alpha1.UpgradePlan, name, digest string, approvals []v1alpha1.UpgradeApproval, now time.Time,
+) v1alpha1.GateStatus {
 	terms := Terms(plan.Spec.ChangeControl, name)
 	gate := v1alpha1.GateStatus{Name: name, State: v1alpha1.GateWaiting, Digest: digest}
 	b := ballot{plan: plan, terms: terms, gate: &gate, digest: digest, now: now}
-	slices.SortFunc(approvals, func(x, y v1alpha1.UpgradeApproval) int {
+	approvals = slices.Clone(approvals)
+	slices.SortStableFunc(approvals, func(x, y v1alpha1.UpgradeApproval) int {
 		return x.CreationTimestamp.Compare(y.CreationTimestamp.Time)
 	})
 	var fresh []v1alpha1.UpgradeApproval
@@ -110,36 +114,72 @@ func (b *ballot) admit(a v1alpha1.UpgradeApproval) bool {
 	case b.now.After(expires):
 		return refuse("expired on %s", expires.Format(time.DateOnly))
 	}
-	if a.Spec.Decision == v1alpha1.DecisionOverride {
-		b.overridden = true
-	}
 	until := metav1.NewTime(expires)
 	if b.gate.ValidUntil == nil || until.Before(b.gate.ValidUntil) {
 		b.gate.ValidUntil = &until
 	}
+	if a.Spec.Decision == v1alpha1.DecisionOverride {
+		// It opens the gate by itself, and the record says so.
+		b.overridden = true
+		b.gate.Counted = append(b.gate.Counted, v1alpha1.CountedApproval{
+			Name: a.Name, Approver: who, For: "override", At: a.CreationTimestamp,
+		})
+		return false
+	}
 	return true
 }
 
-// fill gives every quorum the people who are left for it: one person counts
-// once for a gate.
+// fill seats people in the quorums. One person counts once for a gate, and
+// sits where the others leave something missing.
 func (b *ballot) fill(approvals []v1alpha1.UpgradeApproval) {
-	used := map[string]bool{}
-	for _, quorum := range b.quorums() {
-		left := quorum.Count
-		for _, a := range approvals {
-			if left == 0 || used[a.Spec.Approver] || !quorum.holds(a.Spec.Groups) {
-				continue
-			}
-			used[a.Spec.Approver] = true
-			left--
-			b.gate.Counted = append(b.gate.Counted, v1alpha1.CountedApproval{
-				Name: a.Name, Approver: a.Spec.Approver, For: clip(quorum.name, 250), At: a.CreationTimestamp,
-			})
-		}
-		if left > 0 {
-			b.gate.Missing = append(b.gate.Missing, fmt.Sprintf("%s (%d)", clip(quorum.name, 240), left))
+	quorums := b.quorums()
+	free := make([]int32, len(quorums))
+	for i, q := range quorums {
+		free[i] = q.Count
+	}
+	seats := map[string]seat{}
+	for i := range quorums {
+		for free[i] > 0 && sit(quorums, approvals, seats, i, map[string]bool{}) {
+			free[i]--
 		}
 	}
+	for i, q := range quorums {
+		for _, a := range approvals {
+			if s, ok := seats[a.Spec.Approver]; ok && s.quorum == i && s.approval == a.Name {
+				b.gate.Counted = append(b.gate.Counted, v1alpha1.CountedApproval{
+					Name: a.Name, Approver: a.Spec.Approver, For: clip(q.name, 250), At: a.CreationTimestamp,
+				})
+			}
+		}
+		if free[i] > 0 {
+			b.gate.Missing = append(b.gate.Missing, fmt.Sprintf("%s (%d)", clip(q.name, 240), free[i]))
+		}
+	}
+}
+
+// seat is the quorum that a person fills, and by which approval.
+type seat struct {
+	quorum   int
+	approval string
+}
+
+// sit finds one more person for a quorum; who sits elsewhere moves if another
+// can take that seat.
+func sit(
+	quorums []quorum, approvals []v1alpha1.UpgradeApproval, seats map[string]seat, i int, asked map[string]bool,
+) bool {
+	for _, a := range approvals {
+		who := a.Spec.Approver
+		if asked[who] || !quorums[i].holds(a.Spec.Groups) {
+			continue
+		}
+		asked[who] = true
+		if s, sits := seats[who]; !sits || s.quorum != i && sit(quorums, approvals, seats, s.quorum, asked) {
+			seats[who] = seat{i, a.Name}
+			return true
+		}
+	}
+	return false
 }
 
 // quorum is a number of people out of some groups.
@@ -150,7 +190,8 @@ type quorum struct {
 }
 
 func (q quorum) holds(groups []string) bool {
-	return len(q.groups) == 0 || slices.ContainsFunc(q.groups, func(g string) bool { return slices.Contains(groups, g) })
+	return len(q.groups) == 0 ||
+		slices.ContainsFunc(q.groups, func(g string) bool { return slices.Contains(groups, g) })
 }
 
 func (b *ballot) quorums() []quorum {

@@ -13,6 +13,8 @@ import (
 	"slices"
 	"strings"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/gradus-lms/gradus/api/v1alpha1"
 )
 
@@ -50,6 +52,17 @@ type SubjectV1 struct {
 	Control v1alpha1.ChangeControl `json:"control"`
 	// Scale of workloads around go-live.
 	Scale []v1alpha1.WorkloadScale `json:"scale,omitempty"`
+	// Limits that hold when the gate is used: who may widen them afterwards
+	// could go live on evidence that nobody agreed to.
+	Limits Limits `json:"limits"`
+}
+
+// Limits on time: of a hop, and of the age of evidence.
+type Limits struct {
+	HopDeadline   *metav1.Duration `json:"hopDeadline,omitempty"`
+	BackupMaxAge  *metav1.Duration `json:"backupMaxAge,omitempty"`
+	TrialMaxDays  int32            `json:"trialMaxDays,omitempty"`
+	MarginPercent *int32           `json:"marginPercent,omitempty"`
 }
 
 // SubjectFormat names the form of the subject.
@@ -75,12 +88,19 @@ func Subject(name string, f Facts) SubjectV1 {
 		DropPlugins: plan.Spec.Requirements.DropPlugins,
 		GoLive:      plan.Spec.GoLive, Window: plan.Spec.Rollout.Window,
 		Control: plan.Spec.ChangeControl, Scale: plan.Spec.Infrastructure.Scale,
+		Limits: Limits{
+			HopDeadline: plan.Spec.Upgrade.HopDeadline, BackupMaxAge: plan.Spec.Backup.MaxAge,
+			TrialMaxDays: plan.Spec.Trial.MaxAgeDays, MarginPercent: plan.Spec.Rollout.MarginPercent,
+		},
 	}
 	for _, hop := range plan.Status.Hops {
 		s.Hops = append(s.Hops, hop.Hop)
 	}
 	if plan.Status.Inventory != nil {
 		s.Inventory = plan.Status.Inventory.Digest
+	}
+	if name == v1alpha1.GateCopyData {
+		return s // decided before there is a trial: one that comes later voids nothing
 	}
 	if f.Trial != nil {
 		s.Trial = f.Trial.Status.ReportDigest
@@ -91,7 +111,8 @@ func Subject(name string, f Facts) SubjectV1 {
 	return s
 }
 
-// liveParts are the fields of a Site that say what go-live will write to.
+// liveParts are the fields of a Site that say what go-live will write to, when,
+// and where data of the site goes.
 func liveParts(site *v1alpha1.Site) any {
 	return struct {
 		URL       string
@@ -101,9 +122,13 @@ func liveParts(site *v1alpha1.Site) any {
 		Traffic   v1alpha1.Traffic
 		Database  v1alpha1.Database
 		Volumes   []v1alpha1.SiteVolume
+		TimeZone  string
+		Copies    v1alpha1.Copies
+		Backup    v1alpha1.Backup
 	}{
 		site.Spec.URL, site.Spec.Profile, site.Spec.Workloads, site.Spec.Config,
 		site.Spec.Traffic, site.Spec.Database, site.Spec.Volumes,
+		site.Spec.TimeZone, site.Spec.Copies, site.Spec.Backup,
 	}
 }
 
