@@ -50,8 +50,8 @@ func TestStrangers(t *testing.T) {
 	at := func(s int) time.Time { return time.Date(2026, 11, 22, 10, 0, s, 0, time.UTC) }
 	roll := Roll{
 		{Namespace: "campus", Pod: "cron", IP: "10.0.0.5", From: at(0), Until: at(10)},
-		{Namespace: "copy", Pod: "web", IP: "10.0.0.5", From: at(20)},
-		{Namespace: "copy", Pod: "db", IP: "10.0.0.6", From: at(0)},
+		{Namespace: "copy", Copy: true, Pod: "web", IP: "10.0.0.5", From: at(20)},
+		{Namespace: "copy", Copy: true, Pod: "db", IP: "10.0.0.6", From: at(0)},
 	}
 	got := roll.Strangers([]Connection{
 		{From: "10.0.0.5", At: at(5)},  // the site
@@ -59,8 +59,8 @@ func TestStrangers(t *testing.T) {
 		{From: "10.0.0.6", At: at(7)},  // the copy
 		{From: "10.0.0.1", At: at(7)},  // the node
 		{From: "10.0.0.5", At: at(15)}, // nobody knows
-	}, "campus")
-	want := []string{"10.0.0.5 at 10:00:30, in copy", "10.0.0.6 at 10:00:07, in copy", "10.0.0.5 at 10:00:15, in "}
+	})
+	want := []string{"10.0.0.5 at 10:00:30, copy/web", "10.0.0.6 at 10:00:07, copy/db", "10.0.0.5 at 10:00:15, "}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("strangers (-want +got):\n%s", diff)
 	}

@@ -54,31 +54,35 @@ func (r Roll) Copies() map[string]bool {
 	return out
 }
 
-// At names the namespaces whose pods may have had an address at a time.
-func (r Roll) At(ip string, at time.Time) []string {
-	var out []string
+// At gives the pods that may have had an address at a time.
+func (r Roll) At(ip string, at time.Time) Roll {
+	var out Roll
 	for _, s := range r {
 		// Watches tell a little late.
 		const late = 2 * time.Second
 		if s.IP == ip && !at.Before(s.From.Add(-late)) && (s.Until.IsZero() || !at.After(s.Until.Add(late))) {
-			out = append(out, s.Namespace)
+			out = append(out, s)
 		}
 	}
-	slices.Sort(out)
-	return slices.Compact(out)
+	return out
 }
 
-// Strangers lists connections that came from neither an allowed namespace nor
-// the node. One that two pods may have made counts as a stranger's.
-func (r Roll) Strangers(connections []Connection, allowed ...string) []string {
+// Strangers lists connections that a copy made, or may have made: its sender
+// is told by address and time, and one that two pods may have made, or nobody
+// that is known, counts.
+func (r Roll) Strangers(connections []Connection) []string {
 	var out []string
 	for _, c := range connections {
 		senders := r.At(c.From, c.At)
-		if len(senders) == 0 && c.From != "127.0.0.1" && !known(r, c.From) {
+		if len(senders) == 0 && !known(r, c.From) {
 			continue // the node itself: readiness probes
 		}
-		if len(senders) == 0 || slices.ContainsFunc(senders, func(n string) bool { return !slices.Contains(allowed, n) }) {
-			out = append(out, fmt.Sprintf("%s at %s, in %s", c.From, c.At.Format(time.TimeOnly), strings.Join(senders, " or ")))
+		if len(senders) == 0 || slices.ContainsFunc(senders, func(s Stay) bool { return s.Copy }) {
+			var who []string
+			for _, s := range senders {
+				who = append(who, s.Namespace+"/"+s.Pod)
+			}
+			out = append(out, fmt.Sprintf("%s at %s, %s", c.From, c.At.Format(time.TimeOnly), strings.Join(who, " or ")))
 		}
 	}
 	return out
