@@ -27,7 +27,7 @@ var startDatabase = pipeline.Step[View]{
 		pod.Spec.Volumes = append(pod.Spec.Volumes, workload.Claim(claim, v.databaseClaim(), false))
 		mountClaim(&pod, live.Spec.Template, claim)
 		objects := []client.Object{&appsv1.StatefulSet{
-			ObjectMeta: metav1.ObjectMeta{Namespace: v.namespace(), Name: live.Name, Labels: labels},
+			ObjectMeta: metav1.ObjectMeta{Namespace: v.namespace(), Name: live.Name, Labels: copyLabels(nil, v)},
 			Spec: appsv1.StatefulSetSpec{
 				Replicas: ptr.To(int32(1)), ServiceName: live.Spec.ServiceName,
 				Selector: live.Spec.Selector, Template: pod,
@@ -77,7 +77,9 @@ func mountClaim(pod *corev1.PodTemplateSpec, live corev1.PodTemplateSpec, volume
 }
 
 // copyLabels gives the labels of pods of a copy: what selectors need, and
-// nothing by which Argo CD, Flux or Helm would know them.
+// nothing else. On what owns the pods there is no label of the live site at
+// all: a selector may hold one by which Argo CD, Flux or Helm know their own,
+// and they would prune the copy.
 func copyLabels(selector map[string]string, v View) map[string]string {
 	labels := map[string]string{"lms.gradus.dev/environment": v.Env.Name}
 	for key, value := range selector {
@@ -138,7 +140,7 @@ func (v View) deployment(live *appsv1.Deployment) *appsv1.Deployment {
 	}
 	pod, _ := c.Pod(live.Spec.Template)
 	return &appsv1.Deployment{
-		ObjectMeta: metav1.ObjectMeta{Namespace: v.namespace(), Name: live.Name, Labels: c.Labels},
+		ObjectMeta: metav1.ObjectMeta{Namespace: v.namespace(), Name: live.Name, Labels: copyLabels(nil, v)},
 		Spec: appsv1.DeploymentSpec{
 			Replicas: ptr.To(int32(1)),
 			Strategy: appsv1.DeploymentStrategy{Type: appsv1.RecreateDeploymentStrategyType},

@@ -4,6 +4,8 @@
 package environment
 
 import (
+	"slices"
+
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gradus-lms/gradus/internal/pipeline"
@@ -28,7 +30,8 @@ var verify = pipeline.Step[View]{
 			return pipeline.Fail("ProfileInvalid", "%v", err)
 		}
 		return pipeline.JobDone("Verifying", "VerificationFailed", func(r task.Result) pipeline.Verdict {
-			return pipeline.Pass("version %s; %s rows and all files as before", r.Facts["version.database"], r.Facts["count.rows"])
+			return pipeline.Pass("version %s; %s rows and all files as before",
+				r.Facts["version.database"], r.Facts["count.rows"])
 		})(seen)
 	},
 	Record: func(v View, _ pipeline.At, seen pipeline.Seen) {
@@ -54,7 +57,7 @@ func (v View) verifyActions() ([]task.Action, error) {
 	if err != nil {
 		return nil, err
 	}
-	actions := append(version.Actions, count.Actions...)
+	actions := slices.Concat(version.Actions, count.Actions)
 	if v.dataRoot() != "" {
 		files, _, err := v.Profile.HashFilesTask(params, v.dataRoot(), true, 0, profile.Throttle{})
 		if err != nil {

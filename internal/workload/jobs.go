@@ -182,13 +182,17 @@ func podSecurity(level v1alpha1.PodSecurityLevel) *corev1.PodSecurityContext {
 }
 
 // Confined gives the security of a container: everything dropped. Never an
-// fsGroup: the kubelet would change the owner of every file of a volume.
+// fsGroup: the kubelet would change the owner of every file of a volume. Root
+// is no user at Restricted: the image decides, and the kubelet refuses its root.
 func Confined(level v1alpha1.PodSecurityLevel, user *int64) *corev1.SecurityContext {
 	security := &corev1.SecurityContext{
 		AllowPrivilegeEscalation: ptr.To(false),
 		RunAsUser:                user,
 	}
 	if level != v1alpha1.LevelBaseline {
+		if user != nil && *user == 0 {
+			security.RunAsUser = nil
+		}
 		security.RunAsNonRoot = ptr.To(true)
 		security.Capabilities = &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}}
 	}

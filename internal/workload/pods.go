@@ -4,6 +4,7 @@
 package workload
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -52,9 +53,17 @@ func (c Copying) Pod(live corev1.PodTemplateSpec) (corev1.PodTemplateSpec, []str
 		volumes[kept.Name] = true
 		out.Spec.Volumes = append(out.Spec.Volumes, kept)
 	}
+	for _, pull := range live.Spec.ImagePullSecrets {
+		if slices.Contains(c.Secrets, pull.Name) {
+			out.Spec.ImagePullSecrets = append(out.Spec.ImagePullSecrets, pull)
+		} else {
+			dropped = append(dropped, unlisted("imagePullSecrets", pull.Name))
+		}
+	}
 	user := podUser(live)
 	for _, container := range live.Spec.InitContainers {
 		kept, lost := c.container(container, user, volumes)
+		kept.RestartPolicy = container.RestartPolicy // a sidecar that became a step would never end
 		out.Spec.InitContainers = append(out.Spec.InitContainers, kept)
 		dropped = append(dropped, lost...)
 	}
@@ -105,36 +114,27 @@ func (c Copying) volume(v corev1.Volume) (corev1.Volume, string) {
 }
 
 // container copies what a container of a copy may have.
-func (c Copying) container(live corev1.Container, user *int64, volumes map[string]bool) (corev1.Container, []string) {
+func (c Copying) container(
+	live corev1.Container, user *int64, volumes map[string]bool,
+) (corev1.Container, []string) {
 	if live.SecurityContext != nil && live.SecurityContext.RunAsUser != nil {
 		user = live.SecurityContext.RunAsUser
 	}
+	var dropped []string
+	if user != nil && *user == 0 && c.Level != v1alpha1.LevelBaseline {
+		dropped = append(dropped, fmt.Sprintf(
+			"container %s: runAsUser 0: copies of this site run at the level Restricted (spec.copies.podSecurity)", live.Name))
+	}
 	kept := corev1.Container{
 		Name: live.Name, Image: live.Image, Command: live.Command, Args: live.Args,
-		WorkingDir: live.WorkingDir, Ports: live.Ports, Resources: *live.Resources.DeepCopy(),
-		ReadinessProbe: live.ReadinessProbe, StartupProbe: live.StartupProbe,
+		WorkingDir: live.WorkingDir, Ports: inside(live.Ports), Resources: *live.Resources.DeepCopy(),
+		ReadinessProbe: ownProbe(live.ReadinessProbe), StartupProbe: ownProbe(live.StartupProbe),
 		ImagePullPolicy: corev1.PullIfNotPresent,
 		SecurityContext: Confined(c.Level, user),
 	}
+	kept.Resources.Claims = nil
 	if live.SecurityContext != nil {
 		kept.SecurityContext.ReadOnlyRootFilesystem = live.SecurityContext.ReadOnlyRootFilesystem
-	}
-	var dropped []string
-	for _, env := range live.Env {
-		if why := c.refuse(env); why != "" {
-			dropped = append(dropped, why)
-			continue
-		}
-		kept.Env = append(kept.Env, env)
-	}
-	for _, from := range live.EnvFrom {
-		switch {
-		case from.ConfigMapRef != nil && slices.Contains(c.ConfigMaps, from.ConfigMapRef.Name),
-			from.SecretRef != nil && slices.Contains(c.Secrets, from.SecretRef.Name):
-			kept.EnvFrom = append(kept.EnvFrom, from)
-		default:
-			dropped = append(dropped, fmt.Sprintf("container %s: an envFrom that a copy may not see", live.Name))
-		}
 	}
 	for _, mount := range live.VolumeMounts {
 		if volumes[mount.Name] {
@@ -142,14 +142,62 @@ func (c Copying) container(live corev1.Container, user *int64, volumes map[strin
 		}
 	}
 	release := c.Images[live.Name]
-	if release.Image != "" {
-		kept.Image = release.Image
-	}
+	kept.Image = cmp.Or(release.Image, kept.Image)
+	var lost []string
+	kept.Env, kept.EnvFrom, lost = c.environment(live)
 	kept.Env = Override(kept.Env, c.Env)
 	for _, env := range release.Env {
 		kept.Env = Override(kept.Env, []corev1.EnvVar{{Name: env.Name, Value: env.Value}})
 	}
-	return kept, dropped
+	return kept, append(dropped, lost...)
+}
+
+// environment picks the variables that a copy may see.
+func (c Copying) environment(live corev1.Container) ([]corev1.EnvVar, []corev1.EnvFromSource, []string) {
+	var kept []corev1.EnvVar
+	var whole []corev1.EnvFromSource
+	var dropped []string
+	for _, env := range live.Env {
+		if why := c.refuse(env); why != "" {
+			dropped = append(dropped, why)
+			continue
+		}
+		kept = append(kept, env)
+	}
+	for _, from := range live.EnvFrom {
+		switch {
+		case from.ConfigMapRef != nil && slices.Contains(c.ConfigMaps, from.ConfigMapRef.Name),
+			from.SecretRef != nil && slices.Contains(c.Secrets, from.SecretRef.Name):
+			whole = append(whole, from)
+		default:
+			dropped = append(dropped, fmt.Sprintf("container %s: an envFrom that a copy may not see", live.Name))
+		}
+	}
+	return kept, whole, dropped
+}
+
+// inside gives the ports of a container without those of the node.
+func inside(ports []corev1.ContainerPort) []corev1.ContainerPort {
+	out := slices.Clone(ports)
+	for i := range out {
+		out[i].HostPort, out[i].HostIP = 0, ""
+	}
+	return out
+}
+
+// ownProbe gives a probe that asks the pod itself and nobody else.
+func ownProbe(live *corev1.Probe) *corev1.Probe {
+	if live == nil {
+		return nil
+	}
+	probe := live.DeepCopy()
+	if probe.HTTPGet != nil {
+		probe.HTTPGet.Host = ""
+	}
+	if probe.TCPSocket != nil {
+		probe.TCPSocket.Host = ""
+	}
+	return probe
 }
 
 func (c Copying) refuse(env corev1.EnvVar) string {
@@ -157,12 +205,16 @@ func (c Copying) refuse(env corev1.EnvVar) string {
 		return ""
 	}
 	if ref := env.ValueFrom.SecretKeyRef; ref != nil && !slices.Contains(c.Secrets, ref.Name) {
-		return fmt.Sprintf("env %s: Secret %s is not listed in spec.copies.secrets", env.Name, ref.Name)
+		return unlisted("env "+env.Name, ref.Name)
 	}
 	if ref := env.ValueFrom.ConfigMapKeyRef; ref != nil && !slices.Contains(c.ConfigMaps, ref.Name) {
 		return fmt.Sprintf("env %s: ConfigMap %s does not exist", env.Name, ref.Name)
 	}
 	return ""
+}
+
+func unlisted(what, secret string) string {
+	return fmt.Sprintf("%s: Secret %s is not listed in spec.copies.secrets", what, secret)
 }
 
 // Override sets variables over others of the same name.

@@ -37,7 +37,7 @@ type Clone struct {
 	VolumeMode  *corev1.PersistentVolumeMode
 }
 
-// Content gives the alias content: the same data, kept when the alias goes. It
+// AliasContent gives the alias content: the same data, kept when the alias goes. It
 // is created with Retain, never patched to it: an unbound content that says
 // Delete takes the source's snapshot with it.
 func (c Clone) AliasContent() *snapshotv1.VolumeSnapshotContent {
