@@ -116,15 +116,20 @@ func awaitReason(t *testing.T, limit time.Duration, plan *v1alpha1.UpgradePlan, 
 	return found
 }
 
-// awaitGate waits until gate GoLive is in a state.
+// awaitGate waits until gate GoLive is in a state, and speaks of the plan as
+// it is written now.
 func awaitGate(t *testing.T, limit time.Duration, plan *v1alpha1.UpgradePlan, done func(v1alpha1.GateStatus) bool) v1alpha1.GateStatus {
 	t.Helper()
 	var found v1alpha1.GateStatus
+	generation := plan.Generation
 	seen, err := world.Await(within(t, limit), admin, plan, func(p *v1alpha1.UpgradePlan) (string, error) {
 		for _, g := range p.Status.Gates {
 			if g.Name == v1alpha1.GateGoLive {
 				found = g
 			}
+		}
+		if p.Status.ObservedGeneration < generation {
+			return "Gradus has not seen what was written last", nil
 		}
 		if done(found) {
 			return "", nil

@@ -48,7 +48,7 @@ func goLive(t *testing.T, ns string) {
 		t.Fatal(err)
 	}
 	gate := awaitGate(t, 2*time.Minute, plan, func(g v1alpha1.GateStatus) bool {
-		return g.State == v1alpha1.GateWaiting && plan.Status.Rollout != nil || g.Digest != ""
+		return g.State == v1alpha1.GateWaiting && g.Digest != ""
 	})
 	decision := approve(plan, gate.Digest)
 	if err := owner.Create(t.Context(), decision); err != nil {
