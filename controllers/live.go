@@ -57,7 +57,8 @@ func (l *liveSite) workloads(ctx context.Context) (map[string]*appsv1.Deployment
 		if !slices.ContainsFunc(d.Spec.Template.Spec.Containers, func(c corev1.Container) bool {
 			return c.Name == w.ApplicationContainer
 		}) {
-			l.missing = append(l.missing, fmt.Sprintf("container %s of Deployment %s (Site %s, spec.workloads[%s].applicationContainer)",
+			l.missing = append(l.missing, fmt.Sprintf(
+				"container %s of Deployment %s (Site %s, spec.workloads[%s].applicationContainer)",
 				w.ApplicationContainer, d.Name, l.site.Name, w.Name))
 			continue
 		}
@@ -105,7 +106,9 @@ func (l *liveSite) services(ctx context.Context, database *appsv1.StatefulSet) (
 
 // claims reads the claims of the site's volumes, and the database's own as
 // "database".
-func (l *liveSite) claims(ctx context.Context, database *appsv1.StatefulSet) (map[string]*corev1.PersistentVolumeClaim, error) {
+func (l *liveSite) claims(
+	ctx context.Context, database *appsv1.StatefulSet,
+) (map[string]*corev1.PersistentVolumeClaim, error) {
 	names := map[string]string{}
 	for _, v := range l.site.Spec.Volumes {
 		names[v.Name] = v.ClaimName
@@ -116,7 +119,8 @@ func (l *liveSite) claims(ctx context.Context, database *appsv1.StatefulSet) (ma
 	out := map[string]*corev1.PersistentVolumeClaim{}
 	for _, volume := range slices.Sorted(maps.Keys(names)) {
 		var claim corev1.PersistentVolumeClaim
-		ok, err := l.find(ctx, fmt.Sprintf("spec.volumes[%s].claimName", volume), "PersistentVolumeClaim", names[volume], &claim)
+		field := fmt.Sprintf("spec.volumes[%s].claimName", volume)
+		ok, err := l.find(ctx, field, "PersistentVolumeClaim", names[volume], &claim)
 		if err != nil {
 			return nil, err
 		}
@@ -160,23 +164,7 @@ func (l *liveSite) secrets(ctx context.Context) ([]corev1.Secret, error) {
 func (l *liveSite) configMaps(ctx context.Context, templates ...corev1.PodTemplateSpec) ([]corev1.ConfigMap, error) {
 	names := map[string]bool{}
 	for _, template := range templates {
-		for _, v := range template.Spec.Volumes {
-			if v.ConfigMap != nil {
-				names[v.ConfigMap.Name] = true
-			}
-		}
-		for _, c := range append(slices.Clone(template.Spec.InitContainers), template.Spec.Containers...) {
-			for _, from := range c.EnvFrom {
-				if from.ConfigMapRef != nil {
-					names[from.ConfigMapRef.Name] = true
-				}
-			}
-			for _, env := range c.Env {
-				if env.ValueFrom != nil && env.ValueFrom.ConfigMapKeyRef != nil {
-					names[env.ValueFrom.ConfigMapKeyRef.Name] = true
-				}
-			}
-		}
+		configMapsOf(template, names)
 	}
 	var out []corev1.ConfigMap
 	for _, name := range slices.Sorted(maps.Keys(names)) {
@@ -193,6 +181,27 @@ func (l *liveSite) configMaps(ctx context.Context, templates ...corev1.PodTempla
 	return out, nil
 }
 
+// configMapsOf notes the ConfigMaps that a pod mounts or takes variables of.
+func configMapsOf(template corev1.PodTemplateSpec, names map[string]bool) {
+	for _, v := range template.Spec.Volumes {
+		if v.ConfigMap != nil {
+			names[v.ConfigMap.Name] = true
+		}
+	}
+	for _, c := range slices.Concat(template.Spec.InitContainers, template.Spec.Containers) {
+		for _, from := range c.EnvFrom {
+			if from.ConfigMapRef != nil {
+				names[from.ConfigMapRef.Name] = true
+			}
+		}
+		for _, env := range c.Env {
+			if env.ValueFrom != nil && env.ValueFrom.ConfigMapKeyRef != nil {
+				names[env.ValueFrom.ConfigMapKeyRef.Name] = true
+			}
+		}
+	}
+}
+
 // snapshot reads what a VolumeSnapshot of the backup is bound to, checked by
 // UID both ways: a handle opens any snapshot of the driver.
 func (l *liveSite) snapshot(ctx context.Context, ref v1alpha1.SnapshotRef) (*snapshotv1.VolumeSnapshotContent, error) {
@@ -207,10 +216,11 @@ func (l *liveSite) snapshot(ctx context.Context, ref v1alpha1.SnapshotRef) (*sna
 	}
 	var content snapshotv1.VolumeSnapshotContent
 	err = l.reader.Get(ctx, client.ObjectKey{Name: *snapshot.Status.BoundVolumeSnapshotContentName}, &content)
-	if client.IgnoreNotFound(err) != nil {
+	if err = client.IgnoreNotFound(err); err != nil {
 		return nil, fmt.Errorf("get VolumeSnapshotContent of %s: %w", ref.Name, err)
 	}
-	if err != nil || content.Spec.VolumeSnapshotRef.UID != snapshot.UID ||
+	// Where there is none, its reference is empty and so another.
+	if content.Spec.VolumeSnapshotRef.UID != snapshot.UID ||
 		content.Status == nil || content.Status.SnapshotHandle == nil {
 		l.missing = append(l.missing, fmt.Sprintf("the content of VolumeSnapshot %s", ref.Name))
 		return nil, nil

@@ -42,7 +42,8 @@ func (r *SiteReconciler) look(ctx context.Context, site *v1alpha1.Site) (pipelin
 			site.Spec.Profile, strings.Join(profile.Names(), ", ")), nil
 	}
 	if _, err := time.LoadLocation(site.Spec.TimeZone); err != nil {
-		return pipeline.Fail("TimeZoneUnknown", "spec.timeZone: %q is not an IANA time zone, such as Europe/Berlin", site.Spec.TimeZone), nil
+		return pipeline.Fail("TimeZoneUnknown", "spec.timeZone: %q is not an IANA time zone, such as Europe/Berlin",
+			site.Spec.TimeZone), nil
 	}
 	live := &liveSite{reader: r.Live, site: site}
 	workloads, err := live.workloads(ctx)
@@ -79,9 +80,17 @@ func (r *SiteReconciler) look(ctx context.Context, site *v1alpha1.Site) (pipelin
 	return pipeline.Pass("everything that the Site names is there"), nil
 }
 
-// progress takes version and state from the plan and the go-live that concern the site.
+// progress takes version and state from the plans and runs that concern the site.
 func (r *SiteReconciler) progress(ctx context.Context, site *v1alpha1.Site) error {
 	site.Status.State = v1alpha1.SiteServing
+	if err := r.reviews(ctx, site); err != nil {
+		return err
+	}
+	return r.runs(ctx, site)
+}
+
+// reviews takes what the newest stocktake found.
+func (r *SiteReconciler) reviews(ctx context.Context, site *v1alpha1.Site) error {
 	var plans v1alpha1.UpgradePlanList
 	if err := r.List(ctx, &plans, client.InNamespace(site.Namespace)); err != nil {
 		return err
@@ -96,6 +105,11 @@ func (r *SiteReconciler) progress(ctx context.Context, site *v1alpha1.Site) erro
 			site.Status.Version = p.Status.Summary.From
 		}
 	}
+	return nil
+}
+
+// runs takes what go-lives and rollbacks have made of the site since.
+func (r *SiteReconciler) runs(ctx context.Context, site *v1alpha1.Site) error {
 	latest := site.Status.Reviewed
 	serve := func(version string, closed, opened *metav1.Time, lease *v1alpha1.HeldLease) {
 		if closed != nil && opened == nil && lease != nil {

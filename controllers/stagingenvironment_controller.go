@@ -30,7 +30,9 @@ const recheck = 15 * time.Second
 type StagingEnvironmentReconciler struct{ Base }
 
 // Reconcile walks the environment to its next resting place.
-func (r *StagingEnvironmentReconciler) Reconcile(ctx context.Context, env *v1alpha1.StagingEnvironment) (ctrl.Result, error) {
+func (r *StagingEnvironmentReconciler) Reconcile(
+	ctx context.Context, env *v1alpha1.StagingEnvironment,
+) (ctrl.Result, error) {
 	if !env.DeletionTimestamp.IsZero() {
 		return ctrl.Result{}, r.finalize(ctx, env)
 	}
@@ -67,7 +69,9 @@ func (r *StagingEnvironmentReconciler) walk(
 }
 
 // withExpiry wakes us when the copy's time is over.
-func (r *StagingEnvironmentReconciler) withExpiry(env *v1alpha1.StagingEnvironment, v pipeline.Verdict) pipeline.Verdict {
+func (r *StagingEnvironmentReconciler) withExpiry(
+	env *v1alpha1.StagingEnvironment, v pipeline.Verdict,
+) pipeline.Verdict {
 	if v.State == v1alpha1.StepPassed {
 		v.Reason, v.Message = "Serving", "the copy stands"
 	}
@@ -82,7 +86,9 @@ func (r *StagingEnvironmentReconciler) withExpiry(env *v1alpha1.StagingEnvironme
 
 // observe reads what the copy is made of. It is not read again once the
 // application serves: nothing of the live site concerns the copy any more.
-func (r *StagingEnvironmentReconciler) observe(ctx context.Context, env *v1alpha1.StagingEnvironment) (environment.View, error) {
+func (r *StagingEnvironmentReconciler) observe(
+	ctx context.Context, env *v1alpha1.StagingEnvironment,
+) (environment.View, error) {
 	view := environment.View{Env: env, Install: r.Install, Sources: map[string]environment.Source{}}
 	site, err := getSite(ctx, r.Client, env.Namespace, env.Spec.SiteRef.Name)
 	if err != nil || site == nil {
@@ -127,6 +133,13 @@ func (r *StagingEnvironmentReconciler) observeLive(ctx context.Context, live *li
 	if view.ConfigMaps, err = live.configMaps(ctx, templates...); err != nil {
 		return err
 	}
+	return r.observeSources(ctx, live, view)
+}
+
+// observeSources reads the snapshots that the copy is made of.
+func (r *StagingEnvironmentReconciler) observeSources(
+	ctx context.Context, live *liveSite, view *environment.View,
+) error {
 	claims, err := live.claims(ctx, view.Database)
 	if err != nil {
 		return err
@@ -176,7 +189,8 @@ func (r *StagingEnvironmentReconciler) finalize(ctx context.Context, env *v1alph
 	for i := range aliases.Items {
 		alias := &aliases.Items[i]
 		uid := alias.UID
-		if err := r.Delete(ctx, alias, client.Preconditions{UID: &uid}); client.IgnoreNotFound(err) != nil && !apierrors.IsConflict(err) {
+		err := r.Delete(ctx, alias, client.Preconditions{UID: &uid})
+		if client.IgnoreNotFound(err) != nil && !apierrors.IsConflict(err) {
 			return fmt.Errorf("delete VolumeSnapshotContent %s: %w", alias.Name, err)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -73,7 +74,9 @@ func (r *UpgradePlanReconciler) tell(ctx context.Context, before, after *v1alpha
 }
 
 // walk runs the steps, or ends a plan that a person aborted.
-func (r *UpgradePlanReconciler) walk(ctx context.Context, p *v1alpha1.UpgradePlan, view plan.View) (pipeline.Verdict, error) {
+func (r *UpgradePlanReconciler) walk(
+	ctx context.Context, p *v1alpha1.UpgradePlan, view plan.View,
+) (pipeline.Verdict, error) {
 	if why := p.Annotations[v1alpha1.AbortAnnotation]; why != "" {
 		return plan.Abort(view, why), nil
 	}
@@ -84,7 +87,8 @@ func (r *UpgradePlanReconciler) walk(ctx context.Context, p *v1alpha1.UpgradePla
 		return wait.By(r.Clock.Now().Add(recheck)), nil
 	}
 	verdict, err := pipeline.Run(ctx, r.Engine, p, plan.Steps, view, &p.Status.Steps)
-	if verdict.State == v1alpha1.StepWaiting && verdict.Until.IsZero() && verdict.Reason != v1alpha1.WaitingForApprovalReason {
+	if verdict.State == v1alpha1.StepWaiting && verdict.Until.IsZero() &&
+		verdict.Reason != v1alpha1.WaitingForApprovalReason {
 		// What is missing may be a Secret or a claim, which Gradus may not watch.
 		verdict = verdict.By(r.Clock.Now().Add(recheck))
 	}
@@ -94,7 +98,9 @@ func (r *UpgradePlanReconciler) walk(ctx context.Context, p *v1alpha1.UpgradePla
 }
 
 // observe reads what the steps decide from.
-func (r *UpgradePlanReconciler) observe(ctx context.Context, p *v1alpha1.UpgradePlan, now time.Time) (plan.View, error) {
+func (r *UpgradePlanReconciler) observe(
+	ctx context.Context, p *v1alpha1.UpgradePlan, now time.Time,
+) (plan.View, error) {
 	view := plan.View{Plan: p, Install: r.Install, Now: now, Location: time.UTC}
 	// First what the plan has made: whatever becomes of the Site, an ordered
 	// go-live is never forgotten.
@@ -108,7 +114,8 @@ func (r *UpgradePlanReconciler) observe(ctx context.Context, p *v1alpha1.Upgrade
 	view.Site, view.Profile = site, loadProfile(site)
 	if view.Location, err = time.LoadLocation(site.Spec.TimeZone); err != nil {
 		view.Location = time.UTC
-		view.Missing = append(view.Missing, fmt.Sprintf("a time zone named %q (Site %s, spec.timeZone)", site.Spec.TimeZone, site.Name))
+		view.Missing = append(view.Missing, fmt.Sprintf("a time zone named %q (Site %s, spec.timeZone)",
+			site.Spec.TimeZone, site.Name))
 	}
 	if view.Holder, err = r.hold(ctx, site, p); err != nil {
 		return view, err
@@ -174,11 +181,11 @@ func child[T any, P interface {
 	}
 	obj := P(new(T))
 	err := c.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, obj)
-	if client.IgnoreNotFound(err) != nil {
-		return nil, fmt.Errorf("get %T %s: %w", obj, name, err)
+	if apierrors.IsNotFound(err) {
+		return nil, nil
 	}
 	if err != nil {
-		return nil, nil
+		return nil, fmt.Errorf("get %T %s: %w", obj, name, err)
 	}
 	return obj, nil
 }
@@ -200,7 +207,9 @@ func (r *UpgradePlanReconciler) goLiveOf(ctx context.Context, p *v1alpha1.Upgrad
 
 // hold takes the site for this plan if nobody holds it, by compare-and-swap on
 // the Site's status, and says who does.
-func (r *UpgradePlanReconciler) hold(ctx context.Context, site *v1alpha1.Site, p *v1alpha1.UpgradePlan) (string, error) {
+func (r *UpgradePlanReconciler) hold(
+	ctx context.Context, site *v1alpha1.Site, p *v1alpha1.UpgradePlan,
+) (string, error) {
 	if site.Status.Plan == p.Name {
 		return p.Name, nil
 	}
@@ -256,7 +265,8 @@ func planOfApproval(_ context.Context, obj client.Object) []reconcile.Request {
 	if !ok || approval.Spec.PlanRef == nil {
 		return nil
 	}
-	return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: obj.GetNamespace(), Name: approval.Spec.PlanRef.Name}}}
+	key := types.NamespacedName{Namespace: obj.GetNamespace(), Name: approval.Spec.PlanRef.Name}
+	return []reconcile.Request{{NamespacedName: key}}
 }
 
 // plansOfRollback wakes the plans of the site that a rollback concerns.

@@ -21,11 +21,15 @@ const nowhere = "127.0.0.1:9"
 
 // application gives a Job in the LMS's image, with the environment, mounts and
 // volumes that the live application container has.
-func (v View) application(at pipeline.At, what string, images map[string]v1alpha1.ContainerImage, actions []task.Action) workload.Job {
+func (v View) application(
+	at pipeline.At, what string, images map[string]v1alpha1.ContainerImage, actions []task.Action,
+) workload.Job {
 	site, live := v.web()
 	pod, _ := v.copying(images).Pod(live.Spec.Template)
 	run, _ := workload.Container(pod, site.ApplicationContainer)
-	run.VolumeMounts = append(run.VolumeMounts, corev1.VolumeMount{Name: "gradus-owner", MountPath: ownerDir, ReadOnly: true})
+	run.VolumeMounts = append(run.VolumeMounts, corev1.VolumeMount{
+		Name: "gradus-owner", MountPath: ownerDir, ReadOnly: true,
+	})
 	return workload.Job{
 		Namespace: v.namespace(), Name: at.Name(what),
 		AgentImage: v.Install.Image, Canaries: v.Install.Canaries,
@@ -36,7 +40,7 @@ func (v View) application(at pipeline.At, what string, images map[string]v1alpha
 	}
 }
 
-// server gives a Job in the database server's own image, on the cloned data.
+// serverJob gives a Job in the database server's own image, on the cloned data.
 func (v View) serverJob(at pipeline.At, what string, actions []task.Action) workload.Job {
 	live := v.Database.Spec.Template
 	container := v.server()

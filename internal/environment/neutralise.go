@@ -36,7 +36,8 @@ var neutralise = pipeline.Step[View]{
 	},
 	Record: func(v View, _ pipeline.At, _ pipeline.Seen) {
 		if v.serves() {
-			v.Env.Status.Silence = "network closed in every pod before it started; the LMS says that mail, cron, payment, push and hooks are off"
+			v.Env.Status.Silence = "network closed in every pod before it started; " +
+				"the LMS says that mail, cron, payment, push and hooks are off"
 		}
 	},
 }

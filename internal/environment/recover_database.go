@@ -51,7 +51,9 @@ func (v View) recoverActions() ([]task.Action, error) {
 	}
 	inside := recovering.Actions[0].Recover
 	if v.Profile.Truth.Version != "" {
-		version, _, err := v.Profile.VersionTask(profile.Params{Prefix: database.TablePrefix, Reader: task.Database{Name: database.Name}}, "")
+		version, _, err := v.Profile.VersionTask(profile.Params{
+			Prefix: database.TablePrefix, Reader: task.Database{Name: database.Name},
+		}, "")
 		if err != nil {
 			return nil, err
 		}

@@ -8,6 +8,7 @@ import (
 
 	snapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v8/apis/volumesnapshot/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gradus-lms/gradus/api/v1alpha1"
@@ -39,14 +40,15 @@ var cloneVolumes = pipeline.Step[View]{
 	Judge: func(v View, at pipeline.At, seen pipeline.Seen) pipeline.Verdict {
 		source := v.Sources[at.Key]
 		if len(seen.Objects) == 0 {
-			return pipeline.Fail("CapacityUnknown", "capacity %q of claim %s cannot be read", source.Ref.Capacity, source.Ref.ClaimName)
+			return pipeline.Fail("CapacityUnknown", "capacity %q of claim %s cannot be read",
+				source.Ref.Capacity, source.Ref.ClaimName)
 		}
 		if source.Claim != nil && source.Claim.Spec.VolumeMode != nil && source.Content.Spec.SourceVolumeMode != nil &&
 			*source.Claim.Spec.VolumeMode != *source.Content.Spec.SourceVolumeMode {
 			return pipeline.Fail("VolumeModeDiffers", "claim %s and its snapshot differ in volumeMode", source.Ref.ClaimName)
 		}
 		snapshot, ok := pipeline.First[*snapshotv1.VolumeSnapshot](seen)
-		if !ok || snapshot == nil || snapshot.Status == nil || snapshot.Status.ReadyToUse == nil || !*snapshot.Status.ReadyToUse {
+		if !ok || snapshot == nil || snapshot.Status == nil || !ptr.Deref(snapshot.Status.ReadyToUse, false) {
 			return pipeline.Wait("CloningVolume", "opening the snapshot of %s", at.Key)
 		}
 		claim, ok := pipeline.First[*corev1.PersistentVolumeClaim](seen)

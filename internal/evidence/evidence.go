@@ -66,7 +66,8 @@ func (r Reader) Outcome(ctx context.Context, job *batchv1.Job) (pipeline.JobOutc
 	}
 	if pod == nil {
 		if outcome.State == pipeline.JobSucceeded {
-			outcome.State, outcome.Message = pipeline.JobFailed, "the Job is over and its pod is gone: what it found is lost; retry the step"
+			outcome.State = pipeline.JobFailed
+			outcome.Message = "the Job is over and its pod is gone: what it found is lost; retry the step"
 		}
 		return outcome, nil
 	}
@@ -123,7 +124,7 @@ func fill(outcome *pipeline.JobOutcome, pod *corev1.Pod) {
 		outcome.Started = pod.Status.StartTime.Time
 	}
 	outcome.Pending = pending(pod)
-	for _, status := range append(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses...) {
+	for _, status := range slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses) {
 		ended := status.State.Terminated
 		if ended == nil {
 			continue
@@ -157,7 +158,7 @@ func pending(pod *corev1.Pod) string {
 			return c.Message
 		}
 	}
-	for _, status := range append(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses...) {
+	for _, status := range slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses) {
 		waiting := status.State.Waiting
 		if waiting != nil && waiting.Reason != "PodInitializing" && waiting.Reason != "ContainerCreating" {
 			return fmt.Sprintf("%s: %s", waiting.Reason, waiting.Message)
@@ -169,7 +170,8 @@ func pending(pod *corev1.Pod) string {
 // pod gives the newest pod of the Job, or nil.
 func (r Reader) pod(ctx context.Context, job *batchv1.Job) (*corev1.Pod, error) {
 	var pods corev1.PodList
-	err := r.Client.List(ctx, &pods, client.InNamespace(job.Namespace), client.MatchingLabels{batchv1.JobNameLabel: job.Name})
+	err := r.Client.List(ctx, &pods, client.InNamespace(job.Namespace),
+		client.MatchingLabels{batchv1.JobNameLabel: job.Name})
 	if err != nil {
 		return nil, fmt.Errorf("list pods of Job %s: %w", job.Name, err)
 	}
@@ -218,7 +220,9 @@ func (r Reader) log(ctx context.Context, pod *corev1.Pod, container string, limi
 }
 
 // Store keeps one document that Gradus wrote itself.
-func (r Reader) Store(ctx context.Context, owner pipeline.Owner, step, name string, content []byte) (v1alpha1.Evidence, error) {
+func (r Reader) Store(
+	ctx context.Context, owner pipeline.Owner, step, name string, content []byte,
+) (v1alpha1.Evidence, error) {
 	return r.store(ctx, owner, step, owner.GetName()+"-"+strings.ToLower(step), name, content)
 }
 
@@ -237,7 +241,8 @@ func (r Reader) store(
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: owner.GetNamespace(), Name: kept.ConfigMap,
 			Labels: map[string]string{
-				v1alpha1.OwnerUIDLabel: string(owner.GetUID()), v1alpha1.OwnerKindLabel: owner.OwnerKind(), v1alpha1.StepLabel: step,
+				v1alpha1.OwnerUIDLabel: string(owner.GetUID()), v1alpha1.OwnerKindLabel: owner.OwnerKind(),
+				v1alpha1.StepLabel: step,
 			},
 			Annotations: map[string]string{
 				"lms.gradus.dev/document": name, "lms.gradus.dev/digest": kept.Digest,
@@ -248,10 +253,26 @@ func (r Reader) store(
 		BinaryData: map[string][]byte{name: content},
 	}
 	err := r.Client.Create(ctx, cm)
-	if err != nil && !apierrors.IsAlreadyExists(err) {
+	if apierrors.IsAlreadyExists(err) {
+		err = r.same(ctx, cm)
+	}
+	if err != nil {
 		return kept, fmt.Errorf("create ConfigMap %s: %w", kept.ConfigMap, err)
 	}
 	return kept, nil
+}
+
+// same says whether what has the name already is the document, and nobody can
+// change it: a stranger could have made it first.
+func (r Reader) same(ctx context.Context, want *corev1.ConfigMap) error {
+	var have corev1.ConfigMap
+	if err := r.Client.Get(ctx, client.ObjectKeyFromObject(want), &have); err != nil {
+		return err
+	}
+	if !ptr.Deref(have.Immutable, false) || !maps.EqualFunc(have.BinaryData, want.BinaryData, bytes.Equal) {
+		return pipeline.ErrNameConflict
+	}
+	return nil
 }
 
 func clip(s string) string {

@@ -90,21 +90,15 @@ func (b *ballot) admit(a v1alpha1.UpgradeApproval) bool {
 		}
 		return false
 	}
-	days := b.terms.ValidDays
-	if days == 0 {
-		days = DefaultValidDays
+	expires := a.CreationTimestamp.AddDate(0, 0, int(cmp.Or(b.terms.ValidDays, DefaultValidDays)))
+	if why := b.misses(a); why != "" {
+		return refuse("%s", why)
 	}
-	expires := a.CreationTimestamp.AddDate(0, 0, int(days))
-	switch {
-	case a.Spec.PlanRef.UID != "" && a.Spec.PlanRef.UID != b.plan.UID:
-		return refuse("was given for an earlier plan of this name")
-	case a.Spec.Digest != b.digest:
-		return refuse("was given for another subject (%s)", short(a.Spec.Digest))
-	case who == "":
-		return refuse("has no approver: the admission policies of Gradus are not in force")
-	case a.Spec.Decision == v1alpha1.DecisionReject:
+	if a.Spec.Decision == v1alpha1.DecisionReject {
 		b.rejected = who
 		return false
+	}
+	switch {
 	case slices.Contains(Authors(b.plan), who):
 		return refuse("is an author of the plan")
 	case slices.Contains(b.plan.Spec.ChangeControl.Requesters, who):
@@ -127,6 +121,19 @@ func (b *ballot) admit(a v1alpha1.UpgradeApproval) bool {
 		return false
 	}
 	return true
+}
+
+// misses says why a decision, for or against, is not about this subject.
+func (b *ballot) misses(a v1alpha1.UpgradeApproval) string {
+	switch {
+	case a.Spec.PlanRef.UID != "" && a.Spec.PlanRef.UID != b.plan.UID:
+		return "was given for an earlier plan of this name"
+	case a.Spec.Digest != b.digest:
+		return fmt.Sprintf("was given for another subject (%s)", short(a.Spec.Digest))
+	case a.Spec.Approver == "":
+		return "has no approver: the admission policies of Gradus are not in force"
+	}
+	return ""
 }
 
 // fill seats people in the quorums. One person counts once for a gate, and

@@ -96,23 +96,29 @@ func Run(ctx context.Context, o Options) error {
 	if err := policy.Check(ctx, mgr.GetAPIReader()); err != nil {
 		return fmt.Errorf("check admission policies: %w", err)
 	}
+	if err := setup(mgr, o, install); err != nil {
+		return err
+	}
+	return mgr.Start(ctx)
+}
+
+// setup registers what a role runs.
+func setup(mgr ctrl.Manager, o Options, install environment.Install) error {
 	base, err := controllers.NewBase(mgr, install)
 	if err != nil {
 		return err
 	}
-	setup := controllers.SetupMain
+	register := controllers.SetupMain
 	if o.Role == RoleProduction {
-		setup = controllers.SetupProduction
+		register = controllers.SetupProduction
 	}
-	if err := setup(mgr, base); err != nil {
+	if err := register(mgr, base); err != nil {
 		return err
 	}
-	if o.Canary != "" && o.Canary != "0" {
-		if err := mgr.Add(canary{address: o.Canary}); err != nil {
-			return err
-		}
+	if o.Canary == "" || o.Canary == "0" {
+		return nil
 	}
-	return mgr.Start(ctx)
+	return mgr.Add(canary{address: o.Canary})
 }
 
 // New gives a manager with the caches and clients that the controllers expect.

@@ -28,8 +28,8 @@ import (
 	"github.com/gradus-lms/gradus/api/v1alpha1"
 )
 
-// ErrNameConflict: an object that Gradus did not make has the name of one that
-// it must make. A person must remove or rename it.
+// ErrNameConflict says that an object that Gradus did not make has the name of
+// one that it must make. A person must remove or rename it.
 var ErrNameConflict = errors.New("an object of another has this name")
 
 // Owner is the object that a pipeline works for. Its kind is spelled out
@@ -115,47 +115,76 @@ func (e Engine) create(
 	}
 	kind, key := gvk.Kind, client.ObjectKeyFromObject(want)
 	mark(want, owner, step, e.Client.Scheme())
-	// Read into an empty object: what a stranger lacks must not be filled in
-	// with what we want.
-	have, err := e.empty(gvk)
-	if err != nil {
-		return fmt.Errorf("create %s %s: %w", kind, key, err)
-	}
-	err = e.Client.Get(ctx, key, have)
-	if apierrors.IsNotFound(err) && remembers(entry, kind, key) {
+	known := remembers(entry, kind, key)
+	have, err := e.look(ctx, gvk, key, known)
+	switch {
+	case err == nil && have == nil && known:
 		// A new try is a new name. What was made and is gone is not made again:
 		// a Job that changes a schema must not run twice.
-		if err = e.Live.Get(ctx, key, have); apierrors.IsNotFound(err) {
-			seen.gone = kind + " " + want.GetName()
-			return nil
-		}
-	}
-	if apierrors.IsNotFound(err) {
-		err = e.Client.Create(ctx, want)
-		if err == nil {
+		seen.gone = kind + " " + want.GetName()
+		return nil
+	case err == nil && have == nil:
+		if have, err = e.make(ctx, gvk, want); err == nil && have == nil {
 			remember(entry, kind, want)
 			seen.Objects = append(seen.Objects, nil)
 			return nil
 		}
-		if apierrors.IsAlreadyExists(err) {
-			err = e.Live.Get(ctx, key, have)
-		}
+	}
+	if err == nil && !ours(have, want, entry) {
+		err = ErrNameConflict
 	}
 	if err != nil {
 		return fmt.Errorf("create %s %s: %w", kind, key, err)
 	}
-	if !ours(have, want, entry) {
-		return fmt.Errorf("create %s %s: %w", kind, key, ErrNameConflict)
-	}
 	remember(entry, kind, have)
-	seen.Objects = append(seen.Objects, have)
-	if job, ok := isJob(have); ok {
-		outcome, err := e.Reports.Outcome(ctx, job)
-		if err != nil {
-			return fmt.Errorf("read outcome of Job %s: %w", key, err)
-		}
-		seen.Jobs[job.Name] = outcome
+	return e.see(ctx, have, seen)
+}
+
+// look reads an object; nil when there is none. Where it must be known, it
+// asks past the cache. It reads into an empty object: what a stranger lacks
+// must not be filled in with what we want.
+func (e Engine) look(
+	ctx context.Context, gvk schema.GroupVersionKind, key client.ObjectKey, surely bool,
+) (client.Object, error) {
+	have, err := e.empty(gvk)
+	if err != nil {
+		return nil, err
 	}
+	err = e.Client.Get(ctx, key, have)
+	if apierrors.IsNotFound(err) && surely {
+		err = e.Live.Get(ctx, key, have)
+	}
+	if err != nil {
+		return nil, client.IgnoreNotFound(err)
+	}
+	return have, nil
+}
+
+// make creates an object; it gives what has the name already, if anything has.
+func (e Engine) make(ctx context.Context, gvk schema.GroupVersionKind, want client.Object) (client.Object, error) {
+	err := e.Client.Create(ctx, want)
+	if !apierrors.IsAlreadyExists(err) {
+		return nil, err
+	}
+	have, lookErr := e.look(ctx, gvk, client.ObjectKeyFromObject(want), true)
+	if have == nil && lookErr == nil {
+		return nil, err // it came and went: next time
+	}
+	return have, lookErr
+}
+
+// see notes an object, and the outcome of a Job.
+func (e Engine) see(ctx context.Context, have client.Object, seen *Seen) error {
+	seen.Objects = append(seen.Objects, have)
+	job, ok := isJob(have)
+	if !ok {
+		return nil
+	}
+	outcome, err := e.Reports.Outcome(ctx, job)
+	if err != nil {
+		return fmt.Errorf("read outcome of Job %s/%s: %w", job.Namespace, job.Name, err)
+	}
+	seen.Jobs[job.Name] = outcome
 	return nil
 }
 

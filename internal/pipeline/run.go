@@ -58,21 +58,14 @@ func Run[V any](
 // pass walks the entries of either half of the ledger once.
 func (w *walk[V]) pass(ctx context.Context, finally bool, until *time.Time) error {
 	for i := 0; i < len(w.ledger); i++ {
-		step, ok := find(w.steps, w.ledger[i].Name)
+		step, ok := w.known(i)
 		if !ok {
-			if !done(w.ledger[i].State) {
-				record(&w.ledger[i], Fail(v1alpha1.UnknownStepReason,
-					"step %q is not known to this version of the operator", w.ledger[i].Name), w.now)
-			}
 			continue
 		}
 		if !finally {
 			w.retry(&w.ledger[i], step)
 		}
-		if step.Finally != finally || w.believed(step, w.ledger[i]) || !w.ready(i, step) || w.paused(w.ledger[i]) {
-			continue
-		}
-		if step.Each != nil && w.ledger[i].Key == "" && !w.spread(i, step) {
+		if step.Finally != finally || !w.due(i, step) {
 			continue
 		}
 		verdict, err := w.visit(ctx, step, &w.ledger[i])
@@ -84,6 +77,25 @@ func (w *walk[V]) pass(ctx context.Context, finally bool, until *time.Time) erro
 		}
 	}
 	return nil
+}
+
+// known gives the step of an entry. One that this version does not know fails,
+// unless it is done.
+func (w *walk[V]) known(i int) (Step[V], bool) {
+	step, ok := find(w.steps, w.ledger[i].Name)
+	if !ok && !done(w.ledger[i].State) {
+		record(&w.ledger[i], Fail(v1alpha1.UnknownStepReason,
+			"step %q is not known to this version of the operator", w.ledger[i].Name), w.now)
+	}
+	return step, ok
+}
+
+// due says whether an entry is to be judged now.
+func (w *walk[V]) due(i int, step Step[V]) bool {
+	if w.believed(step, w.ledger[i]) || !w.ready(i, step) || w.paused(w.ledger[i]) {
+		return false
+	}
+	return step.Each == nil || w.ledger[i].Key != "" || w.spread(i, step)
 }
 
 // spread replaces an entry without a key by one entry for each key.

@@ -25,8 +25,8 @@ var engageStakeholders = pipeline.Step[View]{
 		}
 		switch {
 		case len(unknown) > 0:
-			return pipeline.Fail("ChannelUnknown", "spec.stakeholders.channels: %s: not configured; the administrator of Gradus adds it to "+
-				"ConfigMap gradus-channels", strings.Join(unknown, ", "))
+			return pipeline.Fail("ChannelUnknown", "spec.stakeholders.channels: %s: not configured; "+
+				"the administrator of Gradus adds it to ConfigMap gradus-channels", strings.Join(unknown, ", "))
 		case len(wanted) == 0:
 			return pipeline.Skip("NobodyAsked", "Events on the plan only; spec.stakeholders names no channel")
 		}

@@ -6,6 +6,7 @@ package plan
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -78,7 +79,9 @@ func (v View) targetInventory(at pipeline.At) (workload.Job, bool) {
 	if v.Profile == nil || v.Site == nil {
 		return workload.Job{}, false
 	}
-	t, _, err := v.Profile.VerbTask(profile.InventoryVerb, profile.Params{Target: v.Plan.Spec.Target.Version, Prefix: v.prefix()})
+	t, _, err := v.Profile.VerbTask(profile.InventoryVerb, profile.Params{
+		Target: v.Plan.Spec.Target.Version, Prefix: v.prefix(),
+	})
 	image := v.applicationImage(v.Plan.Spec.Target.Version)
 	if err != nil || image == "" {
 		return workload.Job{}, false
@@ -123,6 +126,11 @@ func (v View) requirements(seen pipeline.Seen) ([]profile.Hop, []profile.Objecti
 		objections = append(objections, v.Profile.CheckDatabase(hops, task.PostgreSQL, server)...)
 		if target := pluginsOf(seen.Job()); target != nil {
 			objections = append(objections, v.Profile.CheckPlugins(to, v.livePlugins(), target, v.dropped())...)
+			if len(v.Plan.Status.Inventory.Plugins) == maxPlugins {
+				objections = append(objections, profile.Objection{Severity: task.Warning, Reason: "PluginsNotAllCompared",
+					Message: fmt.Sprintf("only the first %d plugins were compared with those of the target; "+
+						"see the evidence of step %s for all", maxPlugins, v1alpha1.StepReviewSite)})
+			}
 		}
 	}
 	return hops, objections

@@ -27,8 +27,8 @@ const (
 // all of it again.
 var goLive = pipeline.Step[View]{
 	Name: v1alpha1.StepGoLive,
-	Needs: after(v1alpha1.StepMakeRolloutPlan, v1alpha1.StepTest, v1alpha1.StepConfigure, v1alpha1.StepPrepareDocumentation,
-		v1alpha1.StepProvideTraining, v1alpha1.StepPrepareInfrastructure),
+	Needs: after(v1alpha1.StepMakeRolloutPlan, v1alpha1.StepTest, v1alpha1.StepConfigure,
+		v1alpha1.StepPrepareDocumentation, v1alpha1.StepProvideTraining, v1alpha1.StepPrepareInfrastructure),
 	Create: func(v View, at pipeline.At) []client.Object {
 		if v.GoLive == nil && notYet(v) != nil {
 			return nil
@@ -51,7 +51,8 @@ var goLive = pipeline.Step[View]{
 		case isTrue(stalled):
 			return pipeline.Fail(stalled.Reason, "go-live %s: %s", run.Name, stalled.Message)
 		case known && isTrue(succeeded):
-			return pipeline.Pass("the site serves %s; users were shut out for %s", run.Status.Version, outageOf(run).Round(time.Second))
+			return pipeline.Pass("the site serves %s; users were shut out for %s",
+				run.Status.Version, outageOf(run).Round(time.Second))
 		case known && succeeded.Status == metav1.ConditionFalse && isTrue(ready):
 			return pipeline.Fail(succeeded.Reason, "go-live %s: %s", run.Name, succeeded.Message)
 		}
@@ -91,12 +92,14 @@ func notYet(v View) *pipeline.Verdict {
 	case err != nil:
 		wait = pipeline.Await("WindowRefused", "%v", err)
 	case r.Opens == nil:
-		wait = pipeline.Await("NoWindow", "spec.rollout.window is not given; give one, such as {opens: \"2026-12-19T20:00\", closes: \"2026-12-20T12:00\"}")
+		wait = pipeline.Await("NoWindow", "spec.rollout.window is not given; give one, such as "+
+			`{opens: "2026-12-19T20:00", closes: "2026-12-20T12:00"}`)
 	case v.Now.Before(r.Opens.Time):
-		wait = pipeline.Await(v1alpha1.WaitingForWindowReason, "the window opens %s", v.local(r.Opens.Time)).By(r.Opens.Time)
+		wait = pipeline.Await(v1alpha1.WaitingForWindowReason, "the window opens %s", v.local(r.Opens.Time)).
+			By(r.Opens.Time)
 	case r.LatestStart != nil && v.Now.After(r.LatestStart.Time):
-		wait = pipeline.Await("WindowPassed", "begun now, outage and way back do not end before %s; give another window in spec.rollout.window",
-			v.local(r.Closes.Time))
+		wait = pipeline.Await("WindowPassed", "begun now, outage and way back do not end before %s; "+
+			"give another window in spec.rollout.window", v.local(r.Closes.Time))
 	default:
 		if stale := staleness(v); stale != "" {
 			wait = pipeline.Await("Stale", "%s", stale)
@@ -121,9 +124,11 @@ func staleness(v View) string {
 	case v.Backup == nil || v.Backup.Status.Taken == nil:
 		return fmt.Sprintf("backup %s is not there any more", v.Plan.Status.Backup)
 	case v.Now.Sub(v.Backup.Status.Taken.Time) > age:
-		return fmt.Sprintf("backup %s is older than %s; a newer one is needed: %s", v.Backup.Name, age, again(v, v1alpha1.StepBackUp))
+		return fmt.Sprintf("backup %s is older than %s; a newer one is needed: %s",
+			v.Backup.Name, age, again(v, v1alpha1.StepBackUp))
 	case v.Trial == nil || v.Now.Sub(v.Trial.CreationTimestamp.Time) > time.Duration(days)*24*time.Hour:
-		return fmt.Sprintf("the newest passed trial is older than %d days; another is needed: %s", days, again(v, v1alpha1.StepRunTrial))
+		return fmt.Sprintf("the newest passed trial is older than %d days; another is needed: %s",
+			days, again(v, v1alpha1.StepRunTrial))
 	}
 	return ""
 }
@@ -185,6 +190,7 @@ func closes(v View) *metav1.Time {
 func approveCommand(v View, g v1alpha1.GateStatus) string {
 	return strings.TrimSpace(fmt.Sprintf(
 		`kubectl create -n %s -f - <<< '{"apiVersion":"lms.gradus.dev/v1alpha1","kind":"UpgradeApproval",`+
-			`"metadata":{"generateName":"%s-%s-"},"spec":{"planRef":{"name":"%s"},"gate":"%s","digest":"%s","decision":"Approve"}}'`,
+			`"metadata":{"generateName":"%s-%s-"},"spec":{"planRef":{"name":"%s"},"gate":"%s",`+
+			`"digest":"%s","decision":"Approve"}}'`,
 		v.Plan.Namespace, v.Plan.Name, strings.ToLower(g.Name), v.Plan.Name, g.Name, g.Digest))
 }

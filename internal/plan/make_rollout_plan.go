@@ -18,7 +18,8 @@ import (
 // makeRolloutPlan reads the window, keeps it out of the Site's freezes, and
 // asks whether outage and way back, as the trial measured them, fit in it.
 var makeRolloutPlan = pipeline.Step[View]{
-	Name: v1alpha1.StepMakeRolloutPlan, Needs: after(v1alpha1.StepMakeUpgradePlan, v1alpha1.StepRunTrial), Repairable: true,
+	Name: v1alpha1.StepMakeRolloutPlan, Needs: after(v1alpha1.StepMakeUpgradePlan, v1alpha1.StepRunTrial),
+	Repairable: true,
 	Judge: func(v View, _ pipeline.At, _ pipeline.Seen) pipeline.Verdict {
 		r, err := rollout(v)
 		switch {
@@ -26,9 +27,13 @@ var makeRolloutPlan = pipeline.Step[View]{
 			return pipeline.Fail("WindowRefused", "%v", err)
 		case r.Opens == nil:
 			return pipeline.Pass("no window: the plan stops before step 15 until spec.rollout.window is given")
-		case r.LatestStart != nil && r.LatestStart.Before(r.Opens):
-			return pipeline.Fail("WindowTooShort", "spec.rollout.window: outage %s and way back %s, with margin, do not fit between %s and %s",
-				r.PredictedOutage.Duration, r.PredictedBack.Duration, v.local(r.Opens.Time), v.local(r.Closes.Time))
+		case r.LatestStart == nil:
+			return pipeline.Fail("TrialGone", "trial %s is not there any more, and nothing is predicted without one; "+
+				"run another: %s", v.Plan.Status.Trial, again(v, v1alpha1.StepRunTrial))
+		case r.LatestStart.Before(r.Opens):
+			return pipeline.Fail("WindowTooShort", "spec.rollout.window: outage %s and way back %s, with margin, "+
+				"do not fit between %s and %s", r.PredictedOutage.Duration, r.PredictedBack.Duration,
+				v.local(r.Opens.Time), v.local(r.Closes.Time))
 		}
 		return pipeline.Pass("window opens %s; closed for users %s, way back %s, both with margin",
 			v.local(r.Opens.Time), r.PredictedOutage.Duration, r.PredictedBack.Duration)
@@ -48,16 +53,9 @@ func (v View) local(t time.Time) string { return t.In(v.Location).Format("Mon 2 
 func rollout(v View) (*v1alpha1.RolloutStatus, error) {
 	r := &v1alpha1.RolloutStatus{}
 	if window := v.Plan.Spec.Rollout.Window; window != nil {
-		opens, err := v.instant(window.Opens)
+		opens, closes, err := v.window(*window)
 		if err != nil {
-			return nil, fmt.Errorf("spec.rollout.window.opens: %w", err)
-		}
-		closes, err := v.instant(window.Closes)
-		if err != nil {
-			return nil, fmt.Errorf("spec.rollout.window.closes: %w", err)
-		}
-		if name := v.frozen(opens, closes); name != "" {
-			return nil, fmt.Errorf("spec.rollout.window lies in the freeze %q of Site %s; choose another window", name, v.Site.Name)
+			return nil, err
 		}
 		r.Opens, r.Closes = &metav1.Time{Time: opens}, &metav1.Time{Time: closes}
 	}
@@ -72,6 +70,20 @@ func rollout(v View) (*v1alpha1.RolloutStatus, error) {
 		r.LastMomentBack = &metav1.Time{Time: r.Closes.Add(-back)}
 	}
 	return r, nil
+}
+
+// window reads both ends of a window that no freeze touches.
+func (v View) window(w v1alpha1.Window) (opens, closes time.Time, err error) {
+	if opens, err = v.instant(w.Opens); err != nil {
+		return opens, closes, fmt.Errorf("spec.rollout.window.opens: %w", err)
+	}
+	if closes, err = v.instant(w.Closes); err != nil {
+		return opens, closes, fmt.Errorf("spec.rollout.window.closes: %w", err)
+	}
+	if name := v.frozen(opens, closes); name != "" {
+		err = fmt.Errorf("spec.rollout.window lies in the freeze %q of Site %s; choose another window", name, v.Site.Name)
+	}
+	return opens, closes, err
 }
 
 // shut lists the parts of a trial during which users would be shut out.
@@ -99,7 +111,8 @@ func (v View) predict(r *v1alpha1.RolloutStatus) (outage, back time.Duration) {
 		return outage, back
 	}
 	if verified, ok := condition(v.Backup, v1alpha1.VerifiedCondition); ok && isTrue(verified) {
-		outage += add("fix point: backup, restored and compared", verified.LastTransitionTime.Sub(v.Backup.CreationTimestamp.Time))
+		outage += add("fix point: backup, restored and compared",
+			verified.LastTransitionTime.Sub(v.Backup.CreationTimestamp.Time))
 	}
 	for _, c := range v.Backup.Status.Copies {
 		if c.Consistency == "Logical" && c.Volume == environment.DatabaseVolume && c.TookRestore != nil {
@@ -120,8 +133,11 @@ func (v View) instant(local string) (time.Time, error) {
 	if t.Format(layout) != local {
 		return t, fmt.Errorf("%s does not exist in %s: clocks are set forward then", local, v.Location)
 	}
-	if t.Add(time.Hour).Format(layout) == local || t.Add(-time.Hour).Format(layout) == local {
-		return t, fmt.Errorf("%s exists twice in %s: clocks are set back then; choose another time", local, v.Location)
+	// Clocks are set back by an hour nearly everywhere; Lord Howe Island takes half of one.
+	for _, back := range []time.Duration{time.Hour, -time.Hour, 30 * time.Minute, -30 * time.Minute} {
+		if t.Add(back).Format(layout) == local {
+			return t, fmt.Errorf("%s exists twice in %s: clocks are set back then; choose another time", local, v.Location)
+		}
 	}
 	return t, nil
 }

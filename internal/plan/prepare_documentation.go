@@ -36,10 +36,12 @@ func runbook(v View) []byte {
 		if d := v.Workloads[w.Name]; d != nil && d.Spec.Replicas != nil {
 			replicas = *d.Spec.Replicas
 		}
-		line("    kubectl -n %s scale %s/%s --replicas=0      # it had %d", namespace, strings.ToLower(w.TargetRef.Kind), w.TargetRef.Name, replicas)
+		line("    kubectl -n %s scale %s/%s --replicas=0      # it had %d",
+			namespace, strings.ToLower(w.TargetRef.Kind), w.TargetRef.Name, replicas)
 	}
 	line("\n## 2. Save\n")
-	line("Dump database `%s` and snapshot every volume. The newest verified backup is SiteBackup `%s`.\n", site.Spec.Database.Name, v.Plan.Status.Backup)
+	line("Dump database `%s` and snapshot every volume. The newest verified backup is SiteBackup `%s`.\n",
+		site.Spec.Database.Name, v.Plan.Status.Backup)
 	for i, hop := range v.Plan.Status.Hops {
 		line("## %d. Hop %s to %s\n", i+3, hop.From, hop.To)
 		line("Image: `%s`. In a pod with the site's configuration and volumes:\n", v.applicationImage(hop.To))
@@ -52,10 +54,14 @@ func runbook(v View) []byte {
 		line("\nDone means: nothing pending, no lock, and the database says %s. An exit code proves nothing.\n", hop.To)
 	}
 	line("## Open\n")
-	line("Set the images of %s, scale back to the numbers above, sign in, open a course and a file, then let users in.\n", v.Plan.Spec.Target.Version)
+	line("Set the images of %s, scale back to the numbers above, sign in, open a course and a file, "+
+		"then let users in.\n", v.Plan.Spec.Target.Version)
 	line("## Back\n")
-	line("Older code never runs on a newer database. Restore the dump into a new database, compare, rename both in one transaction, set the old images.")
-	line("    kubectl create -f - <<EOF\n    {apiVersion: lms.gradus.dev/v1alpha1, kind: Rollback, metadata: {generateName: %s-back-, namespace: %s},", site.Name, namespace)
+	line("Older code never runs on a newer database. Restore the dump into a new database, compare, " +
+		"rename both in one transaction, set the old images.")
+	line("    kubectl create -f - <<EOF")
+	line("    {apiVersion: lms.gradus.dev/v1alpha1, kind: Rollback, metadata: {generateName: %s-back-, namespace: %s},",
+		site.Name, namespace)
 	line("     spec: {siteRef: {name: %s}, to: {backupRef: {name: %s}}}}\n    EOF", site.Name, v.Plan.Status.Backup)
 	return []byte(b.String())
 }

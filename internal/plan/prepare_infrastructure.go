@@ -14,8 +14,8 @@ var prepareInfrastructure = pipeline.Step[View]{
 	Name: v1alpha1.StepPrepareInfrastructure, Needs: after(v1alpha1.StepUpgradeStaging), Repairable: true,
 	Judge: func(v View, _ pipeline.At, _ pipeline.Seen) pipeline.Verdict {
 		if len(v.Plan.Spec.Infrastructure.Scale) > 0 {
-			return pipeline.Fail("ScaleNotAvailable", "spec.infrastructure.scale: go-live of this version does not scale workloads; "+
-				"take the field out, and scale by hand if the site needs it")
+			return pipeline.Fail("ScaleNotAvailable", "spec.infrastructure.scale: "+
+				"go-live of this version does not scale workloads; take the field out, and scale by hand if the site needs it")
 		}
 		return pipeline.Skip("NoneAskedFor", "the plan scales nothing")
 	},

@@ -27,7 +27,8 @@ var review = pipeline.Step[View]{
 var celebrate = pipeline.Step[View]{
 	Name: v1alpha1.StepCelebrate, Needs: after(v1alpha1.StepReview),
 	Judge: func(v View, _ pipeline.At, _ pipeline.Seen) pipeline.Verdict {
-		return pipeline.Pass("%s runs %s; nothing is held any more", v.Plan.Spec.SiteRef.Name, v.Plan.Spec.Target.Version)
+		return pipeline.Pass("%s runs %s; nothing is held any more",
+			v.Plan.Spec.SiteRef.Name, v.Plan.Spec.Target.Version)
 	},
 	Documents: func(v View, _ pipeline.At) map[string][]byte {
 		return map[string][]byte{"close-out.md": closeOut(v)}
@@ -37,43 +38,14 @@ var celebrate = pipeline.Step[View]{
 func reviewReport(v View) []byte {
 	var b strings.Builder
 	plan := v.Plan
-	fmt.Fprintf(&b, "# Review of %s: %s, %s to %s\n\n", plan.Name, v.Site.Name, plan.Status.Summary.From, plan.Spec.Target.Version)
+	fmt.Fprintf(&b, "# Review of %s: %s, %s to %s\n\n",
+		plan.Name, v.Site.Name, plan.Status.Summary.From, plan.Spec.Target.Version)
 	if r := plan.Status.Rollout; r != nil && r.ActualOutage != nil && r.PredictedOutage != nil {
-		fmt.Fprintf(&b, "Users were shut out for %s; predicted was %s with margin.\n\n", r.ActualOutage.Duration, r.PredictedOutage.Duration)
+		fmt.Fprintf(&b, "Users were shut out for %s; predicted was %s with margin.\n\n",
+			r.ActualOutage.Duration, r.PredictedOutage.Duration)
 	}
-	b.WriteString("| step | state | began | took | what |\n|---|---|---|---|---|\n")
-	for _, s := range plan.Status.Steps {
-		began, took := "", ""
-		if s.Started != nil {
-			began = v.local(s.Started.Time)
-			if s.Finished != nil {
-				took = s.Finished.Sub(s.Started.Time).Round(time.Second).String()
-			}
-		}
-		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", s.Name, s.State, began, took, strings.ReplaceAll(s.Message, "|", "/"))
-	}
-	b.WriteString("\n## Outage by parts\n\n| part | trial | with margin | go-live |\n|---|---|---|---|\n")
-	actual := map[string]string{}
-	if v.GoLive != nil {
-		for _, p := range v.GoLive.Status.Parts {
-			if p.Actual != nil {
-				actual[p.Name] = p.Actual.Duration.String()
-			}
-		}
-	}
-	if plan.Status.Rollout != nil {
-		for _, p := range plan.Status.Rollout.Parts {
-			fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", p.Name, p.Measured.Duration, p.WithMargin.Duration, actual[p.Name])
-			delete(actual, p.Name)
-		}
-	}
-	if v.GoLive != nil {
-		for _, p := range v.GoLive.Status.Parts {
-			if took, ok := actual[p.Name]; ok {
-				fmt.Fprintf(&b, "| %s | not measured | | %s |\n", p.Name, took)
-			}
-		}
-	}
+	reviewSteps(&b, v)
+	reviewParts(&b, v)
 	if len(plan.Status.Findings) > 0 {
 		b.WriteString("\n## Findings\n\n")
 		for _, f := range plan.Status.Findings {
@@ -81,6 +53,48 @@ func reviewReport(v View) []byte {
 		}
 	}
 	return []byte(b.String())
+}
+
+// reviewSteps tells how long every step took.
+func reviewSteps(b *strings.Builder, v View) {
+	b.WriteString("| step | state | began | took | what |\n|---|---|---|---|---|\n")
+	for _, s := range v.Plan.Status.Steps {
+		began, took := "", ""
+		if s.Started != nil {
+			began = v.local(s.Started.Time)
+			if s.Finished != nil {
+				took = s.Finished.Sub(s.Started.Time).Round(time.Second).String()
+			}
+		}
+		fmt.Fprintf(b, "| %s | %s | %s | %s | %s |\n",
+			s.Name, s.State, began, took, strings.ReplaceAll(s.Message, "|", "/"))
+	}
+}
+
+// reviewParts sets what the trial took beside what go-live took.
+func reviewParts(b *strings.Builder, v View) {
+	b.WriteString("\n## Outage by parts\n\n| part | trial | with margin | go-live |\n|---|---|---|---|\n")
+	var parts []v1alpha1.TimedPart
+	if v.GoLive != nil {
+		parts = v.GoLive.Status.Parts
+	}
+	actual := map[string]string{}
+	for _, p := range parts {
+		if p.Actual != nil {
+			actual[p.Name] = p.Actual.Duration.String()
+		}
+	}
+	if v.Plan.Status.Rollout != nil {
+		for _, p := range v.Plan.Status.Rollout.Parts {
+			fmt.Fprintf(b, "| %s | %s | %s | %s |\n", p.Name, p.Measured.Duration, p.WithMargin.Duration, actual[p.Name])
+			delete(actual, p.Name)
+		}
+	}
+	for _, p := range parts {
+		if took, ok := actual[p.Name]; ok {
+			fmt.Fprintf(b, "| %s | not measured | | %s |\n", p.Name, took)
+		}
+	}
 }
 
 func closeOut(v View) []byte {
@@ -94,6 +108,7 @@ func closeOut(v View) []byte {
 	if r := v.Plan.Status.Rollout; r != nil && r.ActualOutage != nil {
 		fmt.Fprintf(&b, "\nUsers were shut out for %s.\n", r.ActualOutage.Duration)
 	}
-	fmt.Fprintf(&b, "\nThe backup %s and the side that was replaced are kept until a person removes them.\n", v.Plan.Status.Backup)
+	fmt.Fprintf(&b, "\nThe backup %s and the side that was replaced are kept until a person removes them.\n",
+		v.Plan.Status.Backup)
 	return []byte(b.String())
 }

@@ -52,7 +52,8 @@ var reviewSite = pipeline.Step[View]{
 		}
 		return pipeline.JobDone("TakingStock", "StocktakeFailed", func(r task.Result) pipeline.Verdict {
 			plugins := pluginsOf(seen.Job())
-			return pipeline.Pass("version %s; %d plugins; %s rows", r.Facts["version.database"], len(plugins), r.Facts["count.rows"])
+			return pipeline.Pass("version %s; %d plugins; %s rows",
+				r.Facts["version.database"], len(plugins), r.Facts["count.rows"])
 		})(seen)
 	},
 	Record:  recordInventory,
@@ -79,13 +80,13 @@ func waits(v View) *pipeline.Verdict {
 		wait = pipeline.Await(v1alpha1.SiteNotFoundReason, "spec.siteRef: there is no Site %s in namespace %s; create it",
 			v.Plan.Spec.SiteRef.Name, v.Plan.Namespace)
 	case v.Profile == nil:
-		wait = pipeline.Await("ProfileUnknown", "Site %s, spec.profile: %q is not a profile of this version of Gradus; there are %s",
-			v.Site.Name, v.Site.Spec.Profile, strings.Join(profile.Names(), ", "))
+		wait = pipeline.Await("ProfileUnknown", "Site %s, spec.profile: %q is not a profile of this version of Gradus; "+
+			"there are %s", v.Site.Name, v.Site.Spec.Profile, strings.Join(profile.Names(), ", "))
 	case len(v.Missing) > 0:
 		wait = pipeline.Await(v1alpha1.SiteNotReadyReason, "waiting for %s", strings.Join(v.Missing, ", "))
 	case v.Holder != "" && v.Holder != v.Plan.Name:
-		wait = pipeline.Await(v1alpha1.SiteBusyReason, "Site %s is held by plan %s; this plan goes on when that one is complete or deleted",
-			v.Site.Name, v.Holder)
+		wait = pipeline.Await(v1alpha1.SiteBusyReason, "Site %s is held by plan %s; "+
+			"this plan goes on when that one is complete or deleted", v.Site.Name, v.Holder)
 	default:
 		return nil
 	}
@@ -102,7 +103,7 @@ func (v View) stocktake(at pipeline.At) (workload.Job, error) {
 	if err != nil {
 		return workload.Job{}, err
 	}
-	actions := append(version.Actions, count.Actions...)
+	actions := slices.Concat(version.Actions, count.Actions)
 	if sql := v.Profile.Truth.Plugins; sql != "" {
 		reader := params.Reader
 		actions = append(actions, task.Action{Name: "plugins", Plugins: &task.Plugins{
@@ -178,15 +179,20 @@ func pluginsOf(job pipeline.JobOutcome) []task.Plugin {
 	return nil
 }
 
+// maxPlugins that a status holds; the rest is in the evidence.
+const maxPlugins = 128
+
 // recordInventory writes what was found. Its digest covers what the site is,
 // not how big it is.
-func recordInventory(v View, at pipeline.At, seen pipeline.Seen) {
+func recordInventory(v View, _ pipeline.At, seen pipeline.Seen) {
 	job := seen.Job()
 	if job.State != pipeline.JobSucceeded {
 		return
 	}
 	facts := job.Result.Facts
-	inventory := &v1alpha1.InventoryStatus{Taken: metav1.NewTime(seen.Now), DatabaseVersion: "PostgreSQL " + facts["server.version"]}
+	inventory := &v1alpha1.InventoryStatus{
+		Taken: metav1.NewTime(seen.Now), DatabaseVersion: "PostgreSQL " + facts["server.version"],
+	}
 	inventory.DatabaseBytes, _ = strconv.ParseInt(facts["server.bytes"], 10, 64)
 	for _, source := range []string{"database", "http"} {
 		if version := facts["version."+source]; version != "" {
@@ -196,7 +202,9 @@ func recordInventory(v View, at pipeline.At, seen pipeline.Seen) {
 	for _, p := range pluginsOf(job) {
 		inventory.Plugins = append(inventory.Plugins, v1alpha1.PluginStatus{Component: p.Name, Version: p.Version})
 	}
-	slices.SortFunc(inventory.Plugins, func(a, b v1alpha1.PluginStatus) int { return strings.Compare(a.Component, b.Component) })
+	slices.SortFunc(inventory.Plugins, func(a, b v1alpha1.PluginStatus) int {
+		return strings.Compare(a.Component, b.Component)
+	})
 	identity, err := json.Marshal(struct {
 		Versions []v1alpha1.Count
 		Plugins  []v1alpha1.PluginStatus
@@ -206,8 +214,8 @@ func recordInventory(v View, at pipeline.At, seen pipeline.Seen) {
 		sum := sha256.Sum256(identity)
 		inventory.Digest = "sha256:" + hex.EncodeToString(sum[:])
 	}
-	if len(inventory.Plugins) > 128 {
-		inventory.Plugins = inventory.Plugins[:128]
+	if len(inventory.Plugins) > maxPlugins {
+		inventory.Plugins = inventory.Plugins[:maxPlugins]
 	}
 	v.Plan.Status.Inventory = inventory
 	v.Plan.Status.Summary.From = profile.Short(facts["version.database"])

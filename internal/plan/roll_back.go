@@ -4,6 +4,8 @@
 package plan
 
 import (
+	"fmt"
+
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/gradus-lms/gradus/api/v1alpha1"
@@ -45,7 +47,8 @@ func RolledBack(v View) (pipeline.Verdict, bool) {
 		return pipeline.Verdict{}, false
 	case wentBack(v.Rollback):
 		return pipeline.Verdict{State: v1alpha1.StepPassed, Reason: rolledBackReason,
-			Message: "rolled back: the site serves " + v.Rollback.Status.Version + " again, by Rollback " + v.Rollback.Name}, true
+			Message: fmt.Sprintf("rolled back: the site serves %s again, by Rollback %s",
+				v.Rollback.Status.Version, v.Rollback.Name)}, true
 	}
 	return pipeline.Wait(rollingBackReason, "Rollback %s takes the site back", v.Rollback.Name), true
 }
@@ -58,6 +61,7 @@ const (
 // end closes a plan that was aborted or rolled back.
 func end(plan *v1alpha1.UpgradePlan, state v1alpha1.PlanState, verdict pipeline.Verdict) pipeline.Verdict {
 	plan.Status.Summary.State = state
-	status.Set(&plan.Status.Conditions, v1alpha1.CompleteCondition, metav1.ConditionTrue, plan.Generation, verdict.Reason, verdict.Message)
+	status.Set(&plan.Status.Conditions, v1alpha1.CompleteCondition, metav1.ConditionTrue, plan.Generation,
+		verdict.Reason, verdict.Message)
 	return verdict
 }

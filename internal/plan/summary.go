@@ -42,12 +42,14 @@ func Summarise(v View, verdict pipeline.Verdict, err error) pipeline.Verdict {
 		verdict = accepted(verdict, rollingBackReason, verdict.Message)
 	case verdict.State == v1alpha1.StepPassed:
 		plan.Status.Summary.State = v1alpha1.PlanDone
-		status.Set(conditions, v1alpha1.CompleteCondition, metav1.ConditionTrue, generation, v1alpha1.CompleteReason, "all 18 steps are done")
+		status.Set(conditions, v1alpha1.CompleteCondition, metav1.ConditionTrue, generation,
+			v1alpha1.CompleteReason, "all 18 steps are done")
 		verdict.Reason, verdict.Message = v1alpha1.CompleteReason, "all 18 steps are done"
 		return verdict
 	case plan.Annotations[v1alpha1.PauseAnnotation] == "true":
 		plan.Status.Summary.State = v1alpha1.PlanPaused
-		plan.Status.Summary.WaitsFor = "whoever paused it: kubectl annotate upgradeplan " + plan.Name + " " + v1alpha1.PauseAnnotation + "-"
+		plan.Status.Summary.WaitsFor = "whoever paused it: kubectl annotate upgradeplan " + plan.Name + " " +
+			v1alpha1.PauseAnnotation + "-"
 		verdict = accepted(verdict, v1alpha1.PausedReason, "paused by a person; what runs goes on, nothing new starts")
 	case verdict.State == v1alpha1.StepFailed:
 		plan.Status.Summary.State = v1alpha1.PlanBlocked
@@ -110,7 +112,7 @@ func pointer(steps []v1alpha1.StepStatus) place {
 		at = len(steps) - 1
 	}
 	// Step 6 waits for the trial of step 8: what runs is what matters.
-	for i := at; i < len(steps); i++ {
+	for i := max(at, 0); i < len(steps); i++ {
 		if steps[i].State == v1alpha1.StepRunning || steps[i].State == v1alpha1.StepWaiting {
 			return placeOf(steps, i)
 		}
@@ -123,18 +125,17 @@ func placeOf(steps []v1alpha1.StepStatus, i int) place {
 		return place{}
 	}
 	s := steps[i]
-	return place{name: s.Name, label: fmt.Sprintf("%d/%d %s", i+1, len(steps), s.Name), attempt: s.Attempt, since: s.Started}
+	label := fmt.Sprintf("%d/%d %s", i+1, len(steps), s.Name)
+	return place{name: s.Name, label: label, attempt: s.Attempt, since: s.Started}
 }
 
 // wait says who must act, with the command to type.
 func wait(v View, now place, verdict pipeline.Verdict) {
 	plan := v.Plan
 	for _, g := range plan.Status.Gates {
-		if g.State != v1alpha1.GateWaiting || g.Before != now.name && verdict.Reason != v1alpha1.WaitingForApprovalReason {
+		// Another gate may wait as well: what is asked for is the one of this step.
+		if verdict.Reason != v1alpha1.WaitingForApprovalReason || g.State != v1alpha1.GateWaiting || g.Before != now.name {
 			continue
-		}
-		if verdict.Reason != v1alpha1.WaitingForApprovalReason {
-			break
 		}
 		who := list(g.Missing)
 		plan.Status.Summary.WaitsFor = clipped(who + ": approval")
@@ -150,7 +151,9 @@ func wait(v View, now place, verdict pipeline.Verdict) {
 	} else {
 		plan.Status.Summary.WaitsFor = clipped("you: " + verdict.Message)
 	}
-	plan.Status.WaitingFor = append(plan.Status.WaitingFor, v1alpha1.WaitingFor{Kind: kind, Name: now.name, Since: now.since})
+	plan.Status.WaitingFor = append(plan.Status.WaitingFor, v1alpha1.WaitingFor{
+		Kind: kind, Name: now.name, Since: now.since,
+	})
 }
 
 // production says in words how the live site is.
@@ -177,7 +180,9 @@ func Held(run *v1alpha1.GoLive) []v1alpha1.HeldStatus {
 		if lease.Point == v1alpha1.PointCommitted {
 			onCrash = "Hold"
 		}
-		held = append(held, v1alpha1.HeldStatus{Kind: "Lease", What: lease.Name + ", " + string(lease.Point), OnCrash: onCrash})
+		held = append(held, v1alpha1.HeldStatus{
+			Kind: "Lease", OnCrash: onCrash, What: lease.Name + ", " + string(lease.Point),
+		})
 	}
 	for _, c := range run.Status.Changes {
 		if c.State == v1alpha1.ChangeApplied && c.Undo != v1alpha1.UndoNever {
@@ -211,7 +216,8 @@ func drop(conditions *[]metav1.Condition, kind string) {
 // gradus-production; a committed go-live cannot be aborted.
 func Abort(v View, why string) pipeline.Verdict {
 	if v.GoLive != nil && v.GoLive.Status.Lease != nil && v.GoLive.Status.Lease.Point == v1alpha1.PointCommitted {
-		return pipeline.Await("Committed", "cannot abort: the database is being migrated; wait for go-live %s, or create a Rollback", v.GoLive.Name)
+		return pipeline.Await("Committed", "cannot abort: the database is being migrated; "+
+			"wait for go-live %s, or create a Rollback", v.GoLive.Name)
 	}
 	return pipeline.Verdict{State: v1alpha1.StepPassed, Reason: v1alpha1.AbortedReason, Message: "aborted: " + why}
 }

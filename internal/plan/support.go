@@ -43,14 +43,15 @@ var support = pipeline.Step[View]{
 		switch {
 		case job.State == pipeline.JobFailed:
 			next := v.slotBegins(at, slot+1)
-			return pipeline.Await("SiteFails", "a look at the live site failed: %s; advice: find out why; a rollback is priced by creating a Rollback",
-				job.Why()).By(next)
+			return pipeline.Await("SiteFails", "a look at the live site failed: %s; advice: find out why; "+
+				"a rollback is priced by creating a Rollback", job.Why()).By(next)
 		case v.Now.After(until) && job.State == pipeline.JobSucceeded:
 			return pipeline.Pass("watched until %s; the last look found nothing", v.local(until))
 		case job.State == pipeline.JobRunning:
 			return pipeline.Wait("Watching", "looking at the live site, until %s", v.local(until))
 		}
-		return pipeline.Wait("Watching", "all is well; looking again and again until %s", v.local(until)).By(v.slotBegins(at, slot+1))
+		return pipeline.Wait("Watching", "all is well; looking again and again until %s", v.local(until)).
+			By(v.slotBegins(at, slot+1))
 	},
 }
 
@@ -70,17 +71,13 @@ func (v View) supportEnds() time.Time {
 	return opened.Add(defaultSupport)
 }
 
-// slot numbers the looks; each is a Job of its own. The last begins when
-// support ends.
+// slot numbers the looks; each is a Job of its own. A look that fails when
+// support ends is followed by another: support ends with one that found nothing.
 func (v View) slot(at pipeline.At) int {
 	if at.Entry.Started == nil {
 		return 0
 	}
-	return min(int(v.Now.Sub(at.Entry.Started.Time)/v.interval(at)), v.slots(at))
-}
-
-func (v View) slots(at pipeline.At) int {
-	return int((v.supportEnds().Sub(at.Entry.Started.Time) + v.interval(at) - 1) / v.interval(at))
+	return int(v.Now.Sub(at.Entry.Started.Time) / v.interval(at))
 }
 
 func (v View) interval(at pipeline.At) time.Duration {
@@ -99,7 +96,9 @@ func (v View) look(at pipeline.At) (workload.Job, error) {
 	if a := v.Site.Spec.ProbeAccount; a != nil {
 		params.Credentials = account
 		job.Volumes = append(job.Volumes, workload.Secret("gradus-probe", a.Name))
-		job.Run.VolumeMounts = append(job.Run.VolumeMounts, corev1.VolumeMount{Name: "gradus-probe", MountPath: account, ReadOnly: true})
+		job.Run.VolumeMounts = append(job.Run.VolumeMounts, corev1.VolumeMount{
+			Name: "gradus-probe", MountPath: account, ReadOnly: true,
+		})
 	}
 	t, _, err := v.Profile.SmokeTask(params, time.Minute)
 	job.Task.Actions = t.Actions
