@@ -41,7 +41,7 @@ func (r *SiteReconciler) look(ctx context.Context, site *v1alpha1.Site) (pipelin
 		return pipeline.Fail("ProfileUnknown", "spec.profile: %q is not a profile of this version of Gradus; there are %s",
 			site.Spec.Profile, strings.Join(profile.Names(), ", ")), nil
 	}
-	if _, err := time.LoadLocation(site.Spec.TimeZone); err != nil {
+	if !zoneKnown(site.Spec.TimeZone) {
 		return pipeline.Fail("TimeZoneUnknown", "spec.timeZone: %q is not an IANA time zone, such as Europe/Berlin",
 			site.Spec.TimeZone), nil
 	}
@@ -80,6 +80,11 @@ func (r *SiteReconciler) look(ctx context.Context, site *v1alpha1.Site) (pipelin
 	return pipeline.Pass("everything that the Site names is there"), nil
 }
 
+func zoneKnown(name string) bool {
+	_, err := time.LoadLocation(name)
+	return err == nil
+}
+
 // progress takes version and state from the plans and runs that concern the site.
 func (r *SiteReconciler) progress(ctx context.Context, site *v1alpha1.Site) error {
 	site.Status.State = v1alpha1.SiteServing
@@ -110,22 +115,14 @@ func (r *SiteReconciler) reviews(ctx context.Context, site *v1alpha1.Site) error
 
 // runs takes what go-lives and rollbacks have made of the site since.
 func (r *SiteReconciler) runs(ctx context.Context, site *v1alpha1.Site) error {
-	latest := site.Status.Reviewed
-	serve := func(version string, closed, opened *metav1.Time, lease *v1alpha1.HeldLease) {
-		if closed != nil && opened == nil && lease != nil {
-			site.Status.State = v1alpha1.SiteClosed
-		}
-		if opened != nil && version != "" && latest.Before(opened) {
-			latest, site.Status.Version = opened, version
-		}
-	}
+	s := served{site: site, latest: site.Status.Reviewed}
 	var runs v1alpha1.GoLiveList
 	if err := r.List(ctx, &runs, client.InNamespace(site.Namespace)); err != nil {
 		return err
 	}
 	for _, run := range runs.Items {
 		if run.Spec.SiteRef.Name == site.Name {
-			serve(run.Status.Version, run.Status.Closed, run.Status.Opened, run.Status.Lease)
+			s.by(run.Status.Version, run.Status.Closed, run.Status.Opened, run.Status.Lease)
 		}
 	}
 	var backs v1alpha1.RollbackList
@@ -134,10 +131,25 @@ func (r *SiteReconciler) runs(ctx context.Context, site *v1alpha1.Site) error {
 	}
 	for _, back := range backs.Items {
 		if back.Spec.SiteRef.Name == site.Name {
-			serve(back.Status.Version, back.Status.Closed, back.Status.Opened, back.Status.Lease)
+			s.by(back.Status.Version, back.Status.Closed, back.Status.Opened, back.Status.Lease)
 		}
 	}
 	return nil
+}
+
+// served follows which run was the last to open the site.
+type served struct {
+	site   *v1alpha1.Site
+	latest *metav1.Time
+}
+
+func (s *served) by(version string, closed, opened *metav1.Time, lease *v1alpha1.HeldLease) {
+	if closed != nil && opened == nil && lease != nil {
+		s.site.Status.State = v1alpha1.SiteClosed
+	}
+	if opened != nil && version != "" && s.latest.Before(opened) {
+		s.latest, s.site.Status.Version = opened, version
+	}
 }
 
 func imagesOf(workload string, template corev1.PodTemplateSpec) []v1alpha1.RunningImage {

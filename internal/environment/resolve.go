@@ -34,7 +34,8 @@ func whole(v View) pipeline.Verdict {
 			v.Site.Name, v.Site.Spec.Profile)
 	case v.Site.Spec.Database.Clone.Method != v1alpha1.CloneVolumeSnapshot:
 		return pipeline.Fail("CloneMethodNotAvailable", "Site %s, spec.database.clone.method: "+
-			"this version of Gradus makes copies by VolumeSnapshot only, of a server in the site's namespace (spec.database.workloadRef)", v.Site.Name)
+			"this version of Gradus makes copies by VolumeSnapshot only, of a server in the site's namespace "+
+			"(spec.database.workloadRef)", v.Site.Name)
 	case len(v.Missing) > 0:
 		return pipeline.Await(v1alpha1.SiteNotReadyReason, "waiting for %s", strings.Join(v.Missing, ", "))
 	}

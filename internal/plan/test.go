@@ -5,6 +5,8 @@ package plan
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/gradus-lms/gradus/api/v1alpha1"
@@ -34,9 +36,10 @@ var test = pipeline.Step[View]{
 		if len(equal) == 0 {
 			return pipeline.Fail("NothingCompared", "the profile %s names no figures to compare", v.Site.Spec.Profile)
 		}
-		for name, value := range equal {
-			if after[name] != value {
-				return pipeline.Fail("FiguresDiffer", "%s was %s before the upgrade and is %s after it", name, value, after[name])
+		for _, name := range slices.Sorted(maps.Keys(equal)) { // in order: else the message changes by chance
+			if after[name] != equal[name] {
+				return pipeline.Fail("FiguresDiffer", "%s was %s before the upgrade and is %s after it",
+					name, equal[name], after[name])
 			}
 		}
 		return pipeline.Pass("%s; %d figures and every file as before", smokeOf(v.Staging), len(equal))
