@@ -58,7 +58,7 @@ func runbook(v View) []byte {
 		"then let users in.\n", v.Plan.Spec.Target.Version)
 	line("## Back\n")
 	line("Older code never runs on a newer database. Restore the dump into a new database, compare, " +
-		"rename both in one transaction, set the old images.")
+		"rename both in one transaction, set the old images.\n")
 	line("    kubectl create -f - <<EOF")
 	line("    {apiVersion: lms.gradus.dev/v1alpha1, kind: Rollback, metadata: {generateName: %s-back-, namespace: %s},",
 		site.Name, namespace)

@@ -1,0 +1,69 @@
+// Copyright The Gradus Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package plan
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+
+	"github.com/gradus-lms/gradus/api/v1alpha1"
+)
+
+var update = flag.Bool("update", false, "write testdata anew")
+
+// lived is the plan when all is over.
+func lived(t *testing.T) View {
+	return autumn(t, func(v *View) {
+		v.GoLive = &v1alpha1.GoLive{Status: v1alpha1.GoLiveStatus{
+			After: []v1alpha1.Count{{Name: "users", Value: "7"}},
+			Parts: []v1alpha1.TimedPart{{Name: "hop to 1.5", Actual: minutes(25)}, {Name: "WarmUp", Actual: minutes(3)}},
+		}}
+		r, err := rollout(*v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.ActualOutage = minutes(77)
+		v.Plan.Status.Rollout = r
+		v.Plan.Status.Findings = []v1alpha1.Finding{{Severity: v1alpha1.SeverityMinor, Component: "block_links", Message: "was dropped"}}
+		for i := range v.Plan.Status.Steps {
+			began := noon.Add(time.Duration(i) * time.Hour)
+			v.Plan.Status.Steps[i].Started = ptr.To(metav1.NewTime(began))
+			v.Plan.Status.Steps[i].Finished = ptr.To(metav1.NewTime(began.Add(90 * time.Second)))
+			v.Plan.Status.Steps[i].Message = "done | and dusted"
+		}
+	})
+}
+
+func TestDocuments(t *testing.T) {
+	for step, name := range map[string]string{
+		v1alpha1.StepPlanChangeControl: "change-record.md", v1alpha1.StepMakeUpgradePlan: "preview.md",
+		v1alpha1.StepPrepareDocumentation: "runbook.md", v1alpha1.StepReview: "review.md", v1alpha1.StepCelebrate: "close-out.md",
+	} {
+		b := only(t, lived(t), step)
+		if e := b.run(); e.State != v1alpha1.StepPassed || len(e.Evidence) != 1 || e.Evidence[0].Name != name {
+			t.Errorf("step %s: %+v", step, e)
+			continue
+		}
+		path := filepath.Join("testdata", name)
+		if *update {
+			if err := os.WriteFile(path, b.kept[name], 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(string(want), string(b.kept[name])); diff != "" {
+			t.Errorf("%s is not what it was; if that is meant: go test ./internal/plan -update\n%s", name, diff)
+		}
+	}
+}
