@@ -47,30 +47,33 @@ func Count(
 ) v1alpha1.GateStatus {
 	terms := Terms(plan.Spec.ChangeControl, name)
 	gate := v1alpha1.GateStatus{Name: name, State: v1alpha1.GateWaiting, Digest: digest}
-	b := ballot{plan: plan, terms: terms, gate: &gate, digest: digest, now: now}
-	approvals = slices.Clone(approvals)
-	slices.SortStableFunc(approvals, func(x, y v1alpha1.UpgradeApproval) int {
-		return x.CreationTimestamp.Compare(y.CreationTimestamp.Time)
+	control := plan.Spec.ChangeControl
+	b := ballot{
+		asked:     asked{name: plan.Name, authors: Authors(plan), own: "is an author of the plan", requesters: control.Requesters},
+		approvers: control.Approvers, terms: terms, gate: &gate, digest: digest, now: now,
+	}
+	b.count(approvals, func(a v1alpha1.UpgradeApproval) bool {
+		return a.Spec.PlanRef != nil && a.Spec.PlanRef.Name == plan.Name
+	}, func(a v1alpha1.UpgradeApproval) bool {
+		return a.Spec.PlanRef.UID == "" || a.Spec.PlanRef.UID == plan.UID
 	})
-	var fresh []v1alpha1.UpgradeApproval
-	for _, a := range approvals {
-		if a.Spec.Gate == name && a.Spec.PlanRef != nil && a.Spec.PlanRef.Name == plan.Name && b.admit(a) {
-			fresh = append(fresh, a)
-		}
-	}
-	b.fill(fresh)
-	switch {
-	case b.rejected != "":
-		gate.State, gate.Missing = v1alpha1.GateRejected, []string{"rejected by " + b.rejected}
-	case b.overridden || len(gate.Missing) == 0:
-		gate.State, gate.Missing = v1alpha1.GateOpened, nil
-	}
 	return gate
+}
+
+// asked is the object about which people decide.
+type asked struct {
+	name string
+	// authors do not decide on what is their own; own says so.
+	authors []string
+	own     string
+	// requesters are named by the object and do not decide either.
+	requesters []string
 }
 
 // ballot counts the approvals of one gate.
 type ballot struct {
-	plan       *v1alpha1.UpgradePlan
+	asked
+	approvers  []string
 	terms      v1alpha1.GateTerms
 	gate       *v1alpha1.GateStatus
 	digest     string
@@ -79,8 +82,30 @@ type ballot struct {
 	overridden bool
 }
 
+// count decides by the approvals about an object: about says by name which
+// these are, same whether one was given for this object and no earlier one.
+func (b *ballot) count(approvals []v1alpha1.UpgradeApproval, about, same func(v1alpha1.UpgradeApproval) bool) {
+	approvals = slices.Clone(approvals)
+	slices.SortStableFunc(approvals, func(x, y v1alpha1.UpgradeApproval) int {
+		return x.CreationTimestamp.Compare(y.CreationTimestamp.Time)
+	})
+	var fresh []v1alpha1.UpgradeApproval
+	for _, a := range approvals {
+		if a.Spec.Gate == b.gate.Name && about(a) && b.admit(a, same(a)) {
+			fresh = append(fresh, a)
+		}
+	}
+	b.fill(fresh)
+	switch {
+	case b.rejected != "":
+		b.gate.State, b.gate.Missing = v1alpha1.GateRejected, []string{"rejected by " + b.rejected}
+	case b.overridden || len(b.gate.Missing) == 0:
+		b.gate.State, b.gate.Missing = v1alpha1.GateOpened, nil
+	}
+}
+
 // admit says whether a decision is one to be counted, and notes why not.
-func (b *ballot) admit(a v1alpha1.UpgradeApproval) bool {
+func (b *ballot) admit(a v1alpha1.UpgradeApproval, same bool) bool {
 	who := a.Spec.Approver
 	refuse := func(format string, args ...any) bool {
 		if len(b.gate.NotCounted) < maxNotCounted {
@@ -91,7 +116,7 @@ func (b *ballot) admit(a v1alpha1.UpgradeApproval) bool {
 		return false
 	}
 	expires := a.CreationTimestamp.AddDate(0, 0, int(cmp.Or(b.terms.ValidDays, DefaultValidDays)))
-	if why := b.misses(a); why != "" {
+	if why := b.misses(a, same); why != "" {
 		return refuse("%s", why)
 	}
 	if a.Spec.Decision == v1alpha1.DecisionReject {
@@ -99,12 +124,12 @@ func (b *ballot) admit(a v1alpha1.UpgradeApproval) bool {
 		return false
 	}
 	switch {
-	case slices.Contains(Authors(b.plan), who):
-		return refuse("is an author of the plan")
-	case slices.Contains(b.plan.Spec.ChangeControl.Requesters, who):
+	case slices.Contains(b.authors, who):
+		return refuse("%s", b.own)
+	case slices.Contains(b.requesters, who):
 		return refuse("is named in requesters")
 	case strings.HasPrefix(who, "system:serviceaccount:") && b.terms.Automation != "Allow":
-		return refuse("is a service account; approve as a person: kubectl gradus approve %s %s", b.plan.Name, b.gate.Name)
+		return refuse("is a service account; approve as a person: kubectl gradus approve %s %s", b.name, b.gate.Name)
 	case b.now.After(expires):
 		return refuse("expired on %s", expires.Format(time.DateOnly))
 	}
@@ -124,9 +149,9 @@ func (b *ballot) admit(a v1alpha1.UpgradeApproval) bool {
 }
 
 // misses says why a decision, for or against, is not about this subject.
-func (b *ballot) misses(a v1alpha1.UpgradeApproval) string {
+func (b *ballot) misses(a v1alpha1.UpgradeApproval, same bool) string {
 	switch {
-	case a.Spec.PlanRef.UID != "" && a.Spec.PlanRef.UID != b.plan.UID:
+	case !same:
 		return "was given for an earlier plan of this name"
 	case a.Spec.Digest != b.digest:
 		return fmt.Sprintf("was given for another subject (%s)", short(a.Spec.Digest))
@@ -211,16 +236,18 @@ func (b *ballot) quorums() []quorum {
 		return out
 	}
 	one := quorum{Quorum: v1alpha1.Quorum{Count: 1}, name: "a person with the right to approve"}
-	if approvers := b.plan.Spec.ChangeControl.Approvers; len(approvers) > 0 {
-		one.name, one.groups = strings.Join(approvers, " or "), approvers
+	if len(b.approvers) > 0 {
+		one.name, one.groups = strings.Join(b.approvers, " or "), b.approvers
 	}
 	return []quorum{one}
 }
 
 // Authors lists who created the plan or changed its spec, as admission keeps it.
-func Authors(plan *v1alpha1.UpgradePlan) []string {
+func Authors(plan *v1alpha1.UpgradePlan) []string { return authors(plan.Annotations) }
+
+func authors(annotations map[string]string) []string {
 	var out []string
-	for _, a := range strings.Split(plan.Annotations[v1alpha1.AuthorsAnnotation], ",") {
+	for _, a := range strings.Split(annotations[v1alpha1.AuthorsAnnotation], ",") {
 		// Admission writes commas and percent signs of names as %2C and %25.
 		if name, err := url.PathUnescape(strings.TrimSpace(a)); err == nil && name != "" {
 			out = append(out, name)
