@@ -15,6 +15,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/gradus-lms/gradus/api/v1alpha1"
@@ -47,7 +48,7 @@ func (r *GoLiveReconciler) Reconcile(ctx context.Context, g *v1alpha1.GoLive) (c
 		g.Status.Steps = pipeline.Ledger(golive.Steps)
 	}
 	session := r.writer().Begin(g)
-	grip, err := r.keep(ctx, g, g.Status.Steps, "")
+	grip, err := r.keep(ctx, g, *golive.Ledger(g), "")
 	if racing(err) {
 		return ctrl.Result{RequeueAfter: time.Second}, nil
 	}
@@ -65,7 +66,7 @@ func (r *GoLiveReconciler) walk(
 	ctx context.Context, g *v1alpha1.GoLive, session *production.Session, grip production.Grip,
 ) (pipeline.Verdict, error) {
 	if verdict, over := golive.Over(g); over {
-		return verdict, nil
+		return r.tend(ctx, g, session, grip, verdict)
 	}
 	if grip.Lost {
 		if !strings.HasPrefix(grip.Holder, "Rollback/") {
@@ -91,7 +92,7 @@ func (r *GoLiveReconciler) conclude(g *v1alpha1.GoLive, v pipeline.Verdict) pipe
 	switch {
 	case over && end.State == v1alpha1.StepPassed:
 		verdict(metav1.ConditionTrue, "Succeeded")
-		return end
+		return v
 	case over:
 		verdict(metav1.ConditionFalse, end.Reason)
 		end.State = v1alpha1.StepPassed // the run is over; its verdict is Succeeded=False
@@ -118,6 +119,12 @@ func (r *GoLiveReconciler) observe(
 	}
 	if view.FixPoint, err = optional(ctx, r.Live, g.Namespace, g.Status.FixPoint, &v1alpha1.SiteBackup{}); err != nil {
 		return view, err
+	}
+	if len(g.Spec.Scale) > 0 {
+		live := &liveSite{reader: r.Live, site: scene.Site}
+		if view.Autoscalers, err = live.autoscalers(ctx); err != nil {
+			return view, err
+		}
 	}
 	return view, r.observeGates(ctx, &view)
 }
@@ -176,6 +183,7 @@ func (r *GoLiveReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Watches(&appsv1.Deployment{}, kind).
 		Watches(&v1alpha1.SiteBackup{}, kind).
 		Watches(&v1alpha1.Rollback{}, kind).
+		Watches(&v1alpha1.UpgradePlan{}, handler.EnqueueRequestsFromMapFunc(goLiveOf)).
 		WithOptions(patience()).
 		Complete(reconcile.AsReconciler(mgr.GetClient(), r))
 }

@@ -11,6 +11,7 @@ import (
 
 	snapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v8/apis/volumesnapshot/v1"
 	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -65,6 +66,15 @@ func (l *liveSite) workloads(ctx context.Context) (map[string]*appsv1.Deployment
 		out[w.Name] = &d
 	}
 	return out, nil
+}
+
+// autoscalers reads those of the namespace.
+func (l *liveSite) autoscalers(ctx context.Context) ([]autoscalingv2.HorizontalPodAutoscaler, error) {
+	var all autoscalingv2.HorizontalPodAutoscalerList
+	if err := l.reader.List(ctx, &all, client.InNamespace(l.site.Namespace)); err != nil {
+		return nil, fmt.Errorf("list HorizontalPodAutoscalers: %w", err)
+	}
+	return all.Items, nil
 }
 
 // database reads the server that serves this site alone; nil where it is elsewhere.

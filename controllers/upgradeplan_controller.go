@@ -134,6 +134,11 @@ func (r *UpgradePlanReconciler) observe(
 		return view, err
 	}
 	view.Missing = append(view.Missing, live.missing...)
+	if len(p.Spec.Infrastructure.Scale) > 0 {
+		if view.Autoscalers, err = live.autoscalers(ctx); err != nil {
+			return view, err
+		}
+	}
 	channels, err := r.Teller.Channels(ctx)
 	if err != nil {
 		return view, err

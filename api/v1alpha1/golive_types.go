@@ -82,6 +82,11 @@ type GoLiveStatus struct {
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=64
 	After []Count `json:"after,omitempty"`
+	// aftercare are the steps after the run's end: what was scaled up goes back when support ends.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=8
+	Aftercare []StepStatus `json:"aftercare,omitempty"`
 	// before are the counts of the database at the fix point.
 	// +optional
 	// +listType=atomic

@@ -154,3 +154,15 @@ type HeldLease struct {
 	// +required
 	Point LeasePoint `json:"point,omitempty"`
 }
+
+// Standing gives the changes that outlive the run that made them and are
+// undone later, such as extra pods.
+func Standing(changes []Change) []Change {
+	var out []Change
+	for _, c := range changes {
+		if c.Undo == UndoAlways && c.State != ChangeUndone && c.State != ChangeForeign {
+			out = append(out, c)
+		}
+	}
+	return out
+}

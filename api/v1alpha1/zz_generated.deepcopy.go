@@ -641,6 +641,13 @@ func (in *GoLiveStatus) DeepCopyInto(out *GoLiveStatus) {
 		*out = make([]Count, len(*in))
 		copy(*out, *in)
 	}
+	if in.Aftercare != nil {
+		in, out := &in.Aftercare, &out.Aftercare
+		*out = make([]StepStatus, len(*in))
+		for i := range *in {
+			(*in)[i].DeepCopyInto(&(*out)[i])
+		}
+	}
 	if in.Before != nil {
 		in, out := &in.Before, &out.Before
 		*out = make([]Count, len(*in))

@@ -16,6 +16,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gradus-lms/gradus/api/v1alpha1"
@@ -30,6 +31,8 @@ type record struct {
 	Before proof.Data
 	// Live are the objects of the site.
 	Live []proof.Object
+	// Replicas of its Deployments.
+	Replicas map[string]int32
 	// Audit is how long the audit log was.
 	Audit int64
 	// Roll is every pod that was seen.
@@ -71,6 +74,9 @@ func (d *demo) first(ctx context.Context, began time.Time) (*record, error) {
 	if r.Live, err = d.live(ctx); err != nil {
 		return nil, err
 	}
+	if r.Replicas, err = d.replicas(ctx); err != nil {
+		return nil, err
+	}
 	if path := d.audit(ctx); path != "" {
 		info, err := os.Stat(path)
 		if err != nil {
@@ -109,6 +115,21 @@ func (d *demo) live(ctx context.Context) ([]proof.Object, error) {
 		})
 		if err != nil {
 			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// replicas gives the number of pods that each Deployment of the site has.
+func (d *demo) replicas(ctx context.Context) (map[string]int32, error) {
+	var all appsv1.DeploymentList
+	if err := d.List(ctx, &all, client.InNamespace(world.Site)); err != nil {
+		return nil, fmt.Errorf("list Deployments: %w", err)
+	}
+	out := map[string]int32{}
+	for _, one := range all.Items {
+		if !strings.HasPrefix(one.Name, "gradus-") {
+			out[one.Name] = ptr.Deref(one.Spec.Replicas, 1)
 		}
 	}
 	return out, nil

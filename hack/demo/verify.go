@@ -67,7 +67,7 @@ func (d *demo) verify(ctx context.Context) error {
 	c.serves(now, after)
 	c.claim("no row and no file is lost", rec.Before.Differences(now), "%s; each file has the hash that is its name", now)
 	for _, check := range []func(context.Context, *claims, *record) error{
-		d.verifyDoor, d.verifyMail, d.verifyGone, d.verifyAudit,
+		d.verifyDoor, d.verifyScale(goLive), d.verifyMail, d.verifyGone, d.verifyAudit,
 	} {
 		if err := check(ctx, c, rec); err != nil {
 			return err
@@ -123,6 +123,33 @@ func (d *demo) verifyDoor(ctx context.Context, c *claims, rec *record) error {
 func (d *demo) door(ctx context.Context, since time.Time) (proof.Door, error) {
 	log, err := d.logs(ctx, witnessNamespace, "witness", "door")
 	return proof.ReadDoor(log, since), err
+}
+
+// verifyScale compares the number of pods with what it was, and with what
+// there was once users were let in.
+func (d *demo) verifyScale(goLive *v1alpha1.GoLive) func(context.Context, *claims, *record) error {
+	return func(ctx context.Context, c *claims, rec *record) error {
+		now, err := d.replicas(ctx)
+		if err != nil {
+			return err
+		}
+		var wrong []string
+		for name, n := range rec.Replicas {
+			if now[name] != n {
+				wrong = append(wrong, fmt.Sprintf("Deployment %s has %d replicas, it had %d", name, now[name], n))
+			}
+		}
+		most, web := 0, world.Site+"-web"
+		if opened := goLive.Status.Opened; opened != nil {
+			most = rec.Roll.Most(world.Site, web, opened.Time)
+		}
+		if most <= int(rec.Replicas[web]) {
+			wrong = append(wrong, "the extra pods of the plan were never seen")
+		}
+		c.claim("more pods while it mattered, then as before", wrong,
+			"%d pods of %s after the doors opened, %d in the end", most, web, now[web])
+		return nil
+	}
 }
 
 // logs reads the log of the only pod of a Deployment.

@@ -13,6 +13,7 @@ import (
 	"github.com/gradus-lms/gradus/api/v1alpha1"
 	"github.com/gradus-lms/gradus/internal/pipeline"
 	"github.com/gradus-lms/gradus/internal/task"
+	"github.com/gradus-lms/gradus/internal/workload"
 )
 
 // check looks at everything before anything is touched.
@@ -46,6 +47,9 @@ func (v View) unfit() string {
 		db.Spec.PersistentVolumeClaimRetentionPolicy.WhenScaled == appsv1.DeletePersistentVolumeClaimRetentionPolicyType {
 		return "StatefulSet " + db.Name +
 			" deletes its volumes when it is scaled (persistentVolumeClaimRetentionPolicy.whenScaled)"
+	}
+	if what := workload.Unscalable(v.GoLive.Spec.Scale, v.Site, v.Autoscalers); what != "" {
+		return what
 	}
 	for name, d := range v.Workloads {
 		if _, held := d.Annotations[v1alpha1.HeldAnnotation]; held && v.Owner.Held() == nil {

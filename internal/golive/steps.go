@@ -25,6 +25,7 @@ var Steps = []pipeline.Step[View]{
 	verify,                                    // version, figures and files
 	release,                                   // the new images
 	closing.Start[View]("StartWeb", true),     // as many pods as before
+	scaleUp,                                   // and more, if the plan asks
 	closing.Smoke(View.target, recordVersion), // through a Service of ours, doors closed
 	look,                                 // people see it before users do, if asked
 	closing.OpenDoors(opened),            // users are in: from here on nothing goes back by itself

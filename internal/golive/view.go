@@ -9,6 +9,7 @@ package golive
 import (
 	"time"
 
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	"k8s.io/apimachinery/pkg/api/meta"
 
 	"github.com/gradus-lms/gradus/api/v1alpha1"
@@ -30,6 +31,8 @@ type View struct {
 	Gate   v1alpha1.GateStatus
 	// Open is gate Open, where the plan has one.
 	Open v1alpha1.GateStatus
+	// Autoscalers of the site's namespace, where the plan scales.
+	Autoscalers []autoscalingv2.HorizontalPodAutoscaler
 	// Rollback that follows a failure.
 	Rollback *v1alpha1.Rollback
 }

@@ -56,6 +56,9 @@ func runbook(v View) []byte {
 	line("## Open\n")
 	line("Set the images of %s, scale back to the numbers above, sign in, open a course and a file, "+
 		"then let users in.\n", v.Plan.Spec.Target.Version)
+	for _, change := range v.capacity() {
+		line("Before that, more pods until support ends: %s.\n", change)
+	}
 	line("## Back\n")
 	line("Older code never runs on a newer database. Restore the dump into a new database, compare, " +
 		"rename both in one transaction, set the old images.\n")

@@ -27,6 +27,9 @@ var review = pipeline.Step[View]{
 var celebrate = pipeline.Step[View]{
 	Name: v1alpha1.StepCelebrate, Needs: after(v1alpha1.StepReview),
 	Judge: func(v View, _ pipeline.At, _ pipeline.Seen) pipeline.Verdict {
+		if v.GoLive != nil && len(v1alpha1.Standing(v.GoLive.Status.Changes)) > 0 {
+			return pipeline.Wait("ScalingBack", "go-live %s takes the extra pods away", v.GoLive.Name)
+		}
 		return pipeline.Pass("%s runs %s; nothing is held any more",
 			v.Plan.Spec.SiteRef.Name, v.Plan.Spec.Target.Version)
 	},

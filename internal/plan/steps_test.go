@@ -358,3 +358,33 @@ func TestSupportThatWasOverBeforeItBegan(t *testing.T) {
 		t.Errorf("%+v, made %v", e, b.made)
 	}
 }
+
+func TestWhatGoLiveScalesIsToldBefore(t *testing.T) {
+	scale := func(workload string, n int32) View {
+		return autumn(t, func(v *View) {
+			v.Plan.Spec.Infrastructure.Scale = []v1alpha1.WorkloadScale{{Workload: workload, Replicas: n}}
+		})
+	}
+	got := prepareInfrastructure.Judge(scale("web", 9), pipeline.At{}, pipeline.Seen{})
+	if got.State != v1alpha1.StepPassed || !strings.Contains(got.Message, "to 9") {
+		t.Errorf("%s: %s", got.State, got.Message)
+	}
+	got = prepareInfrastructure.Judge(scale("forum", 9), pipeline.At{}, pipeline.Seen{})
+	if got.State != v1alpha1.StepFailed || !strings.Contains(got.Message, "spec.infrastructure.scale[forum]") {
+		t.Errorf("%s: %s", got.State, got.Message)
+	}
+}
+
+func TestThePlanEndsWhenTheExtraPodsAreGone(t *testing.T) {
+	v := autumn(t, func(v *View) {
+		v.GoLive = &v1alpha1.GoLive{}
+		v.GoLive.Status.Changes = []v1alpha1.Change{{ID: "scale-web", Undo: v1alpha1.UndoAlways, State: v1alpha1.ChangeApplied}}
+	})
+	if got := celebrate.Judge(v, pipeline.At{}, pipeline.Seen{}); got.State == v1alpha1.StepPassed {
+		t.Error("over, with extra pods")
+	}
+	v.GoLive.Status.Changes[0].State = v1alpha1.ChangeUndone
+	if got := celebrate.Judge(v, pipeline.At{}, pipeline.Seen{}); got.State != v1alpha1.StepPassed {
+		t.Errorf("%s: %s", got.State, got.Message)
+	}
+}

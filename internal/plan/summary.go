@@ -186,8 +186,12 @@ func Held(run *v1alpha1.GoLive) []v1alpha1.HeldStatus {
 	}
 	for _, c := range run.Status.Changes {
 		if c.State == v1alpha1.ChangeApplied && c.Undo != v1alpha1.UndoNever {
+			crash := onCrash
+			if c.Undo == v1alpha1.UndoAlways {
+				crash = "Hold" // no watchdog takes extra pods away
+			}
 			held = append(held, v1alpha1.HeldStatus{
-				Kind: "Change", OnCrash: onCrash, What: fmt.Sprintf("%s %s: %s", c.Target.Kind, c.Target.Name, c.Field),
+				Kind: "Change", OnCrash: crash, What: fmt.Sprintf("%s %s: %s", c.Target.Kind, c.Target.Name, c.Field),
 			})
 		}
 	}

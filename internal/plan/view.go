@@ -9,6 +9,7 @@ import (
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
 
 	"github.com/gradus-lms/gradus/api/v1alpha1"
 	"github.com/gradus-lms/gradus/internal/environment"
@@ -28,6 +29,8 @@ type View struct {
 	// Workloads of the live site, by the Site's name for them, and its database.
 	Workloads map[string]*appsv1.Deployment
 	Database  *appsv1.StatefulSet
+	// Autoscalers of the site's namespace, where the plan scales.
+	Autoscalers []autoscalingv2.HorizontalPodAutoscaler
 	// Approvals in the plan's namespace.
 	Approvals []v1alpha1.UpgradeApproval
 	// Children of the plan, once they exist.

@@ -106,3 +106,24 @@ func TestJudge(t *testing.T) {
 		})
 	}
 }
+
+func TestMostPodsAtOnce(t *testing.T) {
+	at := func(minute int) time.Time { return time.Date(2026, 1, 1, 12, minute, 0, 0, time.UTC) }
+	stay := func(pod string, from, until int) Stay {
+		s := Stay{Namespace: "campus", Pod: pod, From: at(from)}
+		if until > 0 {
+			s.Until = at(until)
+		}
+		return s
+	}
+	roll := Roll{
+		stay("campus-web-a", 0, 5), stay("campus-web-b", 0, 5), stay("campus-web-c", 0, 5), // before
+		stay("campus-web-d", 6, 0), stay("campus-web-e", 6, 0), stay("campus-web-f", 9, 12), stay("campus-cron-a", 9, 0),
+	}
+	if got := roll.Most("campus", "campus-web", at(7)); got != 3 {
+		t.Errorf("%d pods, want 3", got)
+	}
+	if got := roll.Most("campus", "campus-web", at(13)); got != 2 {
+		t.Errorf("%d pods after the third went, want 2", got)
+	}
+}

@@ -92,3 +92,23 @@ func (r Roll) Strangers(connections []Connection) []string {
 func known(r Roll, ip string) bool {
 	return slices.ContainsFunc(r, func(s Stay) bool { return s.IP == ip })
 }
+
+// Most gives how many pods of a workload there were at once after a time.
+func (r Roll) Most(namespace, workload string, after time.Time) int {
+	most := 0
+	for _, at := range r {
+		moment := at.From
+		if moment.Before(after) {
+			moment = after
+		}
+		n := 0
+		for _, s := range r {
+			ours := s.Namespace == namespace && strings.HasPrefix(s.Pod, workload+"-")
+			if ours && !s.From.After(moment) && (s.Until.IsZero() || s.Until.After(moment)) {
+				n++
+			}
+		}
+		most = max(most, n)
+	}
+	return most
+}

@@ -102,9 +102,11 @@ func HandOver[V Stage](steps func(V) []v1alpha1.StepStatus) pipeline.Step[V] {
 		Change: func(v V, _ pipeline.At) []v1alpha1.Change {
 			var kept, left []v1alpha1.Change
 			for _, c := range production.Open(*v.Stage().Owner.Journal()) {
-				if c.Undo == v1alpha1.UndoNever {
+				switch c.Undo {
+				case v1alpha1.UndoNever:
 					kept = append(kept, c)
-				} else {
+				case v1alpha1.UndoAlways: // outlives the run: aftercare puts it back
+				default:
 					left = append(left, c)
 				}
 			}

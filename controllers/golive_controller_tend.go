@@ -1,0 +1,57 @@
+// Copyright The Gradus Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/gradus-lms/gradus/api/v1alpha1"
+	"github.com/gradus-lms/gradus/internal/golive"
+	"github.com/gradus-lms/gradus/internal/pipeline"
+	"github.com/gradus-lms/gradus/internal/production"
+)
+
+// tend puts back what a go-live left standing when it let the site go, such as
+// extra pods. End is the run's verdict, which stays what it is.
+func (r *GoLiveReconciler) tend(
+	ctx context.Context, g *v1alpha1.GoLive, session *production.Session, grip production.Grip, end pipeline.Verdict,
+) (pipeline.Verdict, error) {
+	if golive.Ledger(g) == &g.Status.Steps {
+		return end, nil
+	}
+	if grip.Lost { // nothing of it is irreversible: it begins again
+		g.SetHeld(nil)
+		g.Status.Aftercare, grip = pipeline.Ledger(golive.Aftercare), production.Grip{Holder: grip.Holder}
+	}
+	view, err := r.observe(ctx, g, grip)
+	if err != nil || view.Site == nil {
+		return end, err
+	}
+	engine := r.Engine
+	engine.Production = session
+	v, err := pipeline.Run(ctx, engine, g, golive.Aftercare, view, &g.Status.Aftercare)
+	switch {
+	case err != nil || v.State == v1alpha1.StepPassed || v.State == v1alpha1.StepSkipped:
+		return end, err
+	case v.State == v1alpha1.StepFailed:
+		return v, nil
+	}
+	end.Message += "; " + v.Message
+	end.Until = v.Until
+	return end, nil
+}
+
+// goLiveOf gives the go-live that a plan ordered: the end of the plan's
+// support is what its aftercare waits for.
+func goLiveOf(_ context.Context, plan client.Object) []reconcile.Request {
+	p, ok := plan.(*v1alpha1.UpgradePlan)
+	if !ok || p.Status.GoLive == "" {
+		return nil
+	}
+	return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: p.Namespace, Name: p.Status.GoLive}}}
+}

@@ -1,0 +1,146 @@
+// Copyright The Gradus Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package golive_test
+
+import (
+	"strings"
+	"testing"
+
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/gradus-lms/gradus/api/v1alpha1"
+	"github.com/gradus-lms/gradus/internal/pipeline"
+)
+
+func scaled(n int32) func(*v1alpha1.GoLiveSpec) {
+	return func(s *v1alpha1.GoLiveSpec) {
+		s.Scale = []v1alpha1.WorkloadScale{{Workload: "web", Replicas: n}}
+	}
+}
+
+// support says in the plan's status how its step Support stands.
+func (w *world) support(state v1alpha1.StepState) {
+	w.t.Helper()
+	plan := &v1alpha1.UpgradePlan{}
+	w.must(w.admin.Get(w.ctx, client.ObjectKey{Namespace: w.namespace, Name: "plan"}, plan))
+	plan.Status.Steps = []v1alpha1.StepStatus{{Name: v1alpha1.StepSupport, State: state, Attempt: 1}}
+	w.must(w.admin.Status().Update(w.ctx, plan))
+}
+
+func standing(g *v1alpha1.GoLive) int { return len(v1alpha1.Standing(g.Status.Changes)) }
+
+func TestMorePodsUntilSupportEndsAndExactlyBack(t *testing.T) {
+	w := newWorld(t)
+	w.order(scaled(5))
+	first := int32(0)
+	w.at = func() {
+		if w.isOpen() && *w.deployment("web").Spec.Replicas != 2 && first == 0 {
+			first = *w.deployment("web").Spec.Replicas
+		}
+	}
+	g := w.until("over", over)
+	if c := succeeded(g); c.Status != metav1.ConditionTrue || first != 5 {
+		t.Fatalf("Succeeded is %s: %s; users first met %d pods", c.Reason, c.Message, first)
+	}
+	w.support(v1alpha1.StepRunning)
+	writes := w.writes
+	for range 4 {
+		w.tick()
+	}
+	if n := *w.deployment("web").Spec.Replicas; n != 5 || w.get().Status.Lease != nil {
+		t.Fatalf("%d pods in support, lease %v", n, w.get().Status.Lease)
+	}
+	if w.writes > writes+1 { // the ledger of aftercare, once
+		t.Errorf("%d writes while support lasts", w.writes-writes)
+	}
+	if c := meta.FindStatusCondition(w.get().Status.Conditions, v1alpha1.ReadyCondition); !strings.Contains(c.Message, "(before: 2)") {
+		t.Errorf("nobody is told what stands: %s", c.Message)
+	}
+	w.support(v1alpha1.StepPassed)
+	w.until("scaled back", func(g *v1alpha1.GoLive) bool { return standing(g) == 0 && g.Status.Lease == nil })
+	w.wantServing("campus:2.0")
+	if !over(w.get()) {
+		t.Errorf("conditions %v", w.get().Status.Conditions)
+	}
+}
+
+func TestScalingSurvivesACrashAtEveryWrite(t *testing.T) {
+	run := func(t *testing.T, crash int, after bool) int {
+		w := newWorld(t)
+		w.order(scaled(5))
+		w.until("scaled up", func(g *v1alpha1.GoLive) bool { return state(g, "StartWeb") == v1alpha1.StepPassed })
+		from := w.writes
+		w.crash, w.after = from+crash, after
+		if crash < 0 {
+			w.crash = -1
+		}
+		w.until("over", over)
+		w.support(v1alpha1.StepPassed)
+		w.until("scaled back", func(g *v1alpha1.GoLive) bool { return standing(g) == 0 && g.Status.Lease == nil && over(g) })
+		w.wantServing("campus:2.0")
+		return w.writes - from
+	}
+	all := run(t, -1, false)
+	step := 7 // a sample; the fault harness runs all
+	for n := 0; n < all; n += step {
+		run(t, n, n%2 == 0)
+	}
+}
+
+func TestAnAutoscalersFloorIsRaisedInstead(t *testing.T) {
+	w := newWorld(t)
+	hpa := &autoscalingv2.HorizontalPodAutoscaler{ObjectMeta: w.meta("web"), Spec: autoscalingv2.HorizontalPodAutoscalerSpec{
+		ScaleTargetRef: autoscalingv2.CrossVersionObjectReference{APIVersion: "apps/v1", Kind: "Deployment", Name: "web"},
+		MinReplicas:    ptr.To[int32](2), MaxReplicas: 8}}
+	w.must(w.admin.Create(w.ctx, hpa))
+	w.order(scaled(5))
+	w.until("over", over)
+	w.must(w.admin.Get(w.ctx, client.ObjectKeyFromObject(hpa), hpa))
+	if *hpa.Spec.MinReplicas != 5 || *w.deployment("web").Spec.Replicas != 2 {
+		t.Fatalf("floor %d, replicas %d", *hpa.Spec.MinReplicas, *w.deployment("web").Spec.Replicas)
+	}
+	w.support(v1alpha1.StepPassed)
+	w.until("scaled back", func(g *v1alpha1.GoLive) bool { return standing(g) == 0 && g.Status.Lease == nil })
+	w.must(w.admin.Get(w.ctx, client.ObjectKeyFromObject(hpa), hpa))
+	if *hpa.Spec.MinReplicas != 2 {
+		t.Errorf("floor %d", *hpa.Spec.MinReplicas)
+	}
+}
+
+func TestANumberThatAPersonWroteSinceStays(t *testing.T) {
+	w := newWorld(t)
+	w.order(scaled(5))
+	w.until("over", over)
+	d := w.deployment("web")
+	d.Spec.Replicas = ptr.To[int32](9)
+	w.must(w.admin.Update(w.ctx, d))
+	w.support(v1alpha1.StepPassed)
+	g := w.until("settled", func(g *v1alpha1.GoLive) bool {
+		return len(g.Status.Aftercare) > 0 && pipeline.Over(g.Status.Aftercare) && g.Status.Lease == nil
+	})
+	if n := *w.deployment("web").Spec.Replicas; n != 9 {
+		t.Errorf("%d pods", n)
+	}
+	if e := g.Status.Aftercare[2]; !strings.Contains(e.Message, "left as") {
+		t.Errorf("%s: %s", e.Name, e.Message)
+	}
+}
+
+func TestWhatCannotBeScaledIsRefusedBeforeAnythingIsTouched(t *testing.T) {
+	w := newWorld(t)
+	w.must(w.admin.Create(w.ctx, &autoscalingv2.HorizontalPodAutoscaler{ObjectMeta: w.meta("web"), Spec: autoscalingv2.HorizontalPodAutoscalerSpec{
+		ScaleTargetRef: autoscalingv2.CrossVersionObjectReference{APIVersion: "apps/v1", Kind: "Deployment", Name: "web"}, MaxReplicas: 3}}))
+	w.order(scaled(5))
+	g := w.until("over", over)
+	if c := succeeded(g); c.Status != metav1.ConditionFalse || !strings.Contains(c.Message, "maxReplicas 3") {
+		t.Errorf("%s: %s", c.Reason, c.Message)
+	}
+	if len(g.Status.Changes) != 0 {
+		t.Errorf("changes %v", g.Status.Changes)
+	}
+}
