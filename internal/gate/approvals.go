@@ -49,7 +49,8 @@ func Count(
 	gate := v1alpha1.GateStatus{Name: name, State: v1alpha1.GateWaiting, Digest: digest}
 	control := plan.Spec.ChangeControl
 	b := ballot{
-		asked:     asked{name: plan.Name, authors: Authors(plan), own: "is an author of the plan", requesters: control.Requesters},
+		asked: asked{name: plan.Name, authors: Authors(plan), own: "is an author of the plan",
+			requesters: control.Requesters},
 		approvers: control.Approvers, terms: terms, gate: &gate, digest: digest, now: now,
 	}
 	b.count(approvals, func(a v1alpha1.UpgradeApproval) bool {
