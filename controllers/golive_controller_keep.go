@@ -110,31 +110,93 @@ func (b Base) countRunning(ctx context.Context, namespace string, which client.L
 	return n, nil
 }
 
-// lost ends a run whose lease somebody else took. It only reads: what became
-// of each change is told by the live value.
-func (b Base) lost(ctx context.Context, owner production.Owner, grip production.Grip) (pipeline.Verdict, error) {
-	journal := owner.Journal()
-	observed, err := production.ObserveAll(ctx, b.Live, owner.GetNamespace(), *journal)
-	if err != nil {
+// lost is for a run whose lease is not its own any more. Where nobody holds it,
+// the run takes it back to end or go on; else it only looks, and tells by the live
+// values what became of its changes.
+func (b Base) lost(ctx context.Context, owner productionObject, grip production.Grip) (pipeline.Verdict, error) {
+	soon := b.Clock.Now().Add(time.Second)
+	grip, left, err := b.regain(ctx, owner, grip)
+	switch {
+	case racing(err):
+		return pipeline.Wait(v1alpha1.LeaseLostReason, "somebody else takes the site's lease").By(soon), nil
+	case err != nil:
 		return pipeline.Verdict{}, err
+	case grip.Held:
+		return pipeline.Wait(v1alpha1.LeaseLostReason, "the site's lease was lost and is taken back").By(soon), nil
 	}
+	who := "is held by " + grip.Holder
+	if grip.Holder == "" {
+		who = "was taken over and let go since"
+	}
+	if left == 0 && grip.Holder != "" && !strings.HasPrefix(grip.Holder, watchdogOf(owner)) {
+		if err := b.unwatch(ctx, owner); err != nil {
+			return pipeline.Verdict{}, err
+		}
+	}
+	return pipeline.Fail(v1alpha1.LeaseLostReason,
+		"the site's lease %s; %d of %d changes are not undone; the plan must order a new attempt",
+		who, left, len(*owner.Journal())), nil
+}
+
+// standing counts what a run that lost its lease still has on the site. Once
+// its watchdog is not at work any more, whatever has no note of the run was put
+// back, whoever wrote there since.
+func standing(owner production.Owner, observed []production.Observed, grip production.Grip) int {
+	taken := grip.Fence > owner.Held().Fence
+	undoing := strings.HasPrefix(grip.Holder, watchdogOf(owner))
 	left := 0
-	for i := range *journal {
-		c := &(*journal)[i]
-		if production.Stand(*c, observed[i]) == production.StandsBefore {
-			c.State = v1alpha1.ChangeUndone
+	for i := range *owner.Journal() {
+		c := &(*owner.Journal())[i]
+		back := production.Stand(*c, observed[i]) == production.StandsBefore
+		if taken && (back || !undoing) && !production.Holds(observed[i], production.Identity(owner), c.ID) {
+			c.State, c.Foreign = v1alpha1.ChangeUndone, ""
 		}
 		if c.State != v1alpha1.ChangeUndone && c.Undo != v1alpha1.UndoNever {
 			left++
 		}
 	}
-	who := grip.Holder
-	if who == "" {
-		who = "the watchdog, which undid what it found and let go"
+	return left
+}
+
+// watchdogOf is how the lease is held while a run is undone by its watchdog.
+func watchdogOf(owner production.Owner) string { return "Watchdog/" + production.Identity(owner) }
+
+// regain takes the lease back where closing.AfterLoss says so, and counts what
+// the run still has on the site.
+func (b Base) regain(
+	ctx context.Context, owner productionObject, grip production.Grip,
+) (_ production.Grip, left int, _ error) {
+	observed, err := production.ObserveAll(ctx, b.Live, owner.GetNamespace(), *owner.Journal())
+	if err != nil {
+		return grip, 0, err
 	}
-	return pipeline.Fail(v1alpha1.LeaseLostReason,
-		"the site's lease was taken by %s; %d of %d changes are not undone; the plan must order a new attempt",
-		who, left, len(*journal)), nil
+	left = standing(owner, observed, grip)
+	loss, at := closing.AfterLoss(owner, grip, owner.GetSteps())
+	if loss == closing.LossWait {
+		return grip, left, nil
+	}
+	got, err := b.writer().Leases.Regain(ctx, owner, at)
+	if apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause) {
+		return grip, left, nil // no lease is made here any more, and no site is left
+	}
+	if err == nil && got.Held {
+		closing.Regained(owner.GetSteps(), loss, b.Clock.Now())
+	}
+	return got, left, err
+}
+
+// unwatch removes the watchdog of a run that has nothing left to undo.
+func (b Base) unwatch(ctx context.Context, owner productionObject) error {
+	steps := []pipeline.Step[[]v1alpha1.StepStatus]{{
+		Name: "RemoveWatchdog",
+		Remove: func(ledger []v1alpha1.StepStatus, _ pipeline.At) []v1alpha1.ChildRef {
+			return closing.Unwatch(ledger)
+		},
+		Judge: func([]v1alpha1.StepStatus, pipeline.At, pipeline.Seen) pipeline.Verdict { return pipeline.Pass("gone") },
+	}}
+	ledger := pipeline.Ledger(steps)
+	_, err := pipeline.Run(ctx, b.Engine, owner, steps, owner.GetSteps(), &ledger)
+	return err
 }
 
 // letGo ends an object that is deleted. While nothing irreversible happened the
@@ -155,23 +217,29 @@ func (b Base) letGo(ctx context.Context, owner productionObject) (ctrl.Result, e
 	if err == nil && !grip.Lost && grip.Holder == production.Identity(owner) { // taken right before a crash
 		grip, err = leases.Keep(ctx, owner, production.WishHold, "")
 	}
+	if err == nil && grip.Lost && !nothing {
+		grip, _, err = b.regain(ctx, owner, grip) // it was deleted under us, or crashed while taken back
+	}
 	switch {
 	case nothing && apierrors.IsForbidden(err):
 		return ctrl.Result{}, dropFinalizer(ctx, b.Client, owner)
 	case err != nil:
 		return ctrl.Result{}, err
-	case strings.HasPrefix(grip.Holder, "Watchdog/"+production.Identity(owner)):
+	case strings.HasPrefix(grip.Holder, watchdogOf(owner)):
 		return ctrl.Result{RequeueAfter: production.DefaultRenew}, nil // it undoes; the journal is still needed
 	case !grip.Held:
 		return ctrl.Result{}, dropFinalizer(ctx, b.Client, owner)
 	case grip.Point == v1alpha1.PointCommitted:
 		return b.awakeSettled(ctx, before, owner, pipeline.Fail("DeletionWaits", "deleted past the point of no return: "+
 			"the site may be closed and half-upgraded; create a Rollback to this %s, or finish by hand and remove the "+
-			"finalizer and Lease %s", owner.OwnerKind(), owner.Held().Name))
+			"finalizer, then Lease %s (verb breaklock on sites.lms.gradus.dev)", owner.OwnerKind(), owner.Held().Name))
 	}
 	done, err := b.writer().Begin(owner).Undoer().Undo(ctx, owner.GetNamespace(), *owner.Journal())
 	if err != nil {
 		return ctrl.Result{}, err
+	}
+	if c := production.Refused(*owner.Journal()); !done && c != nil {
+		return b.awakeSettled(ctx, before, owner, failed(closing.Refusal(owner.GetNamespace(), *c)))
 	}
 	if !done {
 		soon := b.Clock.Now().Add(time.Second)

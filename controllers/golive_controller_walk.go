@@ -53,6 +53,9 @@ func walk[V closing.Stage](ctx context.Context, b Base, owner production.Owner, 
 	if err != nil && scene.Held() && !scene.Committed() && closing.GiveUp(*m.ledger, err, b.Clock.Now()) {
 		return pipeline.Wait("GivingUp", "the site is put back as it was: %v", err).By(b.Clock.Now().Add(time.Second)), nil
 	}
+	if told := closing.Refused(*m.ledger); err == nil && told != nil {
+		return failed(*told), nil // more telling than the failure that is being undone
+	}
 	return verdict, err
 }
 

@@ -74,6 +74,16 @@ type Grip struct {
 	// Holder is who holds it, if not we.
 	Holder string
 	Point  v1alpha1.LeasePoint
+	// Fence is the lease's number; 0 when there is none.
+	Fence int32
+}
+
+func gripOf(lease *coordinationv1.Lease) Grip {
+	grip := Grip{Holder: holder(lease), Point: point(lease)}
+	if lease != nil {
+		grip.Fence = ptr.Deref(lease.Spec.LeaseTransitions, 0)
+	}
+	return grip
 }
 
 // Leases takes, renews, commits and lets go. One request writes at most once.
@@ -86,7 +96,8 @@ type Leases struct {
 }
 
 // Keep reads the lease live, carries out the wish, and renews what is held.
-// From names a holder that gives way (a go-live to its rollback), or nobody.
+// From names a holder that gives way past the point of no return (a go-live to
+// its rollback), or nobody.
 func (l Leases) Keep(ctx context.Context, owner Owner, wish Wish, from string) (Grip, error) {
 	lease, err := l.Get(ctx, owner)
 	if err != nil {
@@ -94,7 +105,7 @@ func (l Leases) Keep(ctx context.Context, owner Owner, wish Wish, from string) (
 	}
 	if owner.Held() == nil {
 		if wish != WishHold {
-			return Grip{Holder: holder(lease), Point: point(lease)}, nil
+			return gripOf(lease), nil
 		}
 		return l.take(ctx, owner, lease, from)
 	}
@@ -104,7 +115,9 @@ func (l Leases) Keep(ctx context.Context, owner Owner, wish Wish, from string) (
 		return Grip{}, nil
 	}
 	if !mine(lease, owner) {
-		return Grip{Lost: true, Holder: holder(lease), Point: point(lease)}, nil
+		grip := gripOf(lease)
+		grip.Lost = true
+		return grip, nil
 	}
 	return l.keep(ctx, owner, lease, wish)
 }
@@ -144,22 +157,63 @@ func (l Leases) take(ctx context.Context, owner Owner, lease *coordinationv1.Lea
 		}}
 		l.hold(lease, me, 1)
 		setPoint(lease, v1alpha1.PointReversible)
+		if from != "" {
+			// Whoever gives way did so past the point of no return. That somebody
+			// deleted the lease did not make the database whole again.
+			setPoint(lease, v1alpha1.PointCommitted)
+		}
 		if err := l.Client.Create(ctx, lease); err != nil {
 			return Grip{}, fmt.Errorf("create Lease %s: %w", lease.Name, err)
 		}
 	case who == me: // taken before a crash
 	case who == "", from != "" && who == from:
-		was := point(lease)
 		l.hold(lease, me, ptr.Deref(lease.Spec.LeaseTransitions, 0)+1)
-		if who == "" {
-			was = v1alpha1.PointReversible
+		// Who lets go takes the point off. A free lease that has one was emptied
+		// by somebody, and says the truth.
+		if who == "" && point(lease) != v1alpha1.PointCommitted {
+			setPoint(lease, v1alpha1.PointReversible)
 		}
-		setPoint(lease, was)
 		if err := l.update(ctx, lease); err != nil {
 			return Grip{}, err
 		}
 	default:
-		return Grip{Holder: who, Point: point(lease)}, nil
+		return gripOf(lease), nil
+	}
+	return seize(owner, lease), nil
+}
+
+// Regain takes back a lease that nobody holds, because it was deleted, emptied,
+// or taken over and let go: at a point, and with a number above all that the
+// run ever had. It is for a run that has something to end; see closing.AfterLoss.
+func (l Leases) Regain(ctx context.Context, owner Owner, at v1alpha1.LeasePoint) (Grip, error) {
+	lease, err := l.Get(ctx, owner)
+	if err != nil {
+		return Grip{}, err
+	}
+	me, fence := Identity(owner), owner.Held().Fence+1
+	switch who := holder(lease); {
+	case lease == nil:
+		lease = &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{
+			Namespace: owner.GetNamespace(), Name: LeaseName(owner.SiteName()),
+		}}
+		l.hold(lease, me, fence)
+		setPoint(lease, at)
+		if err := l.Client.Create(ctx, lease); err != nil {
+			return Grip{}, fmt.Errorf("create Lease %s: %w", lease.Name, err)
+		}
+	case who == me: // regained before a crash
+	case who == "":
+		l.hold(lease, me, max(fence, ptr.Deref(lease.Spec.LeaseTransitions, 0)+1))
+		if point(lease) != v1alpha1.PointCommitted {
+			setPoint(lease, at)
+		}
+		if err := l.update(ctx, lease); err != nil {
+			return Grip{}, err
+		}
+	default:
+		grip := gripOf(lease)
+		grip.Lost = true
+		return grip, nil
 	}
 	return seize(owner, lease), nil
 }
@@ -228,7 +282,7 @@ func (l Leases) duration() time.Duration {
 func seize(owner Owner, lease *coordinationv1.Lease) Grip {
 	at := point(lease)
 	owner.SetHeld(&v1alpha1.HeldLease{Name: lease.Name, Fence: ptr.Deref(lease.Spec.LeaseTransitions, 0), Point: at})
-	return Grip{Held: true, Point: at}
+	return Grip{Held: true, Point: at, Fence: owner.Held().Fence}
 }
 
 func mine(lease *coordinationv1.Lease, owner Owner) bool {

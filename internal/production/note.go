@@ -84,6 +84,14 @@ func hasNote(object *unstructured.Unstructured, id string) bool {
 	return slices.ContainsFunc(Notes(object), func(n Note) bool { return n.ID == id })
 }
 
+// Holds tells whether the object still has the note that an owner left with a
+// change: what nobody put back yet.
+func Holds(o Observed, owner, id string) bool {
+	return o.Object != nil && slices.ContainsFunc(Notes(o.Object), func(n Note) bool {
+		return n.ID == id && n.Owner == owner
+	})
+}
+
 // writeNotes gives the operations that leave these notes; none of ours left
 // means no annotation.
 func writeNotes(object *unstructured.Unstructured, notes []Note) ([]operation, error) {

@@ -4,6 +4,8 @@
 package production
 
 import (
+	"maps"
+
 	"github.com/gradus-lms/gradus/api/v1alpha1"
 )
 
@@ -18,6 +20,9 @@ const (
 	AlreadyBack Verb = "AlreadyBack"
 	// Leave: somebody else writes the field; never forced.
 	Leave Verb = "Leave"
+	// Hold: what somebody else wrote still has what we wrote in it. It can
+	// neither be put back over him nor be left.
+	Hold Verb = "Hold"
 )
 
 // Act undoes the change at Index of the journal.
@@ -44,19 +49,77 @@ func Reverse(changes []v1alpha1.Change, observed []Observed) []Act {
 		if value, ok := left[place]; ok && c.Field != v1alpha1.FieldTemplate {
 			now.Value = value
 		}
-		verb := Leave
-		switch Stand(c, now) {
-		case StandsAfter:
-			verb = PutBack
-			if before, err := ValueOf(c.Before); err == nil {
-				left[place] = before
-			}
-		case StandsBefore:
-			verb = AlreadyBack
+		verb := undoing(c, now)
+		if before, err := ValueOf(c.Before); err == nil && verb == PutBack {
+			left[place] = before
 		}
 		acts = append(acts, Act{Index: i, Verb: verb})
 	}
 	return acts
+}
+
+// undoing says what undoing a change needs, by the live value alone.
+func undoing(c v1alpha1.Change, o Observed) Verb {
+	switch Stand(c, o) {
+	case StandsAfter:
+		return PutBack
+	case StandsBefore:
+		return AlreadyBack
+	}
+	rest, ours := beside(c, o)
+	before, err := ValueOf(c.Before)
+	switch {
+	case !ours:
+		return Leave
+	case err != nil || o.Object.GetUID() != c.Target.UID || !within(rest, before):
+		return Hold
+	}
+	return PutBack
+}
+
+// beside tells whether a door's selector is still ours, and what else is in it.
+// An apply merges its own labels beside ours: such a selector finds no pod, so
+// that the site would stay closed for ever if it counted as somebody's wish. A
+// selector with nothing of ours leads users where its writer wants them.
+func beside(c v1alpha1.Change, o Observed) (rest map[string]any, ours bool) {
+	if c.Field != v1alpha1.FieldSelector || !o.writable() {
+		return nil, false
+	}
+	after, err := ValueOf(c.After)
+	if err != nil {
+		return nil, false
+	}
+	mine, now := after.object(), o.Value.object()
+	rest = maps.Clone(now)
+	for key, value := range mine {
+		if now[key] != value {
+			return nil, false
+		}
+		delete(rest, key)
+	}
+	return rest, len(mine) > 0
+}
+
+// within says whether every entry is one of a value's.
+func within(entries map[string]any, value Value) bool {
+	all := value.object()
+	for key, entry := range entries {
+		if all[key] != entry {
+			return false
+		}
+	}
+	return true
+}
+
+// Refused gives the first change that is to be put back and cannot be, with
+// the reason: the API server says no, or somebody else's value is mixed with ours.
+func Refused(changes []v1alpha1.Change) *v1alpha1.Change {
+	for i := range changes {
+		if changes[i].State == v1alpha1.ChangeUndoing && changes[i].Foreign != "" {
+			return &changes[i]
+		}
+	}
+	return nil
 }
 
 // Open gives the changes that are not undone: what is held on production.

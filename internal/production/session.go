@@ -56,7 +56,7 @@ var _ pipeline.Production = (*Session)(nil)
 // Ensure makes the changes stand, or what else their State asks for. It gives
 // true when all do; false means that another reconcile must follow. A change
 // under which somebody else writes ends it; what is being put back goes on
-// with the others, and then a rival does not make it false.
+// with the others, and then a rival does not make it false, but a refusal does.
 func (s *Session) Ensure(
 	ctx context.Context, owner pipeline.Owner, step string, want []v1alpha1.Change,
 ) (bool, *v1alpha1.Change, error) {
@@ -75,6 +75,7 @@ func (s *Session) settleAll(
 	ctx context.Context, want []v1alpha1.Change,
 ) (all bool, foreign *v1alpha1.Change, err error) {
 	all = true
+	var failed []error
 	for _, w := range want {
 		c := s.find(w.ID)
 		if _, known := s.persisted[w.ID]; c == nil || !known || s.intended {
@@ -82,16 +83,18 @@ func (s *Session) settleAll(
 		}
 		stands, rival, err := s.settle(ctx, c, w.State)
 		switch {
+		case err != nil && w.State == v1alpha1.ChangeUndone && !errors.Is(err, ErrLeaseLost):
+			failed = append(failed, err) // the others are put back all the same
 		case err != nil:
 			return false, foreign, err
 		case rival != nil && w.State == "":
 			return false, rival, nil
-		case foreign == nil:
+		case rival != nil && (foreign == nil || !stands):
 			foreign = rival
 		}
 		all = all && stands
 	}
-	return all, foreign, nil
+	return all, foreign, errors.Join(failed...)
 }
 
 func (s *Session) find(id string) *v1alpha1.Change {
@@ -150,7 +153,7 @@ func (s *Session) intendBack(want []v1alpha1.Change) bool {
 	for _, w := range want {
 		c := s.find(w.ID)
 		if w.State != v1alpha1.ChangeUndone || c == nil || c.State == v1alpha1.ChangeUndone ||
-			s.persisted[w.ID] == v1alpha1.ChangeUndoing {
+			s.persisted[w.ID] == v1alpha1.ChangeUndoing || s.persisted[w.ID] == v1alpha1.ChangeForeign {
 			continue
 		}
 		mark(c, v1alpha1.ChangeUndoing, "", s.writer.Leases.Clock)
@@ -206,7 +209,7 @@ func (s *Session) make(ctx context.Context, c *v1alpha1.Change) (bool, *v1alpha1
 	switch {
 	case errors.As(err, &no):
 		said := *c
-		said.Foreign = clip(no.Error())
+		said.Foreign = clip(no.err.Error())
 		return false, &said, nil
 	case errors.Is(err, errAgain):
 		return false, nil, nil
@@ -222,9 +225,14 @@ func (s *Session) back(ctx context.Context, c *v1alpha1.Change) (bool, *v1alpha1
 	if c.State == v1alpha1.ChangeUndone {
 		return true, nil, nil
 	}
+	if s.persisted[c.ID] == v1alpha1.ChangeForeign {
+		return s.mended(ctx, c)
+	}
 	s.wrote = true
 	err := s.Undoer().one(ctx, s.owner.GetNamespace(), c)
 	switch {
+	case errors.Is(err, errAgain) && c.Foreign != "":
+		return false, c, nil
 	case errors.Is(err, errAgain):
 		return false, nil, nil
 	case err != nil:
@@ -233,6 +241,22 @@ func (s *Session) back(ctx context.Context, c *v1alpha1.Change) (bool, *v1alpha1
 		return true, c, nil
 	}
 	return true, nil, nil
+}
+
+// mended looks again at what somebody else wrote. Where it can be put back
+// now, that is recorded before it is done, as for every other change.
+func (s *Session) mended(ctx context.Context, c *v1alpha1.Change) (bool, *v1alpha1.Change, error) {
+	now, err := Observe(ctx, s.writer.Live, s.owner.GetNamespace(), *c)
+	if err != nil {
+		return false, nil, err
+	}
+	if undoing(*c, now) == Leave {
+		mark(c, v1alpha1.ChangeForeign, Rival(*c, now), s.writer.Leases.Clock)
+		return true, c, nil
+	}
+	mark(c, v1alpha1.ChangeUndoing, "", s.writer.Leases.Clock)
+	s.intended = true
+	return false, nil, nil
 }
 
 // leave takes our note off an object and lets the value be.

@@ -21,79 +21,104 @@ type Undoer struct {
 	Clock  clock.PassiveClock
 	// Fence is asked before every write.
 	Fence func(context.Context) error
-	// Successor is true for one who took the lease from another: it moves the
-	// resourceVersion also of targets whose change was intended and not made,
-	// so that a patch which the other still has in flight fails its test.
-	Successor bool
+	// Nudged remembers, by id, for who does not keep the journal, which changes
+	// that were only intended can arrive no more.
+	Nudged map[string]bool
 }
 
 // Undo puts the changes of a journal back, newest first, and records in it
-// what became of each. Done is false when something must be tried again;
-// changes under which somebody else writes are left, as Foreign.
+// what became of each. Done is false when something must be tried again: what
+// the API server refuses stays Undoing, with the reason (Refused). Changes under
+// which somebody else writes are left, as Foreign. One that fails does not keep
+// the others from being put back.
 func (u Undoer) Undo(ctx context.Context, namespace string, changes []v1alpha1.Change) (done bool, err error) {
 	observed, err := ObserveAll(ctx, u.Live, namespace, changes)
 	if err != nil {
 		return false, err
 	}
 	done = true
+	var failed []error
 	for _, act := range Reverse(changes, observed) {
 		err := u.one(ctx, namespace, &changes[act.Index])
-		if errors.Is(err, errAgain) {
-			done = false
+		switch {
+		case err == nil:
 			continue
-		}
-		if err != nil {
+		case errors.Is(err, ErrLeaseLost):
 			return false, err
+		case !errors.Is(err, errAgain):
+			failed = append(failed, err)
 		}
+		done = false
 	}
-	return done, nil
+	return done, errors.Join(failed...)
 }
 
-// one undoes one change, by its live value.
+// one undoes one change, by its live value. What cannot be done now is
+// errAgain; the change says why where the reason is not a mere race.
 func (u Undoer) one(ctx context.Context, namespace string, c *v1alpha1.Change) error {
 	now, err := Observe(ctx, u.Live, namespace, *c)
 	if err != nil {
 		return err
 	}
-	switch stand := Stand(*c, now); {
-	case stand == StandsForeign:
+	switch undoing(*c, now) {
+	case Leave:
 		// Reported as long as it lasts; a later look may find it mended.
 		u.mark(c, v1alpha1.ChangeForeign, Rival(*c, now))
 		return nil
-	case stand == StandsAfter:
-		before, err := ValueOf(c.Before)
-		if err != nil {
-			return err
-		}
-		if err := u.Fence(ctx); err != nil {
-			return err
-		}
-		err = put(ctx, u.Client, *c, now, before, without(Notes(now.Object), c.ID))
-		var no *refused
-		if errors.As(err, &no) {
-			u.mark(c, v1alpha1.ChangeForeign, clip(no.Error()))
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-	case hasNote(now.Object, c.ID):
-		if err := u.Fence(ctx); err != nil {
-			return err
-		}
-		if err := unnote(ctx, u.Client, *c, now); err != nil {
-			return err
-		}
-	case u.Successor && c.State == v1alpha1.ChangeIntended:
-		if err := u.nudge(ctx, namespace, *c, now); err != nil {
-			return err
-		}
+	case Hold:
+		u.mark(c, v1alpha1.ChangeUndoing, clip("mixed with what "+Rival(*c, now)+" wrote"))
+		return errAgain
+	case PutBack:
+		err = u.putBack(ctx, *c, now)
+	default:
+		err = u.tidy(ctx, namespace, *c, now)
+	}
+	var no *refused
+	switch {
+	case errors.As(err, &no):
+		// Not done: whoever refuses it now may let it pass later, and until then
+		// the site is as we left it.
+		u.mark(c, v1alpha1.ChangeUndoing, clip(no.err.Error()))
+		return errAgain
+	case err != nil:
+		return err
 	}
 	u.mark(c, v1alpha1.ChangeUndone, "")
 	return nil
 }
 
-// nudge moves the resourceVersion of an object and leaves it as it was.
+// putBack writes the value before.
+func (u Undoer) putBack(ctx context.Context, c v1alpha1.Change, now Observed) error {
+	before, err := ValueOf(c.Before)
+	if err != nil {
+		return err
+	}
+	if err := u.Fence(ctx); err != nil {
+		return err
+	}
+	return put(ctx, u.Client, c, now, before, without(Notes(now.Object), c.ID))
+}
+
+// tidy sees to an object that has the value before. A change that was never
+// seen made may still be under way: from a process that stands still, or in a
+// request that is not answered yet. The lease does not stop it, for it names
+// the run and not the process.
+func (u Undoer) tidy(ctx context.Context, namespace string, c v1alpha1.Change, now Observed) error {
+	unseen := c.State == v1alpha1.ChangeIntended || c.State == v1alpha1.ChangeUndoing
+	switch {
+	case hasNote(now.Object, c.ID):
+		if err := u.Fence(ctx); err != nil {
+			return err
+		}
+		return unnote(ctx, u.Client, c, now)
+	case unseen && !u.Nudged[c.ID]:
+		return u.nudge(ctx, namespace, c, now)
+	}
+	return nil
+}
+
+// nudge moves the resourceVersion of an object and leaves it as it was, so
+// that a patch of ours which is still under way fails its test. Two writes.
 func (u Undoer) nudge(ctx context.Context, namespace string, c v1alpha1.Change, now Observed) error {
 	if err := u.Fence(ctx); err != nil {
 		return err
@@ -105,6 +130,9 @@ func (u Undoer) nudge(ctx context.Context, namespace string, c v1alpha1.Change, 
 	}
 	if err := send(ctx, u.Client, now.Object, append(same(now.Object), ops...)); err != nil {
 		return err
+	}
+	if u.Nudged != nil {
+		u.Nudged[c.ID] = true
 	}
 	if now, err = Observe(ctx, u.Live, namespace, c); err != nil || now.Object == nil {
 		return err

@@ -65,6 +65,13 @@ func (v Value) String() string {
 	return string(v)
 }
 
+// object gives the value as a map; nothing when it is none.
+func (v Value) object() map[string]any {
+	plain, _ := v.plain()
+	out, _ := plain.(map[string]any)
+	return out
+}
+
 // plain gives the value as maps, lists and numbers.
 func (v Value) plain() (any, error) {
 	if v == nil {

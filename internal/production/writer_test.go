@@ -288,7 +288,7 @@ func TestASuccessorMovesTargetsThatWereOnlyIntended(t *testing.T) {
 	g := s.golive("g")
 	inFlight, err := Observe(s.ctx, s.admin, s.namespace, g.Status.Changes[1])
 	s.must(err)
-	undoer := Undoer{Client: s.admin, Live: s.admin, Clock: s.clock, Successor: true, Fence: func(context.Context) error { return nil }}
+	undoer := Undoer{Client: s.admin, Live: s.admin, Clock: s.clock, Fence: func(context.Context) error { return nil }}
 	if done, err := undoer.Undo(s.ctx, s.namespace, g.Status.Changes); err != nil || !done {
 		t.Fatalf("undo: %v %v", done, err)
 	}

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"time"
 
@@ -36,9 +37,15 @@ type Dog struct {
 	// Poll is how often the lease is read, Alarm how often a closed site is told of.
 	Poll, Alarm time.Duration
 	Tell        Teller
+	// Log takes what went wrong and stops nothing; nil is nowhere.
+	Log io.Writer
 
 	silence Silence
 	alarmed time.Time
+	// refused is what people were told that cannot be put back.
+	refused string
+	// nudged are the changes under way that can arrive no more.
+	nudged map[string]bool
 	// State is for /metrics and readiness.
 	State State
 }
@@ -53,6 +60,10 @@ type State struct {
 	Abandoned bool
 	// Undone is how many runs were undone.
 	Undone int
+	// Refused is how many changes the API server does not let us put back.
+	Refused int
+	// Untold is how many Events could not be written.
+	Untold int
 }
 
 // Teller tells people.
@@ -91,7 +102,8 @@ func (d *Dog) Look(ctx context.Context) error {
 	case lease.Annotations[v1alpha1.PointAnnotation] == string(v1alpha1.PointReversible):
 		return d.takeOver(ctx, lease)
 	}
-	return d.alarm(ctx, who)
+	d.alarm(ctx, who)
+	return nil
 }
 
 // record is what changes when the holder lives.
@@ -117,25 +129,42 @@ func (d *Dog) takeOver(ctx context.Context, lease *coordinationv1.Lease) error {
 		}
 		return fmt.Errorf("take Lease %s: %w", lease.Name, err)
 	}
-	if err := d.Tell.Tell(ctx, "LeaseTaken", fmt.Sprintf("%s was silent for %s before the point of no return: "+
-		"its changes to the site are undone", was, d.silence.Total().Round(time.Second))); err != nil {
-		return err
-	}
+	d.tell(ctx, "LeaseTaken", fmt.Sprintf("%s was silent for %s before the point of no return: "+
+		"its changes to the site are undone", was, d.silence.Total().Round(time.Second)))
 	return d.undo(ctx, lease)
 }
 
-// undo puts everything back, and lets go when all is told.
+// tell tells people, and tells whether it could. Nothing waits for it: a quota
+// for Events must not keep a site closed.
+func (d *Dog) tell(ctx context.Context, reason, message string) bool {
+	err := d.Tell.Tell(ctx, reason, message)
+	if err == nil {
+		return true
+	}
+	d.State.Untold++
+	if d.Log != nil {
+		fmt.Fprintf(d.Log, "gradus watchdog: %s: %v\n", reason, err)
+	}
+	return false
+}
+
+// undo puts everything back, and lets go. What the API server refuses is tried
+// again at every poll: until it is put back nobody else may have the site.
 func (d *Dog) undo(ctx context.Context, lease *coordinationv1.Lease) error {
 	was := strings.TrimPrefix(*lease.Spec.HolderIdentity, prefix)
 	journal, err := d.journal(ctx, was)
 	if err != nil {
 		return err
 	}
+	if d.nudged == nil {
+		d.nudged = map[string]bool{}
+	}
 	undoer := production.Undoer{
-		Client: d.Client, Live: d.Client, Clock: d.Clock, Successor: true,
+		Client: d.Client, Live: d.Client, Clock: d.Clock, Nudged: d.nudged,
 		Fence: func(ctx context.Context) error { return d.fence(ctx, lease) },
 	}
 	done, err := undoer.Undo(ctx, d.Namespace, journal)
+	d.tellRefused(ctx, journal)
 	if err != nil || !done {
 		return err
 	}
@@ -144,16 +173,46 @@ func (d *Dog) undo(ctx context.Context, lease *coordinationv1.Lease) error {
 	if foreign := foreigners(journal); foreign != "" {
 		reason, message = "SiteReopenedInPart", "left as somebody else wrote it: "+foreign
 	}
-	if err := d.Tell.Tell(ctx, reason, message); err != nil {
-		return err
-	}
+	d.tell(ctx, reason, message)
 	lease.Spec.HolderIdentity = ptr.To("")
 	delete(lease.Annotations, v1alpha1.PointAnnotation)
 	if err := d.Client.Update(ctx, lease); err != nil {
 		return fmt.Errorf("let go of Lease %s: %w", lease.Name, err)
 	}
 	d.State.Undone++
+	d.nudged = nil
 	return nil
+}
+
+// tellRefused tells what keeps the site from being put back: once, and again
+// when it is something else.
+func (d *Dog) tellRefused(ctx context.Context, journal []v1alpha1.Change) {
+	var all []string
+	for _, c := range journal {
+		if one := production.Refused([]v1alpha1.Change{c}); one != nil {
+			value, command := production.Mend(d.Namespace, c, c.Before)
+			all = append(all, fmt.Sprintf("%s of %s %s to %s (%s); by hand: %s",
+				c.Field, c.Target.Kind, c.Target.Name, value, c.Foreign, command))
+		}
+	}
+	d.State.Refused = len(all)
+	said := strings.Join(all, "; ")
+	if said == d.refused {
+		return
+	}
+	d.refused = said
+	if said != "" {
+		d.tell(ctx, "UndoRefused", clip("cannot be put back, and is tried again: "+said))
+	}
+}
+
+// clip keeps a message within the bound of an Event.
+func clip(s string) string {
+	const bound = 1000
+	if len(s) <= bound {
+		return s
+	}
+	return strings.ToValidUTF8(s[:bound], "")
 }
 
 func (d *Dog) fence(ctx context.Context, mine *coordinationv1.Lease) error {
@@ -198,19 +257,17 @@ func (d *Dog) journal(ctx context.Context, holder string) ([]v1alpha1.Change, er
 }
 
 // alarm tells that a closed site has no keeper, now and then.
-func (d *Dog) alarm(ctx context.Context, who string) error {
+func (d *Dog) alarm(ctx context.Context, who string) {
 	d.State.Abandoned = true
 	now := d.Clock.Now()
 	if !d.alarmed.IsZero() && now.Sub(d.alarmed) < d.Alarm {
-		return nil
+		return
 	}
-	err := d.Tell.Tell(ctx, "SiteAbandoned", fmt.Sprintf("%s is silent for %s after the point of no return: "+
+	if d.tell(ctx, "SiteAbandoned", fmt.Sprintf("%s is silent for %s after the point of no return: "+
 		"the site stays closed until the operator is back or a person decides; see docs/spec/production.md",
-		who, d.silence.Total().Round(time.Second)))
-	if err == nil {
+		who, d.silence.Total().Round(time.Second))) {
 		d.alarmed = now
 	}
-	return err
 }
 
 // lostCause tells an error that ends a run of the watchdog from one to retry.

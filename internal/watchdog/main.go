@@ -63,7 +63,7 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "gradus watchdog: %v\n", err)
 		return 1
 	}
-	d.Client, d.Tell = c, events{c, d, stdout}
+	d.Client, d.Tell, d.Log = c, events{c, d, stdout}, stderr
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 	return serve(ctx, d, *listen, stdout, stderr)
@@ -132,6 +132,8 @@ func handler(state func() State) http.Handler {
 		fmt.Fprintf(w, "# TYPE gradus_watchdog_silence_seconds gauge\ngradus_watchdog_silence_seconds %g\n", s.Silence.Seconds())
 		fmt.Fprintf(w, "# TYPE gradus_watchdog_site_abandoned gauge\ngradus_watchdog_site_abandoned %d\n", abandoned)
 		fmt.Fprintf(w, "# TYPE gradus_watchdog_undone_total counter\ngradus_watchdog_undone_total %d\n", s.Undone)
+		fmt.Fprintf(w, "# TYPE gradus_watchdog_refused gauge\ngradus_watchdog_refused %d\n", s.Refused)
+		fmt.Fprintf(w, "# TYPE gradus_watchdog_untold_total counter\ngradus_watchdog_untold_total %d\n", s.Untold)
 	})
 	return mux
 }

@@ -64,7 +64,9 @@ func (s *Scene) closers() []string {
 }
 
 // Undo puts everything back after a failure before the point of no return,
-// whatever it was. What somebody else wrote stays as they wrote it.
+// whatever it was. What somebody else wrote stays as they wrote it. What the API
+// server refuses to put back is no end: the site is still as we left it, so that
+// holding page, watchdog and lease stay until it is.
 func Undo[V Stage]() pipeline.Step[V] {
 	undoable := func(v V) bool { return v.Stage().Held() && !v.Stage().Committed() }
 	return pipeline.Step[V]{
@@ -82,9 +84,15 @@ func Undo[V Stage]() pipeline.Step[V] {
 			return production.Back(back)
 		},
 		Judge: func(v V, _ pipeline.At, seen pipeline.Seen) pipeline.Verdict {
+			s := v.Stage()
 			switch {
+			case s.Grip.Lost:
+				// Not settled: who ends such a run may have to undo, see AfterLoss.
+				return pipeline.Wait(v1alpha1.LeaseLostReason, "the site's lease was lost").By(seen.Now.Add(time.Second))
 			case !undoable(v):
 				return pipeline.Skip("NothingToUndo", "nothing that can be undone is held")
+			case !seen.Changed && seen.Foreign != nil:
+				return s.refusal(*seen.Foreign)
 			case !seen.Changed:
 				return pipeline.Wait("Undoing", "the site is put back as it was").By(seen.Now.Add(time.Second))
 			case seen.Foreign != nil:

@@ -12,6 +12,7 @@ import (
 
 	"github.com/gradus-lms/gradus/api/v1alpha1"
 	"github.com/gradus-lms/gradus/internal/pipeline"
+	"github.com/gradus-lms/gradus/internal/production"
 )
 
 // How long a request may fail while a closed site could still be opened.
@@ -69,6 +70,66 @@ func abandon(e *v1alpha1.StepStatus, reason, message string, now time.Time) {
 		e.Started = &at
 	}
 	e.Attempt = max(e.Attempt, 1)
+}
+
+// Loss is what a run does that finds its lease no longer its own.
+type Loss string
+
+// Losses.
+const (
+	// LossWait: somebody else holds the lease, or took it past the point of no
+	// return. The run only looks.
+	LossWait Loss = "Wait"
+	// LossEnd: nobody holds it, and nothing irreversible has happened. The run
+	// takes it once more, to put back what still stands and to end.
+	LossEnd Loss = "End"
+	// LossResume: it is gone, nobody took it, and the point of no return is
+	// passed. The run makes it anew as Committed and goes on.
+	LossResume Loss = "Resume"
+)
+
+// AfterLoss decides that. A lease that is gone tells nobody anything: not the
+// watchdog, which has nothing to watch, nor the next run, which would take the
+// site as it found it: closed. So the run itself holds it again, with a number
+// above its old one, and never as less than it was: Committed by its own
+// status, by what the lease still says, or because its ledger stands right
+// before that point, and whether it was passed is not known. Only whoever took
+// the lease over before that point, and let it go, was sure that it was Reversible.
+func AfterLoss(owner production.Owner, grip production.Grip, ledger []v1alpha1.StepStatus) (Loss, v1alpha1.LeasePoint) {
+	held := owner.Held()
+	taken := grip.Fence > held.Fence
+	committed := held.Point == v1alpha1.PointCommitted || grip.Point == v1alpha1.PointCommitted ||
+		Committing(ledger) && !taken
+	switch {
+	case grip.Holder == production.Identity(owner): // taken back, and then we crashed
+		committed = grip.Point == v1alpha1.PointCommitted
+	case grip.Holder != "", committed && taken:
+		return LossWait, held.Point
+	}
+	if committed {
+		return LossResume, v1alpha1.PointCommitted
+	}
+	return LossEnd, v1alpha1.PointReversible
+}
+
+// Regained writes into the ledger what follows from a lease that was taken
+// back: the end, or, where it is not known whether the point of no return was
+// passed, that it is taken as passed and a person decides how to go on.
+func Regained(ledger []v1alpha1.StepStatus, loss Loss, now time.Time) {
+	switch {
+	case loss == LossEnd:
+		Abandon(ledger, v1alpha1.LeaseLostReason,
+			"the site's lease was deleted, or taken over and let go; the site is put back as it was", now)
+	case Committing(ledger):
+		at := metav1.NewTime(now)
+		for i := range ledger {
+			if e := &ledger[i]; e.Name == StepCommit {
+				e.State, e.Reason, e.Finished = v1alpha1.StepPassed, v1alpha1.LeaseLostReason, &at
+				e.Message = "taken as passed: the site's lease was deleted at this very moment"
+			}
+		}
+		Abandon(ledger, v1alpha1.LeaseLostReason, "the site's lease was deleted while the point of no return was passed", now)
+	}
 }
 
 // Blind says what a run that began cannot go on without; "" when it can.

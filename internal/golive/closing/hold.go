@@ -19,10 +19,12 @@ import (
 
 // Names and reasons by which the lease's keeper knows what a run wants.
 const (
-	StepTakeLease    = "TakeLease"
-	StepCommit       = "Commit"
-	reasonReleasing  = "ReleasingLease"
-	reasonCommitting = "Committing"
+	StepTakeLease     = "TakeLease"
+	StepCommit        = "Commit"
+	stepStartWatchdog = "StartWatchdog"
+	reasonReleasing   = "ReleasingLease"
+	reasonCommitting  = "Committing"
+	reasonRefused     = "ChangeRefused"
 )
 
 // Wish says what a run wants of the lease, by its ledger alone.
@@ -74,7 +76,7 @@ func TakeLease[V Stage]() pipeline.Step[V] {
 // it watches.
 func StartWatchdog[V Stage]() pipeline.Step[V] {
 	return Guarded(pipeline.Step[V]{
-		Name: "StartWatchdog",
+		Name: stepStartWatchdog,
 		Create: func(v V, _ pipeline.At) []client.Object {
 			s := v.Stage()
 			return watchdog.Spec{Namespace: s.Site.Namespace, Site: s.Site.Name, Image: s.Image, Owner: s.Owner,
@@ -123,6 +125,18 @@ func HandOver[V Stage](steps func(V) []v1alpha1.StepStatus) pipeline.Step[V] {
 			return pipeline.Pass("nothing of the site is held by Gradus")
 		},
 	}
+}
+
+// Unwatch lists the watchdog of a run, which goes when the run has nothing
+// left to undo and somebody else holds the site.
+func Unwatch(ledger []v1alpha1.StepStatus) []v1alpha1.ChildRef {
+	var own []v1alpha1.StepStatus
+	for _, entry := range ledger {
+		if entry.Name == stepStartWatchdog {
+			own = append(own, entry)
+		}
+	}
+	return besides(own)
 }
 
 // besides lists what a run made beside the site and what must go with it.

@@ -178,15 +178,55 @@ func (s *Scene) standing(seen pipeline.Seen, what string) (pipeline.Verdict, boo
 }
 
 // Conflict says what a rival means: before the point of no return the run
-// ends and undoes; after it nothing goes on until the rival stops.
+// ends and undoes; after it nothing goes on until the value that Gradus wrote is back.
 func (s *Scene) Conflict(c v1alpha1.Change) pipeline.Verdict {
+	if c.State == v1alpha1.ChangeIntended || c.State == v1alpha1.ChangeUndoing {
+		return s.refusal(c)
+	}
 	format := "%s of %s %s is written by %s"
 	args := []any{c.Field, c.Target.Kind, c.Target.Name, c.Foreign}
 	if s.Committed() {
-		return pipeline.Await(v1alpha1.ConflictingWriterReason,
-			format+" while the site is closed; stop it, and Gradus goes on", args...).By(s.Now.Add(15 * time.Second))
+		value, command := production.Mend(s.Owner.GetNamespace(), c, c.After)
+		return pipeline.Await(v1alpha1.ConflictingWriterReason, format+
+			" while Gradus works on the site; it goes on when the value is %s again. Stop that writer, then: %s",
+			append(args, value, command)...).By(s.Now.Add(15 * time.Second))
 	}
 	return pipeline.Fail(v1alpha1.ConflictingWriterReason, format+"; stop it for the time of the upgrade", args...)
+}
+
+// refusal says what it means that the API server lets a change not through.
+// One that was not made ends the run before the point of no return, as a rival
+// does. One that is to be put back is tried again for as long as it takes.
+func (s *Scene) refusal(c v1alpha1.Change) pipeline.Verdict {
+	verdict := Refusal(s.Owner.GetNamespace(), c)
+	if c.State == v1alpha1.ChangeIntended && !s.Committed() {
+		verdict.State = v1alpha1.StepFailed
+		return verdict
+	}
+	return verdict.By(s.Now.Add(15 * time.Second))
+}
+
+// Refusal tells people what is refused, by whom, and how it can be had.
+func Refusal(namespace string, c v1alpha1.Change) pipeline.Verdict {
+	want, what := c.After, "cannot be written"
+	if c.State == v1alpha1.ChangeUndoing {
+		want, what = c.Before, "cannot be put back"
+	}
+	value, command := production.Mend(namespace, c, want)
+	return pipeline.Await(reasonRefused, "%s of %s %s %s: %s. Let service account gradus-production "+
+		"of namespace gradus-system write %s, or write it yourself: %s",
+		c.Field, c.Target.Kind, c.Target.Name, what, c.Foreign, value, command)
+}
+
+// Refused gives what keeps a run from putting the site back; nil when nothing does.
+func Refused(ledger []v1alpha1.StepStatus) *pipeline.Verdict {
+	for _, e := range ledger {
+		if e.State == v1alpha1.StepWaiting && e.Reason == reasonRefused {
+			verdict := pipeline.Await(e.Reason, "%s: %s", e.Name, e.Message)
+			return &verdict
+		}
+	}
+	return nil
 }
 
 // Guarded fails a step, before the point of no return, when a change that was
