@@ -263,6 +263,9 @@ func makeObjects(ctx context.Context) error {
 			return fmt.Errorf("%s %s: %w", object.GetKind(), object.GetName(), err)
 		}
 	}
+	if err := makeLeases(ctx); err != nil {
+		return fmt.Errorf("leases: %w", err)
+	}
 	return lockSite(ctx)
 }
 
