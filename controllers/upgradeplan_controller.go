@@ -32,10 +32,7 @@ type UpgradePlanReconciler struct{ Base }
 // Reconcile walks the plan to its next resting place.
 func (r *UpgradePlanReconciler) Reconcile(ctx context.Context, p *v1alpha1.UpgradePlan) (ctrl.Result, error) {
 	if !p.DeletionTimestamp.IsZero() {
-		if err := r.release(ctx, p); err != nil {
-			return ctrl.Result{}, err
-		}
-		return ctrl.Result{}, dropFinalizer(ctx, r.Client, p)
+		return r.letGo(ctx, p)
 	}
 	if meta.IsStatusConditionTrue(p.Status.Conditions, v1alpha1.CompleteCondition) {
 		return ctrl.Result{}, r.release(ctx, p)
@@ -62,6 +59,24 @@ func (r *UpgradePlanReconciler) Reconcile(ctx context.Context, p *v1alpha1.Upgra
 		r.tell(ctx, before, p, now)
 	}
 	return result, err
+}
+
+// letGo ends a plan that is deleted. While its go-live holds the site it stays:
+// who looks for the reason why the site is closed must find it.
+func (r *UpgradePlanReconciler) letGo(ctx context.Context, p *v1alpha1.UpgradePlan) (ctrl.Result, error) {
+	run, err := r.goLiveOf(ctx, p)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	if run != nil && run.Status.Lease != nil {
+		before := p.DeepCopy()
+		wait := pipeline.Wait("DeletionWaits", "deleted while go-live %s holds the site; it ends first", run.Name)
+		return r.Settler.Settle(ctx, before, p, wait, nil, r.Clock.Now())
+	}
+	if err := r.release(ctx, p); err != nil {
+		return ctrl.Result{}, err
+	}
+	return ctrl.Result{}, dropFinalizer(ctx, r.Client, p)
 }
 
 // tell gives what changed to the plan's channels. What cannot be delivered is

@@ -68,29 +68,31 @@ func (v View) unfit() string {
 	return ""
 }
 
-// inWindow refuses to close the doors after the window's end, however long the
-// steps before took.
-func inWindow(step pipeline.Step[View]) pipeline.Step[View] {
+// asApproved looks at everything again right before the first change: what was
+// checked may be hours old, and an approval withdrawn or a window over since.
+func asApproved(step pipeline.Step[View]) pipeline.Step[View] {
 	change, create, judge := step.Change, step.Create, step.Judge
-	late := func(v View) bool {
-		closes := v.GoLive.Spec.Closes
-		return closes != nil && v.Now.After(closes.Time) && len(*v.Owner.Journal()) == 0
+	objection := func(v View) *pipeline.Verdict {
+		if len(*v.Owner.Journal()) > 0 {
+			return nil // the point of no return asks once more
+		}
+		return v.Objection()
 	}
 	step.Change = func(v View, at pipeline.At) []v1alpha1.Change {
-		if late(v) {
+		if objection(v) != nil {
 			return nil
 		}
 		return change(v, at)
 	}
 	step.Create = func(v View, at pipeline.At) []client.Object {
-		if late(v) {
+		if objection(v) != nil {
 			return nil
 		}
 		return create(v, at)
 	}
 	step.Judge = func(v View, at pipeline.At, seen pipeline.Seen) pipeline.Verdict {
-		if late(v) {
-			return pipeline.Fail("WindowClosed", "the window closed before the doors did")
+		if no := objection(v); no != nil {
+			return *no
 		}
 		return judge(v, at, seen)
 	}
@@ -98,7 +100,7 @@ func inWindow(step pipeline.Step[View]) pipeline.Step[View] {
 }
 
 func closed(v View, at time.Time) {
-	if v.GoLive.Status.Closed == nil {
+	if v.GoLive.Status.Closed == nil && len(v.GoLive.Status.Changes) > 0 {
 		v.GoLive.Status.Closed = stamp(at)
 	}
 }

@@ -55,6 +55,10 @@ var look = pipeline.Step[View]{
 		if v.GoLive.Spec.Look != "Approve" {
 			return pipeline.Skip("NotAsked", "the plan has no gate Open")
 		}
+		if v.Plan == nil {
+			return pipeline.Fail("PlanNotFound", "UpgradePlan %s is gone: nobody can open the site by its gate any more",
+				v.GoLive.Spec.PlanRef.Name)
+		}
 		switch v.Open.State {
 		case v1alpha1.GateOpened:
 			return pipeline.Pass("gate Open is approved")

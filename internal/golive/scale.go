@@ -165,4 +165,3 @@ func Ledger(g *v1alpha1.GoLive) *[]v1alpha1.StepStatus {
 	}
 	return &g.Status.Aftercare
 }
-

@@ -32,7 +32,7 @@ func (w *world) support(state v1alpha1.StepState) {
 	w.must(w.admin.Status().Update(w.ctx, plan))
 }
 
-func standing(g *v1alpha1.GoLive) int { return len(v1alpha1.Standing(g.Status.Changes)) }
+func extras(g *v1alpha1.GoLive) int { return len(v1alpha1.Standing(g.Status.Changes)) }
 
 func TestMorePodsUntilSupportEndsAndExactlyBack(t *testing.T) {
 	w := newWorld(t)
@@ -62,7 +62,7 @@ func TestMorePodsUntilSupportEndsAndExactlyBack(t *testing.T) {
 		t.Errorf("nobody is told what stands: %s", c.Message)
 	}
 	w.support(v1alpha1.StepPassed)
-	w.until("scaled back", func(g *v1alpha1.GoLive) bool { return standing(g) == 0 && g.Status.Lease == nil })
+	w.until("scaled back", func(g *v1alpha1.GoLive) bool { return extras(g) == 0 && g.Status.Lease == nil })
 	w.wantServing("campus:2.0")
 	if !over(w.get()) {
 		t.Errorf("conditions %v", w.get().Status.Conditions)
@@ -81,7 +81,7 @@ func TestScalingSurvivesACrashAtEveryWrite(t *testing.T) {
 		}
 		w.until("over", over)
 		w.support(v1alpha1.StepPassed)
-		w.until("scaled back", func(g *v1alpha1.GoLive) bool { return standing(g) == 0 && g.Status.Lease == nil && over(g) })
+		w.until("scaled back", func(g *v1alpha1.GoLive) bool { return extras(g) == 0 && g.Status.Lease == nil && over(g) })
 		w.wantServing("campus:2.0")
 		return w.writes - from
 	}
@@ -105,7 +105,7 @@ func TestAnAutoscalersFloorIsRaisedInstead(t *testing.T) {
 		t.Fatalf("floor %d, replicas %d", *hpa.Spec.MinReplicas, *w.deployment("web").Spec.Replicas)
 	}
 	w.support(v1alpha1.StepPassed)
-	w.until("scaled back", func(g *v1alpha1.GoLive) bool { return standing(g) == 0 && g.Status.Lease == nil })
+	w.until("scaled back", func(g *v1alpha1.GoLive) bool { return extras(g) == 0 && g.Status.Lease == nil })
 	w.must(w.admin.Get(w.ctx, client.ObjectKeyFromObject(hpa), hpa))
 	if *hpa.Spec.MinReplicas != 2 {
 		t.Errorf("floor %d", *hpa.Spec.MinReplicas)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/gradus-lms/gradus/api/v1alpha1"
 	"github.com/gradus-lms/gradus/internal/golive/closing"
+	"github.com/gradus-lms/gradus/internal/golive/order"
 	"github.com/gradus-lms/gradus/internal/pipeline"
 )
 
@@ -50,7 +51,7 @@ func TestTheOrderOfSteps(t *testing.T) {
 		place[step.Name] = i
 	}
 	order := []string{"Check", "TakeLease", "StartWatchdog", "HoldingPage", "CloseDoors", "Quiesce", "AwaitSilence", "Lock",
-		"FixPoint", "ConfirmSilence", "Commit", "Hops", "Verify", "Release", "StartWeb", "Smoke", "Look", "OpenDoors", "Resume",
+		"FixPoint", "ConfirmSilence", "Commit", "Hops", "Verify", "Release", "StartWeb", "ScaleUp", "Smoke", "Look", "OpenDoors", "Resume",
 		"Unlock", "HandOver", "ReleaseLease", "Undo", "GiveBack", "AskDatabase", "RollBack"}
 	for i, name := range order {
 		if place[name] != i {
@@ -64,14 +65,21 @@ func view(change func(*View)) View {
 	taken := metav1.NewTime(now.Add(-time.Hour))
 	backup := &v1alpha1.SiteBackup{Status: v1alpha1.SiteBackupStatus{Taken: &taken}}
 	meta.SetStatusCondition(&backup.Status.Conditions, metav1.Condition{Type: v1alpha1.VerifiedCondition, Status: metav1.ConditionTrue, Reason: "Done"})
-	g := &v1alpha1.GoLive{Spec: v1alpha1.GoLiveSpec{Digest: "sha256:a", Upgrade: v1alpha1.UpgradeSpec{
-		Hops: []v1alpha1.Hop{{From: "1.0", To: "1.5"}, {From: "1.5", To: "3.0"}}}}}
+	plan := &v1alpha1.UpgradePlan{}
+	plan.Status.Hops = []v1alpha1.HopResult{{Hop: v1alpha1.Hop{From: "1.0", To: "1.5"}}, {Hop: v1alpha1.Hop{From: "1.5", To: "3.0"}}}
+	g := &v1alpha1.GoLive{Spec: order.Of(plan)}
+	g.Spec.Digest = "sha256:a"
 	v := View{Scene: &closing.Scene{Owner: g, Now: now, Door: &corev1.Service{}}, GoLive: g, Backup: backup,
-		Plan: &v1alpha1.UpgradePlan{}, Digest: "sha256:a", Gate: v1alpha1.GateStatus{State: v1alpha1.GateOpened}}
+		Plan: plan, Digest: "sha256:a", Gate: v1alpha1.GateStatus{State: v1alpha1.GateOpened}}
 	if change != nil {
 		change(&v)
 	}
 	return v
+}
+
+func maxAge(v *View, age time.Duration) {
+	v.Plan.Spec.Backup.MaxAge = &metav1.Duration{Duration: age}
+	v.GoLive.Spec.MaxBackupAge = v.Plan.Spec.Backup.MaxAge
 }
 
 func TestObjections(t *testing.T) {
@@ -87,10 +95,13 @@ func TestObjections(t *testing.T) {
 		"somebody rejected":             {func(v *View) { v.Gate.State = v1alpha1.GateRejected }, "NotApproved"},
 		"no backup":                     {func(v *View) { v.Backup = nil }, "BackupNotVerified"},
 		"a backup that nobody verified": {func(v *View) { v.Backup.Status.Conditions = nil }, "BackupNotVerified"},
-		"an old backup":                 {func(v *View) { v.GoLive.Spec.MaxBackupAge = &metav1.Duration{Duration: time.Minute} }, "BackupTooOld"},
+		"an old backup":                 {func(v *View) { maxAge(v, time.Minute) }, "BackupTooOld"},
 		"an old backup, with a fix point": {func(v *View) {
-			v.GoLive.Spec.MaxBackupAge, v.FixPoint = &metav1.Duration{Duration: time.Minute}, v.Backup
+			maxAge(v, time.Minute)
+			v.FixPoint = v.Backup
 		}, ""},
+		"an order that is not the plan's":  {func(v *View) { v.GoLive.Spec.Upgrade.Releases = []v1alpha1.Release{{Version: "3.0", Image: "evil"}} }, "NotTheOrder"},
+		"the backup of another site":       {func(v *View) { v.Backup.Spec.SiteRef.Name = "other" }, "BackupOfAnother"},
 		"the window closed":                {func(v *View) { v.GoLive.Spec.Closes = &past }, "WindowClosed"},
 		"most telling first: no plan, etc": {func(v *View) { v.Plan, v.Digest = nil, "" }, "PlanNotFound"},
 	}

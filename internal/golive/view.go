@@ -15,6 +15,7 @@ import (
 	"github.com/gradus-lms/gradus/api/v1alpha1"
 	"github.com/gradus-lms/gradus/internal/environment"
 	"github.com/gradus-lms/gradus/internal/golive/closing"
+	"github.com/gradus-lms/gradus/internal/golive/order"
 	"github.com/gradus-lms/gradus/internal/pipeline"
 )
 
@@ -33,12 +34,11 @@ type View struct {
 	Open v1alpha1.GateStatus
 	// Autoscalers of the site's namespace, where the plan scales.
 	Autoscalers []autoscalingv2.HorizontalPodAutoscaler
+	// HopPods counts what has not ended of the hops, by Job; read when one is retried.
+	HopPods map[string]int
 	// Rollback that follows a failure.
 	Rollback *v1alpha1.Rollback
 }
-
-// DefaultMaxBackupAge of the backup when the site is closed.
-const DefaultMaxBackupAge = 24 * time.Hour
 
 func (v View) target() string {
 	hops := v.GoLive.Spec.Upgrade.Hops
@@ -75,7 +75,7 @@ func (v View) Objection() *pipeline.Verdict {
 		return &verdict
 	}
 	spec := v.GoLive.Spec
-	maxAge := DefaultMaxBackupAge
+	maxAge := order.MaxBackupAge
 	if spec.MaxBackupAge != nil {
 		maxAge = spec.MaxBackupAge.Duration
 	}
@@ -90,10 +90,14 @@ func (v View) Objection() *pipeline.Verdict {
 		return no("FixPointGone", "SiteBackup %s, the way back of this run, is gone or not verified", v.GoLive.Status.FixPoint)
 	case v.Digest != spec.Digest:
 		return no("SubjectChanged", "what was approved (%s) is not what would be done now (%s)", spec.Digest, v.Digest)
+	case order.Strays(spec, v.Plan) != "":
+		return no("NotTheOrder", "%s is not what UpgradePlan %s orders", order.Strays(spec, v.Plan), v.Plan.Name)
 	case v.Gate.State != v1alpha1.GateOpened:
 		return no("NotApproved", "gate GoLive is %s", v.Gate.State)
 	case v.Backup == nil || !verified(v.Backup):
 		return no("BackupNotVerified", "SiteBackup %s is not verified", spec.BackupRef.Name)
+	case v.Backup.Spec.SiteRef != spec.SiteRef:
+		return no("BackupOfAnother", "SiteBackup %s is of Site %s", v.Backup.Name, v.Backup.Spec.SiteRef.Name)
 	case v.FixPoint == nil && (v.Backup.Status.Taken == nil || v.Now.Sub(v.Backup.Status.Taken.Time) > maxAge):
 		return no("BackupTooOld", "SiteBackup %s is older than %s", spec.BackupRef.Name, maxAge)
 	case spec.Closes != nil && v.Now.After(spec.Closes.Time):

@@ -31,6 +31,7 @@ import (
 	"github.com/gradus-lms/gradus/controllers"
 	"github.com/gradus-lms/gradus/internal/environment"
 	"github.com/gradus-lms/gradus/internal/gate"
+	"github.com/gradus-lms/gradus/internal/golive/order"
 	"github.com/gradus-lms/gradus/internal/pipeline"
 	"github.com/gradus-lms/gradus/internal/profile"
 	"github.com/gradus-lms/gradus/internal/status"
@@ -178,38 +179,47 @@ func (w *world) live() {
 	}}))
 }
 
-// order makes the plan, its approval, the backup, and the go-live.
+// order makes the plan, its approval, the backup, and the go-live. Change asks
+// for other terms: the plan says the same.
 func (w *world) order(change func(*v1alpha1.GoLiveSpec)) *v1alpha1.GoLive {
 	w.t.Helper()
-	releases := []v1alpha1.Release{{Version: "2.0", Image: "campus:2.0"}}
+	var terms v1alpha1.GoLiveSpec
+	if change != nil {
+		change(&terms)
+	}
 	plan := &v1alpha1.UpgradePlan{ObjectMeta: w.meta("plan"), Spec: v1alpha1.UpgradePlanSpec{
-		SiteRef: v1alpha1.LocalRef{Name: "campus"}, Target: v1alpha1.Target{Version: "2.0", Releases: releases}}}
+		SiteRef: v1alpha1.LocalRef{Name: "campus"},
+		Target:  v1alpha1.Target{Version: "2.0", Releases: []v1alpha1.Release{{Version: "2.0", Image: "campus:2.0"}}},
+		GoLive:  v1alpha1.GoLiveTerms{OnFailure: terms.OnFailure}, Infrastructure: v1alpha1.Infrastructure{Scale: terms.Scale}}}
+	if terms.Look == "Approve" {
+		plan.Spec.ChangeControl.Gates = []v1alpha1.GateTerms{{Name: v1alpha1.GateOpen, Approvals: []v1alpha1.Quorum{{Group: "testers", Count: 1}}}}
+	}
 	w.must(w.admin.Create(w.ctx, plan))
 	plan.Status.Hops = []v1alpha1.HopResult{{Hop: v1alpha1.Hop{From: "1.0", To: "2.0"}}}
+	plan.Status.Summary.From = "1.0"
 	w.must(w.admin.Status().Update(w.ctx, plan))
+	digest := w.subject(plan, v1alpha1.GateGoLive)
+	w.must(w.admin.Create(w.ctx, &v1alpha1.UpgradeApproval{ObjectMeta: w.meta("yes"), Spec: v1alpha1.UpgradeApprovalSpec{
+		PlanRef: &v1alpha1.PlanRef{Name: "plan"}, Gate: v1alpha1.GateGoLive, Digest: digest,
+		Decision: v1alpha1.DecisionApprove, Approver: "registrar@campus.example"}}))
+	w.must(w.admin.Create(w.ctx, &v1alpha1.SiteBackup{ObjectMeta: w.meta("backup"),
+		Spec: v1alpha1.SiteBackupSpec{SiteRef: v1alpha1.LocalRef{Name: "campus"}}}))
+	w.backups()
+	g := &v1alpha1.GoLive{ObjectMeta: w.meta("go"), Spec: order.Of(plan)}
+	g.Spec.Digest, g.Spec.BackupRef, g.Spec.Closes = digest, v1alpha1.LocalRef{Name: "backup"}, terms.Closes
+	w.must(w.admin.Create(w.ctx, g))
+	w.goLive = g
+	return g
+}
+
+// subject gives the digest that an approval of a gate must carry.
+func (w *world) subject(plan *v1alpha1.UpgradePlan, name string) string {
+	w.t.Helper()
 	site := &v1alpha1.Site{}
 	w.must(w.admin.Get(w.ctx, client.ObjectKey{Namespace: w.namespace, Name: "campus"}, site))
 	known, err := profile.Load(w.profile)
 	w.must(err)
-	digest := gate.Subject(v1alpha1.GateGoLive, gate.Facts{Plan: plan, Site: site, ProfileDigest: known.Digest(), AgentImage: image}).Digest()
-	approval := &v1alpha1.UpgradeApproval{ObjectMeta: w.meta("yes"), Spec: v1alpha1.UpgradeApprovalSpec{
-		PlanRef: &v1alpha1.PlanRef{Name: "plan"}, Gate: v1alpha1.GateGoLive, Digest: digest,
-		Decision: v1alpha1.DecisionApprove, Approver: "registrar@campus.example"}}
-	w.must(w.admin.Create(w.ctx, approval))
-	w.must(w.admin.Create(w.ctx, &v1alpha1.SiteBackup{ObjectMeta: w.meta("backup"),
-		Spec: v1alpha1.SiteBackupSpec{SiteRef: v1alpha1.LocalRef{Name: "campus"}}}))
-	w.backups()
-	g := &v1alpha1.GoLive{ObjectMeta: w.meta("go"), Spec: v1alpha1.GoLiveSpec{
-		SiteRef: v1alpha1.LocalRef{Name: "campus"}, PlanRef: v1alpha1.PlanRef{Name: "plan", UID: plan.UID},
-		Digest: digest, BackupRef: v1alpha1.LocalRef{Name: "backup"},
-		Upgrade: v1alpha1.UpgradeSpec{From: "1.0", Hops: []v1alpha1.Hop{{From: "1.0", To: "2.0"}}, Releases: releases},
-	}}
-	if change != nil {
-		change(&g.Spec)
-	}
-	w.must(w.admin.Create(w.ctx, g))
-	w.goLive = g
-	return g
+	return gate.Subject(name, gate.Facts{Plan: plan, Site: site, ProfileDigest: known.Digest(), AgentImage: image}).Digest()
 }
 
 // base is what main gives to the reconcilers, with a client that may crash.

@@ -13,12 +13,12 @@ import (
 
 	"github.com/gradus-lms/gradus/api/v1alpha1"
 	"github.com/gradus-lms/gradus/internal/gate"
+	"github.com/gradus-lms/gradus/internal/golive/order"
 	"github.com/gradus-lms/gradus/internal/pipeline"
 )
 
 // What is left out of the plan's terms.
 const (
-	defaultBackupAge = 24 * time.Hour
 	defaultTrialDays = 21
 )
 
@@ -112,7 +112,7 @@ func notYet(v View) *pipeline.Verdict {
 
 // staleness checks what an approval does not bind, because the clock changes it.
 func staleness(v View) string {
-	age := defaultBackupAge
+	age := order.MaxBackupAge
 	if a := v.Plan.Spec.Backup.MaxAge; a != nil {
 		age = a.Duration
 	}
@@ -150,30 +150,15 @@ func orderGoLive(v View, at pipeline.At) *v1alpha1.GoLive {
 	if v.GoLive != nil {
 		return v.GoLive.DeepCopy()
 	}
-	look := "Skip"
-	if gate.Asked(v.Plan.Spec.ChangeControl, v1alpha1.GateOpen) {
-		look = "Approve"
-	}
-	maxAge := v.Plan.Spec.Backup.MaxAge
-	if maxAge == nil {
-		maxAge = &metav1.Duration{Duration: defaultBackupAge}
-	}
-	onFailure := v.Plan.Spec.GoLive.OnFailure
-	if onFailure == "" {
-		onFailure = v1alpha1.OnFailureRollBack
-	}
+	spec := order.Of(v.Plan)
+	spec.Digest = gate.Subject(v1alpha1.GateGoLive, v.facts()).Digest()
+	spec.BackupRef, spec.Closes = v1alpha1.LocalRef{Name: v.Plan.Status.Backup}, closes(v)
 	return &v1alpha1.GoLive{
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: v.Plan.Namespace, Name: at.Name("golive"),
 			Labels: map[string]string{v1alpha1.PlanUIDLabel: string(v.Plan.UID)},
 		},
-		Spec: v1alpha1.GoLiveSpec{
-			SiteRef: v.Plan.Spec.SiteRef, PlanRef: *v.ref(),
-			Digest:    gate.Subject(v1alpha1.GateGoLive, v.facts()).Digest(),
-			BackupRef: v1alpha1.LocalRef{Name: v.Plan.Status.Backup}, Upgrade: v.upgrade(),
-			Strategy: "InPlace", Closes: closes(v), MaxBackupAge: maxAge,
-			OnFailure: onFailure, Look: look, Scale: v.Plan.Spec.Infrastructure.Scale,
-		},
+		Spec: spec,
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/gradus-lms/gradus/api/v1alpha1"
 	"github.com/gradus-lms/gradus/internal/environment"
 	"github.com/gradus-lms/gradus/internal/gate"
+	"github.com/gradus-lms/gradus/internal/golive/order"
 	"github.com/gradus-lms/gradus/internal/profile"
 )
 
@@ -49,16 +50,7 @@ type View struct {
 }
 
 // upgrade gives what children of the plan are to run.
-func (v View) upgrade() v1alpha1.UpgradeSpec {
-	u := v1alpha1.UpgradeSpec{
-		From: v.Plan.Status.Summary.From, Releases: v.Plan.Spec.Target.Releases,
-		HopDeadline: v.Plan.Spec.Upgrade.HopDeadline,
-	}
-	for _, hop := range v.Plan.Status.Hops {
-		u.Hops = append(u.Hops, hop.Hop)
-	}
-	return u
-}
+func (v View) upgrade() v1alpha1.UpgradeSpec { return order.Upgrade(v.Plan) }
 
 // ref pins the plan for its children.
 func (v View) ref() *v1alpha1.PlanRef {
