@@ -6,6 +6,7 @@ package e2e
 import (
 	"context"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/utils/ptr"
@@ -15,6 +16,8 @@ import (
 	"github.com/gradus-lms/gradus/hack/demo/world"
 )
 
+const midMigration = "in mid-migration"
+
 // plugs are the points of a go-live at which the operator is killed.
 var plugs = []struct {
 	name string
@@ -23,7 +26,7 @@ var plugs = []struct {
 	{"after an intent", func(g *v1alpha1.GoLive) bool { return len(g.Status.Changes) > 0 }},
 	{"after closing", func(g *v1alpha1.GoLive) bool { return reached(g, "CloseDoors", v1alpha1.StepPassed) }},
 	{"after commit", func(g *v1alpha1.GoLive) bool { return reached(g, "Commit", v1alpha1.StepPassed) }},
-	{"in mid-migration", func(g *v1alpha1.GoLive) bool { return reached(g, "Hops", v1alpha1.StepRunning, v1alpha1.StepPassed) }},
+	{midMigration, func(g *v1alpha1.GoLive) bool { return reached(g, "Hops", v1alpha1.StepRunning) }},
 	{"before opening", func(g *v1alpha1.GoLive) bool { return reached(g, "StartWeb", v1alpha1.StepPassed) }},
 }
 
@@ -39,8 +42,9 @@ func reached(g *v1alpha1.GoLive, step string, states ...v1alpha1.StepState) bool
 }
 
 // pullThePlug kills gradus-production without a word at each of the points, and
-// gives the names of those at which it did, when the go-live is over.
-func pullThePlug(ctx context.Context, t *testing.T, name client.ObjectKey) <-chan []string {
+// gives the names of those at which it did, when the go-live is over. In
+// mid-migration operator and watchdog stay dead for a time.
+func pullThePlug(ctx context.Context, t *testing.T, name client.ObjectKey, dead time.Duration) <-chan []string {
 	pulled := make(chan []string, 1)
 	go func() {
 		var names []string
@@ -49,7 +53,13 @@ func pullThePlug(ctx context.Context, t *testing.T, name client.ObjectKey) <-cha
 		run.Namespace, run.Name = name.Namespace, name.Name
 		_, err := world.Await(ctx, admin, run, func(g *v1alpha1.GoLive) (string, error) {
 			for len(names) < len(plugs) && plugs[len(names)].due(g) {
-				if err := kill(ctx); err != nil {
+				var err error
+				if plugs[len(names)].name == midMigration {
+					err = allDead(ctx, name.Namespace, dead)
+				} else {
+					err = kill(ctx)
+				}
+				if err != nil {
 					return "", err
 				}
 				names = append(names, plugs[len(names)].name)

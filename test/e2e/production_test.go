@@ -50,6 +50,8 @@ func goLive(t *testing.T, ns string) {
 	gate := awaitGate(t, 2*time.Minute, plan, func(g v1alpha1.GateStatus) bool {
 		return g.State == v1alpha1.GateWaiting && g.Digest != ""
 	})
+	slowHop(t, ns)
+	door, dead := watchDoor(t, ns), deadFor(t)
 	decision := approve(plan, gate.Digest)
 	if err := owner.Create(t.Context(), decision); err != nil {
 		t.Fatal(err)
@@ -58,10 +60,17 @@ func goLive(t *testing.T, ns string) {
 		t.Errorf("want the approver stamped as owner, got %q", decision.Spec.Approver)
 	}
 	ordered := awaitGoLive(t, 2*time.Minute, plan)
-	pulled := pullThePlug(within(t, 12*time.Minute), t, ordered)
-	awaitStep(t, 12*time.Minute, plan, v1alpha1.StepGoLive, v1alpha1.StepPassed)
+	pulled := pullThePlug(within(t, dead+12*time.Minute), t, ordered, dead)
+	awaitStep(t, dead+12*time.Minute, plan, v1alpha1.StepGoLive, v1alpha1.StepPassed)
 	if names := <-pulled; len(names) != len(plugs) {
 		t.Errorf("the operator was killed at %q only", names)
+	}
+	seen := door()
+	if wrong := seen.Objections("1.0", "2.0"); len(wrong) > 0 {
+		t.Errorf("users saw what they should not: %s", strings.Join(wrong, "; "))
+	}
+	if shut := seen.Outage("1.0", "2.0"); shut < dead {
+		t.Errorf("shut out for %s, and nobody kept the site for %s of it", shut, dead)
 	}
 	now2 := siteData(t, ns)
 	if now2.Release != "2.0" {

@@ -44,6 +44,11 @@ func (w *World) InSite(ctx context.Context, namespace string, args ...string) (s
 
 // Witness runs the witness as a Job in a namespace and gives what it printed.
 func (w *World) Witness(ctx context.Context, namespace string, args ...string) (string, error) {
+	return w.Job(ctx, namespace, WitnessPod(args...))
+}
+
+// WitnessPod is a pod of the witness.
+func WitnessPod(args ...string) corev1.PodSpec {
 	spec := corev1.PodSpec{
 		AutomountServiceAccountToken: ptr.To(false),
 		SecurityContext: &corev1.PodSecurityContext{
@@ -55,7 +60,7 @@ func (w *World) Witness(ctx context.Context, namespace string, args ...string) (
 	spec.Containers[0].Resources.Limits = corev1.ResourceList{
 		corev1.ResourceCPU: resource.MustParse("100m"), corev1.ResourceMemory: resource.MustParse("64Mi"),
 	}
-	return w.Job(ctx, namespace, spec)
+	return spec
 }
 
 // Job runs one pod to its end, gives its log and removes it.
