@@ -54,6 +54,18 @@ type Production interface {
 	// Ensure makes the changes stand. It reports true when all do, or the
 	// change under which somebody else writes.
 	Ensure(ctx context.Context, owner Owner, step string, want []v1alpha1.Change) (bool, *v1alpha1.Change, error)
+	// Exchange puts another volume behind a claim, with the same answers.
+	Exchange(ctx context.Context, owner Owner, step string, want Exchange) (bool, *v1alpha1.Change, error)
+}
+
+// Exchange of the volumes of two claims in the owner's namespace.
+type Exchange struct {
+	// ID tells it from others of the same owner.
+	ID string
+	// Claim whose name stays, and the claim whose volume it gets.
+	Claim, Beside string
+	// Kept is the name of the claim under which the volume that goes is kept.
+	Kept string
 }
 
 // Engine performs the effects that steps ask for.
@@ -76,6 +88,12 @@ func (w *walk[V]) perform(ctx context.Context, step Step[V], at At, entry *v1alp
 			return seen, err
 		}
 	}
+	if step.Exchange != nil {
+		var err error
+		if seen.Changed, seen.Foreign, err = w.exchange(ctx, step, at); err != nil || !seen.Changed {
+			return seen, err
+		}
+	}
 	if step.Create != nil {
 		for _, want := range step.Create(w.view, at) {
 			if err := w.engine.create(ctx, w.owner, step.Name, want, entry, &seen); err != nil {
@@ -91,6 +109,19 @@ func (w *walk[V]) perform(ctx context.Context, step Step[V], at At, entry *v1alp
 		seen.Left = left
 	}
 	return seen, nil
+}
+
+// exchange carries out one exchange after the other.
+func (w *walk[V]) exchange(ctx context.Context, step Step[V], at At) (bool, *v1alpha1.Change, error) {
+	for _, want := range step.Exchange(w.view, at) {
+		if w.engine.Production == nil {
+			return false, nil, fmt.Errorf("step %s asks for changes to production: this engine cannot", step.Name)
+		}
+		if done, foreign, err := w.engine.Production.Exchange(ctx, w.owner, step.Name, want); !done || err != nil {
+			return false, foreign, err
+		}
+	}
+	return true, nil, nil
 }
 
 func (w *walk[V]) change(ctx context.Context, step Step[V], at At) (bool, *v1alpha1.Change, error) {

@@ -40,6 +40,9 @@ type Step[V any] struct {
 	// Change gives the writes to production that the step needs. Only GoLive
 	// and Rollback have an engine that can carry them out.
 	Change func(V, At) []v1alpha1.Change
+	// Exchange gives the volumes to be exchanged, with the site closed. Only
+	// Rollback does that.
+	Exchange func(V, At) []Exchange
 	// Remove gives children of earlier steps that must go.
 	Remove func(V, At) []v1alpha1.ChildRef
 	// Judge says where the step stands, given what was seen.
@@ -95,7 +98,7 @@ type Seen struct {
 	Jobs map[string]JobOutcome
 	// Left is how many objects that Remove named still exist.
 	Left int
-	// Changed is true when every change that Change asked for stands.
+	// Changed is true when every change that Change or Exchange asked for stands.
 	Changed bool
 	// Foreign is the change under which somebody else writes, if any.
 	Foreign *v1alpha1.Change

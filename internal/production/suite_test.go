@@ -63,6 +63,8 @@ type site struct {
 	crash  int
 	after  bool
 	writes int
+	// onDelete sees what the operator asks to be deleted.
+	onDelete func(client.Object)
 }
 
 var errCrashed = errors.New("crashed")
@@ -136,6 +138,12 @@ func (s *site) client() client.Client {
 		},
 		Update: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.UpdateOption) error {
 			return at(func() error { return c.Update(ctx, o, opts...) })
+		},
+		Delete: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.DeleteOption) error {
+			if s.onDelete != nil {
+				s.onDelete(o)
+			}
+			return at(func() error { return c.Delete(ctx, o, opts...) })
 		},
 		Patch: func(ctx context.Context, c client.WithWatch, o client.Object, p client.Patch, opts ...client.PatchOption) error {
 			return at(func() error { return c.Patch(ctx, o, p, opts...) })

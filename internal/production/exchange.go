@@ -1,0 +1,193 @@
+// Copyright The Gradus Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package production
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/gradus-lms/gradus/api/v1alpha1"
+	"github.com/gradus-lms/gradus/internal/pipeline"
+)
+
+// The exchange of two volumes behind the name of a claim, in an order that a
+// crash between any two lines leaves safe:
+//
+//	retain   both volumes keep their data whatever becomes of their claims
+//	keep     a claim for the volume that goes, with the labels of the live one
+//	free     the claim of the volume that comes is deleted
+//	reserve  the volume that comes belongs to the live claim's name
+//	swap     the live claim is deleted, and made again on the volume that comes
+//	hand     the volume that goes belongs to the claim made for it
+//
+// Were the live claim deleted before the other volume is reserved for its
+// name, a StatefulSet or a pipeline would make it anew and get an empty volume.
+
+// claims of an exchange as they are; nil where there is none.
+type claims struct{ live, beside, kept *corev1.PersistentVolumeClaim }
+
+// Exchange carries one exchange on, and says whether it is done. The site must
+// be closed and without pods. Deleting a claim of the site is the one thing
+// that Gradus deletes there: by UID, with both volumes read live as Retain and
+// the other volume reserved.
+func (s *Session) Exchange(
+	ctx context.Context, owner pipeline.Owner, step string, x pipeline.Exchange,
+) (bool, *v1alpha1.Change, error) {
+	now, err := s.readClaims(ctx, x)
+	if err != nil {
+		return false, nil, err
+	}
+	goes, comes, err := s.volumes(x, now)
+	if err != nil || goes == "" || comes == "" {
+		return false, nil, err
+	}
+	retain := []v1alpha1.Change{
+		Want("retain-live-"+x.ID, "PersistentVolume", goes, v1alpha1.FieldReclaimPolicy, "", retained, v1alpha1.UndoNever),
+		Want("retain-new-"+x.ID, "PersistentVolume", comes, v1alpha1.FieldReclaimPolicy, "", retained, v1alpha1.UndoNever),
+	}
+	if stands, foreign, err := s.Ensure(ctx, owner, step, retain); !stands || err != nil {
+		return false, foreign, err
+	}
+	if now.kept == nil {
+		return false, nil, s.keepClaim(ctx, x, now, goes)
+	}
+	if now.beside != nil {
+		return false, nil, s.deleteClaim(ctx, now.beside)
+	}
+	reserve := s.claimRef("reserve-"+x.ID, comes, x.Claim)
+	if stands, foreign, err := s.Ensure(ctx, owner, step, reserve); !stands || err != nil {
+		return false, foreign, err
+	}
+	switch {
+	case now.live == nil:
+		return false, nil, s.makeClaim(ctx, now.kept, x.Claim, comes)
+	case now.live.Spec.VolumeName == goes:
+		return false, nil, s.deleteClaim(ctx, now.live)
+	case now.live.Spec.VolumeName != "" && now.live.Spec.VolumeName != comes:
+		return false, nil, fmt.Errorf("claim %s was made anew by somebody, on volume %s instead of %s: delete it, "+
+			"with its volume retained, and Gradus goes on", x.Claim, now.live.Spec.VolumeName, comes)
+	}
+	hand := s.claimRef("hand-"+x.ID, goes, x.Kept)
+	if stands, foreign, err := s.Ensure(ctx, owner, step, hand); !stands || err != nil {
+		return false, foreign, err
+	}
+	return bound(now.live, comes) && bound(now.kept, goes), nil, nil
+}
+
+const retained = string(corev1.PersistentVolumeReclaimRetain)
+
+func bound(claim *corev1.PersistentVolumeClaim, volume string) bool {
+	return claim.Status.Phase == corev1.ClaimBound && claim.Spec.VolumeName == volume
+}
+
+// claimRef re-points a volume to a claim of the site's namespace.
+func (s *Session) claimRef(id, volume, claim string) []v1alpha1.Change {
+	place := map[string]string{"namespace": s.owner.GetNamespace(), "name": claim}
+	return []v1alpha1.Change{
+		Want(id, "PersistentVolume", volume, v1alpha1.FieldClaimRef, "", place, v1alpha1.UndoNever),
+	}
+}
+
+// volumes tells which volume goes and which comes: from the claims at first,
+// and from the journal ever after, for the claims change.
+func (s *Session) volumes(x pipeline.Exchange, now claims) (goes, comes string, err error) {
+	live, other := s.find("retain-live-"+x.ID), s.find("retain-new-"+x.ID)
+	switch {
+	case live != nil && other != nil:
+		return live.Target.Name, other.Target.Name, nil
+	case now.live == nil:
+		return "", "", fmt.Errorf("claim %s does not exist", x.Claim)
+	case now.beside == nil:
+		return "", "", fmt.Errorf("claim %s, made from the backup, does not exist", x.Beside)
+	}
+	return now.live.Spec.VolumeName, now.beside.Spec.VolumeName, nil
+}
+
+func (s *Session) readClaims(ctx context.Context, x pipeline.Exchange) (claims, error) {
+	var now claims
+	for name, into := range map[string]**corev1.PersistentVolumeClaim{
+		x.Claim: &now.live, x.Beside: &now.beside, x.Kept: &now.kept,
+	} {
+		claim := &corev1.PersistentVolumeClaim{}
+		err := s.writer.Live.Get(ctx, client.ObjectKey{Namespace: s.owner.GetNamespace(), Name: name}, claim)
+		switch {
+		case apierrors.IsNotFound(err):
+			continue
+		case err != nil:
+			return now, fmt.Errorf("get PersistentVolumeClaim %s: %w", name, err)
+		}
+		*into = claim
+	}
+	return now, nil
+}
+
+// keepClaim makes the claim under which the volume that goes stays. It takes
+// the live claim's labels along: from it the live one is made again.
+func (s *Session) keepClaim(ctx context.Context, x pipeline.Exchange, now claims, goes string) error {
+	if now.live == nil || now.live.Spec.VolumeName != goes {
+		return fmt.Errorf("claim %s, which keeps volume %s, is gone: make it anew on that volume, "+
+			"with the labels of %s, and Gradus goes on", x.Kept, goes, x.Claim)
+	}
+	return s.makeClaim(ctx, now.live, x.Kept, goes)
+}
+
+// makeClaim makes a claim like another, on a volume. It is nobody's child:
+// nothing that is deleted later takes it along.
+func (s *Session) makeClaim(ctx context.Context, like *corev1.PersistentVolumeClaim, name, volume string) error {
+	if err := s.writer.Leases.Fence(ctx, s.owner); err != nil {
+		return err
+	}
+	claim := &corev1.PersistentVolumeClaim{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: like.Namespace, Name: name, Labels: maps.Clone(like.Labels), Annotations: ownNotes(like.Annotations),
+		},
+		Spec: corev1.PersistentVolumeClaimSpec{
+			AccessModes: like.Spec.AccessModes, Resources: like.Spec.Resources, StorageClassName: like.Spec.StorageClassName,
+			VolumeMode: like.Spec.VolumeMode, VolumeName: volume,
+		},
+	}
+	s.wrote = true
+	err := s.writer.Client.Create(ctx, claim, client.FieldOwner(FieldOwner))
+	if err != nil && !apierrors.IsAlreadyExists(err) {
+		return fmt.Errorf("create PersistentVolumeClaim %s on volume %s: %w", name, volume, err)
+	}
+	return nil
+}
+
+// ownNotes are the annotations of a claim but for those that the controllers
+// of volumes keep there.
+func ownNotes(all map[string]string) map[string]string {
+	out := map[string]string{}
+	for key, value := range all {
+		if strings.HasPrefix(key, "pv.kubernetes.io/") || strings.HasPrefix(key, "volume.") {
+			continue
+		}
+		out[key] = value
+	}
+	return out
+}
+
+// deleteClaim deletes a claim by UID; its volume was read live as retained.
+func (s *Session) deleteClaim(ctx context.Context, claim *corev1.PersistentVolumeClaim) error {
+	if !claim.DeletionTimestamp.IsZero() {
+		return nil // it waits for pods that mount it
+	}
+	if err := s.writer.Leases.Fence(ctx, s.owner); err != nil {
+		return err
+	}
+	s.wrote = true
+	err := s.writer.Client.Delete(ctx, claim, client.Preconditions{UID: ptr.To(claim.UID)})
+	if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
+		return fmt.Errorf("delete PersistentVolumeClaim %s: %w", claim.Name, err)
+	}
+	return nil
+}
