@@ -6,6 +6,7 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -123,6 +124,11 @@ func (r *GoLiveReconciler) observe(
 	if len(g.Spec.Scale) > 0 {
 		live := &liveSite{reader: r.Live, site: scene.Site}
 		if view.Autoscalers, err = live.autoscalers(ctx); err != nil {
+			return view, err
+		}
+	}
+	if slices.ContainsFunc(g.Status.Steps, hopAgain) {
+		if view.HopPods, err = r.hopPods(ctx, g); err != nil {
 			return view, err
 		}
 	}

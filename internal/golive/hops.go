@@ -19,13 +19,16 @@ import (
 	"github.com/gradus-lms/gradus/internal/task"
 )
 
+// StepHops is the step whose Jobs change the schema.
+const StepHops = "Hops"
+
 // DefaultHopDeadline ends a hop that takes longer.
 const DefaultHopDeadline = 4 * time.Hour
 
 // hops upgrade the database, one Job for each, one after the other. A Job is
 // never retried in place: what a dead one left is looked at first.
 var hops = pipeline.Step[View]{
-	Name: "Hops",
+	Name: StepHops,
 	Each: func(v View) []string {
 		var keys []string
 		for _, hop := range v.GoLive.Spec.Upgrade.Hops {
@@ -36,6 +39,9 @@ var hops = pipeline.Step[View]{
 	Create: func(v View, at pipeline.At) []client.Object {
 		if state, _ := v.before(at.Key); state != v1alpha1.StepPassed || !v.mayMigrate() {
 			return nil
+		}
+		if v.ranBefore(at) {
+			return v.createAgain(at)
 		}
 		job, err := v.hopJob(at)
 		if err != nil {
@@ -57,6 +63,9 @@ var hops = pipeline.Step[View]{
 		}
 		if _, err := v.hopJob(at); err != nil {
 			return closing.Unbuildable(err)
+		}
+		if v.ranBefore(at) && !made(at) {
+			return v.judgeAgain(at, seen)
 		}
 		job := seen.Job()
 		if job.State == pipeline.JobFailed && (job.Result.Reason == "" || job.Result.Reason == task.NoResult) {
@@ -85,7 +94,7 @@ func (v View) before(key string) (v1alpha1.StepState, string) {
 		if i == 0 {
 			return v1alpha1.StepPassed, ""
 		}
-		return v.entry("Hops", all[i-1].To).State, all[i-1].To
+		return v.entry(StepHops, all[i-1].To).State, all[i-1].To
 	}
 	return v1alpha1.StepPassed, ""
 }
@@ -113,6 +122,8 @@ func (v View) hopJob(at pipeline.At) (*batchv1.Job, error) {
 		actions[0].Deadline = task.Duration(deadline)
 	}
 	job := v.ApplicationJob(at, "hop", v.images(at.Key), actions)
+	// A pod may outlive its Job: it says itself whose it is.
+	job.Labels = map[string]string{v1alpha1.OwnerUIDLabel: string(v.GoLive.UID), v1alpha1.StepLabel: StepHops}
 	return job.Build(), nil
 }
 
@@ -124,12 +135,16 @@ func recordHop(v View, at pipeline.At, seen pipeline.Seen) {
 		}
 		result := v1alpha1.HopResult{Hop: hop, Verdict: "Failed"}
 		job := seen.Job()
+		asked := v.ranBefore(at) && !made(at)
+		if asked && !(job.State == pipeline.JobSucceeded && arrived(job.Result)) {
+			return // nothing was run: what the earlier attempt came to stands
+		}
 		if job.State == pipeline.JobSucceeded {
 			result.Verdict, result.Version = "Passed", job.Result.Facts["version.database"]
 		} else {
 			result.StoppedAt = task.Shorten(job.Result.Message, 500)
 		}
-		if !job.Ended.IsZero() {
+		if !job.Ended.IsZero() && !asked {
 			result.Took = lasted(job.Ended.Sub(job.Started))
 		}
 		var kept []v1alpha1.HopResult

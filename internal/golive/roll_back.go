@@ -84,6 +84,10 @@ var rollBack = pipeline.Step[View]{
 			return pipeline.Wait("RollingBack", "the way back begins").By(seen.Now.Add(2 * time.Second))
 		}
 		switch conditions := back.Status.Conditions; {
+		case meta.IsStatusConditionFalse(conditions, v1alpha1.SucceededCondition):
+			return pipeline.Fail("RollbackFailed", "Rollback %s ended and did not bring the site back: %s; the site stays "+
+				"closed until a person creates another Rollback to this GoLive", back.Name,
+				meta.FindStatusCondition(conditions, v1alpha1.SucceededCondition).Message)
 		case meta.IsStatusConditionTrue(conditions, v1alpha1.ReadyCondition):
 			return pipeline.Pass("Rollback %s brought the site back", back.Name)
 		case meta.IsStatusConditionTrue(conditions, v1alpha1.StalledCondition):
