@@ -150,7 +150,7 @@ func Messages(before, after *v1alpha1.UpgradePlan, now time.Time) []Message {
 		m := Message{
 			Plan: after.Name, Site: after.Spec.SiteRef.Name, Step: s.Name, State: string(s.State), Text: s.Message, At: now.UTC(),
 		}
-		if s.State == v1alpha1.StepWaiting || s.State == v1alpha1.StepFailed {
+		if s.State == v1alpha1.StepWaiting {
 			for _, w := range after.Status.WaitingFor {
 				m.Act = w.Who + ": " + w.Command
 			}

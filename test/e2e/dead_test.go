@@ -17,7 +17,6 @@ import (
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/gradus-lms/gradus/hack/demo/proof"
 	"github.com/gradus-lms/gradus/hack/demo/world"
 )
 
@@ -100,34 +99,4 @@ func allDead(ctx context.Context, ns string, d time.Duration) error {
 func resize(ctx context.Context, of appsv1.Deployment, replicas int32) error {
 	patch := fmt.Sprintf(`{"spec":{"replicas":%d}}`, replicas)
 	return admin.Patch(ctx, &of, client.RawPatch("application/merge-patch+json", []byte(patch)))
-}
-
-// watchDoor asks the site's door four times a second, from another namespace,
-// until the story is over; what it gives reads what was seen.
-func watchDoor(t *testing.T, ns string) func() proof.Door {
-	t.Helper()
-	began := time.Now()
-	pod := &corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{Namespace: namespace(t, "e2e-witness"), Name: "door"},
-		Spec:       world.WitnessPod("door", "http://campus-web."+ns+".svc", "being upgraded"),
-	}
-	if err := admin.Create(t.Context(), pod); err != nil {
-		t.Fatal(err)
-	}
-	_, err := world.Await(within(t, time.Minute), admin, pod, func(p *corev1.Pod) (string, error) {
-		if p.Status.Phase != corev1.PodRunning {
-			return "it is " + string(p.Status.Phase), nil
-		}
-		return "", nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return func() proof.Door {
-		log, err := admin.LogOf(t.Context(), pod, "witness")
-		if err != nil {
-			t.Fatal(err)
-		}
-		return proof.ReadDoor(log, began)
-	}
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -79,7 +80,14 @@ func goLive(t *testing.T, ns string) {
 	if diff := original.Differences(now2); len(diff) > 0 {
 		t.Errorf("go-live changed data: %s", strings.Join(diff, "; "))
 	}
+	if n := replicas(t, ns); n != 3 {
+		t.Errorf("want 3 pods of campus-web while support lasts, got %d", n)
+	}
 	awaitStep(t, 5*time.Minute, plan, v1alpha1.StepCelebrate, v1alpha1.StepPassed)
+	if n := replicas(t, ns); n != 2 {
+		t.Errorf("want 2 pods of campus-web as before, got %d", n)
+	}
+	told(t, heard(), v1alpha1.StepGoLive, "Passed", "2.0")
 }
 
 func rollback(t *testing.T, ns string) {
@@ -137,6 +145,16 @@ func rollback(t *testing.T, ns string) {
 	if diff := original.Differences(now); len(diff) > 0 {
 		t.Errorf("the rollback did not bring the data back: %s", strings.Join(diff, "; "))
 	}
+}
+
+// replicas of the web workload.
+func replicas(t *testing.T, ns string) int32 {
+	t.Helper()
+	var web appsv1.Deployment
+	if err := admin.Get(t.Context(), client.ObjectKey{Namespace: ns, Name: "campus-web"}, &web); err != nil {
+		t.Fatal(err)
+	}
+	return *web.Spec.Replicas
 }
 
 // awaitGoLive gives the name of the go-live that the plan orders.

@@ -15,6 +15,7 @@ import (
 
 	"github.com/gradus-lms/gradus/api/v1alpha1"
 	"github.com/gradus-lms/gradus/hack/demo/world"
+	"github.com/gradus-lms/gradus/internal/notify"
 )
 
 const (
@@ -38,6 +39,8 @@ func TestSiteNamesWhatIsMissing(t *testing.T) {
 // One site, one upgrade, and everything on the way that people do wrong.
 func TestUpgrade(t *testing.T) {
 	ns := namespace(t, "e2e-campus")
+	namespace(t, witnesses)
+	heard = listen(t)
 	if err := admin.LiveSite(within(t, 8*time.Minute), ns, "campus-cron"); err != nil {
 		t.Fatal(err)
 	}
@@ -143,8 +146,16 @@ func scalingDeletes(t *testing.T, ns string) {
 	remove(within(t, 2*time.Minute), t, backup)
 }
 
+// heard gives what was told over the channel.
+var heard func() []notify.Message
+
 // campusPlan is the plan of the rest of the stories.
-func campusPlan(ns string) *v1alpha1.UpgradePlan { return newPlan(ns, "campus-2-0", "2.0", image) }
+func campusPlan(ns string) *v1alpha1.UpgradePlan {
+	plan := newPlan(ns, "campus-2-0", "2.0", image)
+	plan.Spec.Stakeholders.Channels = []string{channel}
+	plan.Spec.Infrastructure.Scale = []v1alpha1.WorkloadScale{{Workload: "web", Replicas: 3}}
+	return plan
+}
 
 func toTheGate(t *testing.T, ns string) {
 	plan := campusPlan(ns)
@@ -170,6 +181,8 @@ func toTheGate(t *testing.T, ns string) {
 	if len(gate.Missing) != 1 {
 		t.Errorf("want one approval missing, got %q", gate.Missing)
 	}
+	told(t, heard(), v1alpha1.StepRunTrial, "Passed")
+	told(t, heard(), v1alpha1.StepGoLive, "Waiting", "lms-owners", "kubectl create", gate.Digest)
 	if len(plan.Status.Steps) != 18 {
 		t.Errorf("want 18 steps, got %d", len(plan.Status.Steps))
 	}

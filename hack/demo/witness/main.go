@@ -16,6 +16,7 @@ import (
 
 const usage = `usage: witness door URL PAGE     ask the site's door four times a second
        witness relay LISTEN=TO ...  pass connections on, and write down from whom they come
+       witness hook LISTEN          write down every body that is posted
        witness reach HOST:PORT ...  try to connect; ends with 1 if one can be reached
        witness post URL USER        sign in and write one post`
 
@@ -30,6 +31,8 @@ func main() {
 		door(args[0], args[1])
 	case command == "relay":
 		err = relay(args)
+	case command == "hook" && len(args) == 1:
+		err = hook(args[0])
 	case command == "reach":
 		err = reach(args)
 	case command == "post" && len(args) == 2:
