@@ -122,7 +122,8 @@ type Change struct {
 	// at is when the state last changed.
 	// +optional
 	At *metav1.Time `json:"at,omitempty"`
-	// foreign names the field manager that wrote a third value.
+	// foreign names the field manager that wrote a third value. Of a change that
+	// is Undoing it says why it cannot be put back.
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
 	Foreign string `json:"foreign,omitempty"`

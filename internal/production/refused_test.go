@@ -273,6 +273,26 @@ func TestALeaseOfWhoGivesWayIsCommittedAlsoWhenItIsGone(t *testing.T) {
 	}
 }
 
+// A run that got the lease of a site which another has shut, because somebody
+// deleted the lease, does not take the holding page for the site.
+func TestAHoldingPageIsNotTakenForTheSite(t *testing.T) {
+	s := newSite(t)
+	s.run("g")
+	s.run("h")
+	s.until("g", WishHold, closing()[:1])
+	lease, err := s.writer().Leases.Get(s.ctx, s.golive("g"))
+	s.must(err)
+	s.must(s.admin.Delete(s.ctx, lease))
+	_, _, err = s.reconcile("h", WishHold, nil)
+	s.must(err)
+	other := Want("door", "Service", "web", v1alpha1.FieldSelector, "", map[string]string{"holding": "h"}, v1alpha1.UndoUntilCommit)
+	_, foreign, err := s.reconcile("h", WishHold, []v1alpha1.Change{other})
+	s.must(err)
+	if foreign == nil || !strings.HasPrefix(foreign.Foreign, "GoLive/g/") || len(s.golive("h").Status.Changes) != 0 {
+		t.Errorf("told %+v, changes %v", foreign, s.golive("h").Status.Changes)
+	}
+}
+
 func TestMendGivesACommandThatWritesTheValue(t *testing.T) {
 	for want, c := range map[string]v1alpha1.Change{
 		`0 | kubectl patch deployment web -n campus --type=merge -p '{"spec":{"replicas":0}}'`: Want("c", "Deployment", "web", v1alpha1.FieldReplicas, "", 0, v1alpha1.UndoNever),

@@ -130,6 +130,10 @@ func (s *Session) intend(ctx context.Context, step string, want []v1alpha1.Chang
 			w.Foreign = clip(Rival(w, now))
 			return false, &w, nil
 		}
+		if other := s.shutBy(w, now); other != "" {
+			w.Foreign = clip(other + ", which shut it and has not put it back")
+			return false, &w, nil
+		}
 		w.Step, w.Before, w.Target.UID = step, now.Value.Record(), now.Object.GetUID()
 		mark(&w, v1alpha1.ChangeIntended, "", s.writer.Leases.Clock)
 		fresh = append(fresh, w)
@@ -144,6 +148,23 @@ func (s *Session) intend(ctx context.Context, step string, want []v1alpha1.Chang
 	*journal = append(*journal, fresh...)
 	s.intended = true
 	return true, nil, nil
+}
+
+// shutBy names another run whose holding page the door still leads to. That
+// page must not become the value which this run puts back: users would be left
+// with it. The lease tells such runs apart, unless somebody deleted it.
+func (s *Session) shutBy(w v1alpha1.Change, now Observed) string {
+	if w.Field != v1alpha1.FieldSelector {
+		return ""
+	}
+	for _, note := range Notes(now.Object) {
+		after, err := NewValue(note.After)
+		if err == nil && note.Field == w.Field && note.Owner != Identity(s.owner) && s.find(note.ID) == nil &&
+			now.Value.Equal(after) {
+			return note.Owner
+		}
+	}
+	return ""
 }
 
 // intendBack records what is to be put back, before it is: after a crash our
