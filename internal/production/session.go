@@ -82,19 +82,34 @@ func (s *Session) settleAll(
 			return false, nil, nil
 		}
 		stands, rival, err := s.settle(ctx, c, w.State)
+		all = all && stands
 		switch {
-		case err != nil && w.State == v1alpha1.ChangeUndone && !errors.Is(err, ErrLeaseLost):
-			failed = append(failed, err) // the others are put back all the same
-		case err != nil:
+		case err != nil && hinders(w, err):
 			return false, foreign, err
+		case err != nil:
+			failed = append(failed, err)
 		case rival != nil && w.State == "":
 			return false, rival, nil
-		case rival != nil && (foreign == nil || !stands):
-			foreign = rival
+		default:
+			foreign = moreTelling(foreign, rival, stands)
 		}
-		all = all && stands
 	}
 	return all, foreign, errors.Join(failed...)
+}
+
+// hinders says whether an error keeps the other changes of a step from their
+// turn. What is put back is put back as far as it goes.
+func hinders(w v1alpha1.Change, err error) bool {
+	return w.State != v1alpha1.ChangeUndone || errors.Is(err, ErrLeaseLost)
+}
+
+// moreTelling gives of two changes that somebody keeps from being put back the
+// one that still must be.
+func moreTelling(told, next *v1alpha1.Change, stands bool) *v1alpha1.Change {
+	if next == nil || told != nil && stands {
+		return told
+	}
+	return next
 }
 
 func (s *Session) find(id string) *v1alpha1.Change {
