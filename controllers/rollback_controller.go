@@ -6,6 +6,7 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -77,6 +78,14 @@ func (r *RollbackReconciler) walk(
 	if err != nil {
 		return pipeline.Verdict{}, err
 	}
+	view.Remember()
+	if no := view.Blind(); no != nil {
+		if view.PastCommit() {
+			no.Message += "; the site stays as it is until it is back"
+			return *no, nil
+		}
+		view.Abandon(*no)
+	}
 	return walk(ctx, r.Base, back, march[rollback.View]{
 		steps: rollback.Steps, ledger: &back.Status.Steps, view: view, session: session, objection: rollback.View.Objection,
 	})
@@ -104,11 +113,17 @@ func (r *RollbackReconciler) conclude(back *v1alpha1.Rollback, v pipeline.Verdic
 		return end
 	case v.State == v1alpha1.StepWaiting && v.Reason == v1alpha1.ConflictingWriterReason:
 		return failed(v)
-	case v.State == v1alpha1.StepFailed && back.Status.Lease != nil && back.Status.Lease.Point == v1alpha1.PointCommitted:
+	case committed(back) && slices.ContainsFunc(back.Status.Steps, stepFailed):
 		v.Message += "; the site stays as it is until a person retries the step (annotation " + v1alpha1.RetryAnnotation + ")"
 	}
 	return v
 }
+
+func committed(owner production.Owner) bool {
+	return owner.Held() != nil && owner.Held().Point == v1alpha1.PointCommitted
+}
+
+func stepFailed(e v1alpha1.StepStatus) bool { return e.State == v1alpha1.StepFailed }
 
 // goLive reads the go-live that is gone back from: the one named, or the one
 // whose fix point the named backup is.
@@ -146,8 +161,10 @@ func (r *RollbackReconciler) observe(
 	if view.Backup, err = optional(ctx, r.Live, back.Namespace, name, &v1alpha1.SiteBackup{}); err != nil {
 		return view, err
 	}
-	if view.HopPods, err = r.countHops(ctx, goLive); err != nil {
-		return view, err
+	if goLive != nil {
+		if view.HopPods, err = r.hopPods(ctx, goLive); err != nil {
+			return view, err
+		}
 	}
 	var approvals v1alpha1.UpgradeApprovalList
 	if err := r.Live.List(ctx, &approvals, client.InNamespace(back.Namespace)); err != nil {
@@ -155,27 +172,6 @@ func (r *RollbackReconciler) observe(
 	}
 	view.Approvals = approvals.Items
 	return view, nil
-}
-
-// countHops counts the pods of a go-live's hops that have not ended.
-func (r *RollbackReconciler) countHops(ctx context.Context, goLive *v1alpha1.GoLive) (int, error) {
-	if goLive == nil {
-		return 0, nil
-	}
-	total := 0
-	for _, entry := range goLive.Status.Steps {
-		for _, child := range entry.Children {
-			if entry.Name != "Hops" || child.Kind != "Job" {
-				continue
-			}
-			n, err := r.countRunning(ctx, goLive.Namespace, client.MatchingLabels{batchv1.JobNameLabel: child.Name})
-			if err != nil {
-				return 0, err
-			}
-			total += n
-		}
-	}
-	return total, nil
 }
 
 // SetupWithManager registers the reconciler and what wakes it.

@@ -32,7 +32,7 @@ type RollbackSpec struct {
 	// +optional
 	// +default="KeepInPlace"
 	Files FilesWay `json:"files,omitempty"`
-	// maxDataLoss that needs no confirmation.
+	// maxDataLoss that needs no confirmation. Only who may approve gate DataLoss sets it.
 	// +optional
 	MaxDataLoss DataLoss `json:"maxDataLoss,omitempty"`
 }
@@ -56,27 +56,103 @@ type DataLoss struct {
 	Rows int64 `json:"rows,omitempty"`
 }
 
-// RollbackPrice is what the way back costs.
-type RollbackPrice struct {
-	// digest of this price; a confirmation binds to it.
-	// +required
-	// +kubebuilder:validation:MaxLength=71
-	// +kubebuilder:validation:MinLength=1
-	Digest string `json:"digest,omitempty"`
+// RollbackLoss is what is lost, counted in the live database.
+type RollbackLoss struct {
 	// lost rows by figure, written since the state to go back to.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=64
 	Lost []Count `json:"lost,omitempty"`
-	// rows lost in all.
+	// rows lost in all, of the figures that could be compared.
 	// +optional
 	Rows int64 `json:"rows"`
+	// unknown says what could not be counted; empty when all was. A loss that is
+	// not known in full is never taken without asking.
+	// +optional
+	// +kubebuilder:validation:MaxLength=1024
+	Unknown string `json:"unknown,omitempty"`
 	// counted is when the rows were counted.
 	// +required
 	Counted metav1.Time `json:"counted,omitzero"`
-	// outage expected, from the rehearsal.
+}
+
+// RollbackPrice is what the way back costs.
+type RollbackPrice struct {
+	RollbackLoss `json:",inline"`
+	// digest of this price; a confirmation binds to it.
+	// +required
+	// +kubebuilder:validation:MaxLength=71
+	// +kubebuilder:validation:MinLength=1
+	Digest string `json:"digest,omitempty"`
+	// closed is the loss counted again with the site closed, right before the
+	// switch: more than was confirmed ends the rollback.
+	// +optional
+	Closed *RollbackLoss `json:"closed,omitempty"`
+	// outage expected: how long users are shut out. The sum of parts.
 	// +optional
 	Outage *metav1.Duration `json:"outage,omitempty"`
+	// parts of the outage, and where each was measured.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=16
+	Parts []OutagePart `json:"parts,omitempty"`
+}
+
+// OutagePart is one part of a predicted outage.
+type OutagePart struct {
+	// name of the part.
+	// +required
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:MinLength=1
+	Name string `json:"name,omitempty"`
+	// took is how long it took where it was measured.
+	// +required
+	Took metav1.Duration `json:"took,omitzero"`
+	// source says where it was measured.
+	// +required
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:MinLength=1
+	Source string `json:"source,omitempty"`
+}
+
+// RollbackSource is the state to go back to as it was found. What comes after
+// the point of no return needs neither the SiteBackup nor the GoLive.
+type RollbackSource struct {
+	// backup names the SiteBackup.
+	// +required
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:MinLength=1
+	Backup string `json:"backup,omitempty"`
+	// uid of the SiteBackup.
+	// +required
+	// +kubebuilder:validation:MaxLength=64
+	// +kubebuilder:validation:MinLength=1
+	UID string `json:"uid,omitempty"`
+	// version of the LMS in it.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	Version string `json:"version,omitempty"`
+	// counts of the database in it.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=64
+	Counts []Count `json:"counts,omitempty"`
+	// dump that is restored.
+	// +optional
+	Dump *BackupCopy `json:"dump,omitempty"`
+	// goLive names the GoLive that is gone back from, if there is one.
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	GoLive string `json:"goLive,omitempty"`
+	// afterFailure is true when the GoLive failed with the doors closed and they
+	// have been closed since: nobody wrote.
+	// +optional
+	AfterFailure bool `json:"afterFailure,omitempty"`
+	// images are the GoLive's changes of images, with what ran before.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=64
+	Images []Change `json:"images,omitempty"`
 }
 
 // RollbackStatus says what the way back costs, holds and did.
@@ -118,6 +194,9 @@ type RollbackStatus struct {
 	// +kubebuilder:validation:MaxItems=16
 	// +kubebuilder:validation:items:MaxLength=253
 	Replaced []string `json:"replaced,omitempty"`
+	// source is the state to go back to, as it was found.
+	// +optional
+	Source *RollbackSource `json:"source,omitempty"`
 	// steps of the rollback.
 	// +optional
 	// +listType=atomic

@@ -50,7 +50,26 @@ func (v View) Objection() *pipeline.Verdict {
 	case !meta.IsStatusConditionTrue(v.Backup.Status.Conditions, v1alpha1.VerifiedCondition):
 		return no("BackupNotVerified", "SiteBackup %s is not verified", v.Backup.Name)
 	}
-	return nil
+	return v.unconfirmed()
+}
+
+// unconfirmed says that a price which needs a person's word has it no more:
+// decisions are withdrawn, or made late.
+func (v View) unconfirmed() *pipeline.Verdict {
+	if v.Rollback.Status.Price == nil || v.afterFailure() || v.little(v.Rollback.Status.Price.RollbackLoss) {
+		return nil
+	}
+	var verdict pipeline.Verdict
+	switch g := v.confirmation(v.Now); g.State {
+	case v1alpha1.GateOpened:
+		return nil
+	case v1alpha1.GateRejected:
+		verdict = pipeline.Fail("Rejected", "%s", strings.Join(g.Missing, ", "))
+	default:
+		verdict = pipeline.Fail("NotConfirmed", "nobody confirms any more that %s would be lost",
+			describe(v.Rollback.Status.Price.RollbackLoss))
+	}
+	return &verdict
 }
 
 // noWay says why this version of Gradus cannot go back.

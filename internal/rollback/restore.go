@@ -4,8 +4,11 @@
 package rollback
 
 import (
+	"errors"
+	"maps"
 	"path"
 	"slices"
+	"strings"
 	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
@@ -23,6 +26,9 @@ const (
 	ownerDir  = "/gradus/owner"
 	backupDir = "/gradus/backup"
 )
+
+// errNoDump says that no copy can be restored; Blind says why.
+var errNoDump = errors.New("there is no dump to restore")
 
 // jobStep is a step that is one Job.
 func jobStep(
@@ -51,11 +57,14 @@ func jobStep(
 // touches nothing that is live; what is left of it after a failure is named.
 var restoreBeside = closing.Guarded(jobStep("RestoreBeside", "Restoring", "RestoreFailed", View.restoreJob,
 	func(v View, _ task.Result) pipeline.Verdict {
-		return pipeline.Pass("SiteBackup %s is restored into database %s", v.Backup.Name, v.beside())
+		return pipeline.Pass("SiteBackup %s is restored into database %s", v.source().Backup, v.beside())
 	}))
 
 func (v View) restoreJob(at pipeline.At) (*batchv1.Job, error) {
 	c, claim := v.dump()
+	if claim == "" {
+		return nil, errNoDump
+	}
 	db := v.Site.Spec.Database
 	server := v.DatabaseAs(ownerDir)
 	server.Name = "postgres"
@@ -86,7 +95,7 @@ func (v View) verifyJob(at pipeline.At) (*batchv1.Job, error) {
 	if err != nil {
 		return nil, err
 	}
-	equal, orphans := v.Profile.SplitFigures(environment.ByName(v.Backup.Status.Counts))
+	equal, orphans := v.Profile.SplitFigures(environment.ByName(v.source().Counts))
 	count, _, err := v.Profile.CountTask(q, equal, orphans, nil)
 	if err != nil {
 		return nil, err
@@ -112,9 +121,14 @@ func (v View) verifyJob(at pipeline.At) (*batchv1.Job, error) {
 var awaitHops = closing.Guarded(pipeline.Step[View]{
 	Name: "AwaitHops",
 	Judge: func(v View, _ pipeline.At, seen pipeline.Seen) pipeline.Verdict {
-		if v.HopPods > 0 {
-			return pipeline.Wait("HopPodsLeft", "%d pods of the go-live's hops have not ended; if their node is lost, "+
-				"make sure that it is off and delete them", v.HopPods).By(seen.Now.Add(5 * time.Second))
+		left := 0
+		for _, n := range v.HopPods {
+			left += n
+		}
+		if left > 0 {
+			return pipeline.Wait("HopPodsLeft", "%d pods of the go-live's hops have not ended (Jobs %s); if their node is "+
+				"lost, make sure that it is off and delete them", left, strings.Join(slices.Sorted(maps.Keys(v.HopPods)), ", ")).
+				By(seen.Now.Add(5 * time.Second))
 		}
 		return pipeline.Pass("no pod of a hop is left")
 	},

@@ -4,10 +4,13 @@
 package rollback
 
 import (
+	"fmt"
 	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/gradus-lms/gradus/api/v1alpha1"
 	"github.com/gradus-lms/gradus/internal/golive/closing"
@@ -44,19 +47,25 @@ func TestLost(t *testing.T) {
 		before, now []v1alpha1.Count
 		rows        int64
 		lost        []v1alpha1.Count
+		unknown     string
 	}{
-		"nothing was written": {counts("posts", "10, 99"), counts("posts", "10, 99"), 0, nil},
-		"rows were written":   {counts("posts", "10, 99", "users", "5"), counts("posts", "22, 140", "users", "5"), 12, counts("posts", "12")},
-		"a post was edited":   {counts("posts", "10, 99"), counts("posts", "10, 120"), 1, counts("posts", "1")},
-		"rows were deleted":   {counts("posts", "10, 99"), counts("posts", "8, 70"), 1, counts("posts", "1")},
-		"a figure is new":     {counts("posts", "10"), counts("posts", "10", "badges", "3"), 0, nil},
-		"several figures":     {counts("a", "1", "b", "1"), counts("b", "3", "a", "2"), 3, counts("a", "1", "b", "2")},
+		"nothing was written": {counts("posts", "10, 99"), counts("posts", "10, 99"), 0, nil, ""},
+		"rows were written":   {counts("posts", "10, 99", "users", "5"), counts("posts", "22, 140", "users", "5"), 12, counts("posts", "12"), ""},
+		"a post was edited":   {counts("posts", "10, 99"), counts("posts", "10, 120"), 1, counts("posts", "1"), ""},
+		"rows were deleted":   {counts("posts", "10, 99"), counts("posts", "8, 70"), 1, counts("posts", "1"), ""},
+		"several figures":     {counts("a", "1", "b", "1"), counts("b", "3", "a", "2"), 3, counts("a", "1", "b", "2"), ""},
+		"a figure is new": {counts("posts", "10"), counts("posts", "12", "badges", "3"), 2, counts("posts", "2"),
+			"the backup has no figure of badges"},
+		"a figure is gone":        {counts("posts", "10", "users", "5"), counts("posts", "10"), 0, nil, "the database gave no figure of users"},
+		"a backup without any":    {nil, counts("posts", "10"), 0, nil, "the backup has no figures"},
+		"a database that is mute": {counts("posts", "10"), nil, 0, nil, "the database gave no figures"},
+		"neither has any":         {nil, nil, 0, nil, "the backup has no figures; the database gave no figures"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			rows, lost := Lost(test.before, test.now)
-			if diff := cmp.Diff(test.lost, lost); rows != test.rows || diff != "" {
-				t.Errorf("%d rows\n%s", rows, diff)
+			loss := Lost(test.before, test.now)
+			if diff := cmp.Diff(test.lost, loss.Lost); loss.Rows != test.rows || loss.Unknown != test.unknown || diff != "" {
+				t.Errorf("%d rows, unknown %q\n%s", loss.Rows, loss.Unknown, diff)
 			}
 		})
 	}
@@ -120,31 +129,97 @@ func TestNobodyWroteOnlyWhileTheDoorsStayedClosed(t *testing.T) {
 	}
 }
 
-func TestConfirm(t *testing.T) {
-	r := &v1alpha1.Rollback{Status: v1alpha1.RollbackStatus{Price: &v1alpha1.RollbackPrice{Digest: "sha256:p", Rows: 12}}}
-	r.Name = "back"
-	approval := func(who, digest string, decision v1alpha1.Decision) v1alpha1.UpgradeApproval {
-		return v1alpha1.UpgradeApproval{Spec: v1alpha1.UpgradeApprovalSpec{RollbackRef: &v1alpha1.LocalRef{Name: "back"},
-			Gate: v1alpha1.GateDataLoss, Digest: digest, Decision: decision, Approver: who}}
+// priced gives a rollback that tom created, with a price.
+func priced(rows, allowed int64, unknown string) *v1alpha1.Rollback {
+	r := &v1alpha1.Rollback{}
+	r.Name, r.Annotations = "back", map[string]string{v1alpha1.AuthorsAnnotation: "tom"}
+	r.Spec.MaxDataLoss.Rows = allowed
+	r.Status.Price = &v1alpha1.RollbackPrice{Digest: "sha256:p", RollbackLoss: lossOf(rows, unknown, "posts", rows)}
+	return r
+}
+
+func lossOf(rows int64, unknown string, figures ...any) v1alpha1.RollbackLoss {
+	loss := v1alpha1.RollbackLoss{Rows: rows, Unknown: unknown}
+	for i := 0; i < len(figures); i += 2 {
+		loss.Lost = append(loss.Lost, v1alpha1.Count{Name: figures[i].(string), Value: fmt.Sprint(figures[i+1])})
 	}
+	return loss
+}
+
+func says(who, digest string, decision v1alpha1.Decision) v1alpha1.UpgradeApproval {
+	return v1alpha1.UpgradeApproval{ObjectMeta: metav1.ObjectMeta{Name: string(decision) + who}, Spec: v1alpha1.UpgradeApprovalSpec{
+		RollbackRef: &v1alpha1.LocalRef{Name: "back"},
+		Gate:        v1alpha1.GateDataLoss, Digest: digest, Decision: decision, Approver: who}}
+}
+
+func TestConfirm(t *testing.T) {
+	yes, no := v1alpha1.DecisionApprove, v1alpha1.DecisionReject
 	tests := map[string]struct {
-		allowed  int64
-		approval v1alpha1.UpgradeApproval
-		want     v1alpha1.StepState
+		back      *v1alpha1.Rollback
+		approvals []v1alpha1.UpgradeApproval
+		want      v1alpha1.StepState
+		message   string
 	}{
-		"nobody decided":    {0, v1alpha1.UpgradeApproval{}, v1alpha1.StepWaiting},
-		"little enough":     {12, v1alpha1.UpgradeApproval{}, v1alpha1.StepPassed},
-		"a person confirms": {0, approval("oncall", "sha256:p", v1alpha1.DecisionApprove), v1alpha1.StepPassed},
-		"for another price": {0, approval("oncall", "sha256:q", v1alpha1.DecisionApprove), v1alpha1.StepWaiting},
-		"a service account": {0, approval("system:serviceaccount:a:b", "sha256:p", v1alpha1.DecisionApprove), v1alpha1.StepWaiting},
-		"without an author": {0, approval("", "sha256:p", v1alpha1.DecisionApprove), v1alpha1.StepWaiting},
-		"a person rejects":  {0, approval("oncall", "sha256:p", v1alpha1.DecisionReject), v1alpha1.StepFailed},
+		"nobody decided":    {priced(12, 0, ""), nil, v1alpha1.StepWaiting, "12 rows written since the backup (12 posts) would be lost"},
+		"little enough":     {priced(12, 12, ""), nil, v1alpha1.StepPassed, "12 rows may be lost without asking"},
+		"a person confirms": {priced(12, 0, ""), []v1alpha1.UpgradeApproval{says("oncall", "sha256:p", yes)}, v1alpha1.StepPassed, "oncall accepts"},
+		"for another price": {priced(12, 0, ""), []v1alpha1.UpgradeApproval{says("oncall", "sha256:q", yes)}, v1alpha1.StepWaiting, "another subject"},
+		"a service account": {priced(12, 0, ""), []v1alpha1.UpgradeApproval{says("system:serviceaccount:a:b", "sha256:p", yes)},
+			v1alpha1.StepWaiting, "is a service account"},
+		"without an author":  {priced(12, 0, ""), []v1alpha1.UpgradeApproval{says("", "sha256:p", yes)}, v1alpha1.StepWaiting, "has no approver"},
+		"its creator":        {priced(12, 0, ""), []v1alpha1.UpgradeApproval{says("tom", "sha256:p", yes)}, v1alpha1.StepWaiting, "not counted: tom (own rollback)"},
+		"a person rejects":   {priced(12, 0, ""), []v1alpha1.UpgradeApproval{says("oncall", "sha256:p", no)}, v1alpha1.StepFailed, "rejected by oncall"},
+		"one of two rejects": {priced(12, 0, ""), []v1alpha1.UpgradeApproval{says("a", "sha256:p", yes), says("z", "sha256:p", no)}, v1alpha1.StepFailed, "rejected by z"},
+		"an unknown loss": {priced(0, 99, "the backup has no figures"), nil, v1alpha1.StepWaiting,
+			"what could not be counted (the backup has no figures), would be lost"},
 	}
 	for name, test := range tests {
-		r.Spec.MaxDataLoss.Rows = test.allowed
-		v := View{Scene: &closing.Scene{Owner: r}, Rollback: r, Approvals: []v1alpha1.UpgradeApproval{test.approval}}
-		if got := confirm.Judge(v, pipeline.At{}, pipeline.Seen{}); got.State != test.want {
-			t.Errorf("%s: %s", name, got.State)
-		}
+		t.Run(name, func(t *testing.T) {
+			v := View{Scene: &closing.Scene{Owner: test.back}, Rollback: test.back, Approvals: test.approvals}
+			got := confirm.Judge(v, pipeline.At{}, pipeline.Seen{})
+			if got.State != test.want || !strings.Contains(got.Message, test.message) {
+				t.Errorf("%s: %s", got.State, got.Message)
+			}
+			// What was confirmed is asked for again at the point of no return.
+			if no := v.unconfirmed(); (no == nil) != (test.want == v1alpha1.StepPassed) {
+				t.Errorf("at the point of no return: %v", no)
+			}
+		})
+	}
+	unstamped := priced(12, 12, "")
+	unstamped.Annotations = nil
+	v := View{Scene: &closing.Scene{Owner: unstamped}, Rollback: unstamped}
+	if got := confirm.Judge(v, pipeline.At{}, pipeline.Seen{}); got.State != v1alpha1.StepWaiting {
+		t.Errorf("maxDataLoss that admission did not see: %s", got.State)
+	}
+}
+
+// What users write until the doors close is lost as well.
+func TestTheLossIsCountedAgain(t *testing.T) {
+	tests := map[string]struct {
+		back *v1alpha1.Rollback
+		now  v1alpha1.RollbackLoss
+		want string
+	}{
+		"the same":                   {priced(12, 0, ""), lossOf(12, "", "posts", 12), ""},
+		"less":                       {priced(12, 0, ""), lossOf(3, "", "posts", 3), ""},
+		"more":                       {priced(12, 0, ""), lossOf(13, "", "posts", 13), "PriceRose"},
+		"more, and little":           {priced(0, 5, ""), lossOf(5, "", "posts", 5), ""},
+		"more than little":           {priced(0, 5, ""), lossOf(6, "", "posts", 6), "PriceRose"},
+		"as many, of another figure": {priced(12, 0, ""), lossOf(12, "", "grades", 1, "posts", 11), "PriceRose"},
+		"not known any more":         {priced(12, 20, ""), lossOf(12, "the database gave no figures", "posts", 12), "PriceRose"},
+		"never known":                {priced(0, 0, "the backup has no figures"), lossOf(0, "the backup has no figures"), ""},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			v := View{Scene: &closing.Scene{Owner: test.back}, Rollback: test.back}
+			got := v.accept(test.now)
+			if got.State == v1alpha1.StepPassed && test.want == "" {
+				return
+			}
+			if got.State != v1alpha1.StepFailed || got.Reason != test.want || !strings.Contains(got.Message, "create a new Rollback") {
+				t.Errorf("%s %s: %s", got.State, got.Reason, got.Message)
+			}
+		})
 	}
 }

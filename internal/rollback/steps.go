@@ -26,6 +26,7 @@ var Steps = []pipeline.Step[View]{
 	closing.Quiesce[View](),                // no pod of the LMS runs
 	awaitHops,                              // and none of the go-live's
 	unlessCommitted(closing.Silence[View]), // nobody is connected to the database
+	priceAgain,                             // what users wrote until the doors closed
 	closing.Lock[View](),                   // nobody else writes the workloads
 	verifyBeside,                           // figures, version, and every file that the database names
 	closing.Commit(View.Objection),         // the point of no return
@@ -59,7 +60,7 @@ func unlessCommitted(silence func(string) pipeline.Step[View]) pipeline.Step[Vie
 }
 
 func closed(v View, at time.Time) {
-	if v.afterFailure() && v.GoLive.Status.Closed != nil {
+	if v.afterFailure() && v.GoLive != nil && v.GoLive.Status.Closed != nil {
 		v.Rollback.Status.Closed = v.GoLive.Status.Closed
 		return
 	}
@@ -74,12 +75,12 @@ func stamp(t time.Time) *metav1.Time {
 }
 
 // version that the backup has and the site shall serve again.
-func (v View) version() string { return v.Backup.Status.Version }
+func (v View) version() string { return v.source().Version }
 
 func recordVersion(v View, result task.Result) {
 	if version := result.Facts["version.http"]; version != "" {
 		v.Rollback.Status.Version = version
-	} else if v.Backup != nil {
+	} else {
 		v.Rollback.Status.Version = v.version()
 	}
 }

@@ -43,7 +43,7 @@ var switchOver = func() pipeline.Step[View] {
 		kept := "database " + v.replaced() + " on the server of " + v.Site.Name
 		if seen.Job().State == pipeline.JobSucceeded && !slices.Contains(v.Rollback.Status.Replaced, kept) {
 			v.Rollback.Status.Replaced = append(v.Rollback.Status.Replaced, kept)
-			v.Rollback.Status.After = v.Backup.Status.Counts
+			v.Rollback.Status.After = v.source().Counts
 		}
 	}
 	return step
@@ -59,20 +59,6 @@ func (v View) switchJob(at pipeline.At) (*batchv1.Job, error) {
 	return v.AgentJob(at, "switch", actions, nil, v.OwnerMount()), nil
 }
 
-// wasBefore gives the changes of images that the go-live made.
-func (v View) wasBefore() []v1alpha1.Change {
-	if v.GoLive == nil {
-		return nil
-	}
-	var out []v1alpha1.Change
-	for _, c := range v.GoLive.Status.Changes {
-		if c.Field == v1alpha1.FieldTemplate {
-			out = append(out, c)
-		}
-	}
-	return out
-}
-
 // images puts back what the workloads ran before the go-live. A change that
 // was taken over from it is undone; one of a go-live that is history is made
 // anew: what runs now may be a later image.
@@ -80,7 +66,7 @@ var images = pipeline.Step[View]{
 	Name: "Images",
 	Change: func(v View, _ pipeline.At) []v1alpha1.Change {
 		var undo, anew []v1alpha1.Change
-		for _, c := range v.wasBefore() {
+		for _, c := range v.source().Images {
 			taken := slices.ContainsFunc(v.Rollback.Status.Changes, func(mine v1alpha1.Change) bool { return mine.ID == c.ID })
 			if taken {
 				undo = append(undo, c)
@@ -107,7 +93,7 @@ var images = pipeline.Step[View]{
 			return v.Conflict(*seen.Foreign)
 		case !seen.Changed:
 			return pipeline.Wait("Releasing", "the images of %s are written back", v.version()).By(seen.Now.Add(time.Second))
-		case len(v.wasBefore()) == 0:
+		case len(v.source().Images) == 0:
 			return pipeline.Skip("SameImages", "the workloads run %s already", v.version())
 		}
 		return pipeline.Pass("the workloads have the images of %s", v.version())

@@ -27,8 +27,8 @@ type View struct {
 	Backup *v1alpha1.SiteBackup
 	// Approvals of the Rollback's price.
 	Approvals []v1alpha1.UpgradeApproval
-	// HopPods counts pods of the go-live's hops that have not ended.
-	HopPods int
+	// HopPods counts what has not ended of the go-live's hops, by Job.
+	HopPods map[string]int
 }
 
 // From names the holder that gives way: a go-live that failed with the doors
@@ -53,6 +53,9 @@ func Inherit(r *v1alpha1.Rollback, g *v1alpha1.GoLive) {
 // have been closed ever since, by its lease or by what was taken over from it.
 // Nobody wrote since the fix point.
 func (v View) afterFailure() bool {
+	if noted := v.Rollback.Status.Source; v.GoLive == nil && noted != nil {
+		return noted.AfterFailure && v.Held() // the go-live is gone; what was taken over from it is not
+	}
 	if From(v.GoLive) == "" {
 		return false
 	}
@@ -86,27 +89,11 @@ func (v View) beside() string { return v.Site.Spec.Database.Name + "_r" + v.suff
 // replaced is what the database is called once it was switched away.
 func (v View) replaced() string { return v.Site.Spec.Database.Name + "_replaced_" + v.suffix() }
 
-// dump gives the copy of the database that can be restored, and the claim that
-// keeps it.
-func (v View) dump() (v1alpha1.BackupCopy, string) {
-	for _, c := range v.Backup.Status.Copies {
-		if c.Holds != v1alpha1.HoldsDatabase || c.Path == "" || c.Verified == nil {
-			continue
-		}
-		for _, location := range v.Site.Spec.Backup.Locations {
-			if location.Name == c.Location && location.Volume != nil {
-				return c, location.Volume.ClaimName
-			}
-		}
-	}
-	return v1alpha1.BackupCopy{}, ""
-}
-
 // steps are the ledgers whose children go at the end: the rollback's own and,
 // when it took over from a failed go-live, that one's.
 func steps(v View) []v1alpha1.StepStatus {
 	all := slices.Clone(v.Rollback.Status.Steps)
-	if v.afterFailure() {
+	if v.afterFailure() && v.GoLive != nil {
 		all = append(all, v.GoLive.Status.Steps...)
 	}
 	return all

@@ -1,0 +1,322 @@
+// Copyright The Gradus Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package golive_test
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	appsv1 "k8s.io/api/apps/v1"
+	coordinationv1 "k8s.io/api/coordination/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/gradus-lms/gradus/api/v1alpha1"
+	"github.com/gradus-lms/gradus/internal/pipeline"
+	"github.com/gradus-lms/gradus/internal/rollback"
+	"github.com/gradus-lms/gradus/internal/task"
+)
+
+// finds gives the outcome of a Job that reads version 1.0 and a number of posts.
+func finds(posts int) pipeline.JobOutcome {
+	return pipeline.JobOutcome{State: pipeline.JobSucceeded, Result: task.Result{OK: true, Facts: map[string]string{
+		"version.database": "1.0", "version.http": "1.0", "count.users": "5", "count.posts": fmt.Sprintf("%d, %d", posts, 20*posts)}}}
+}
+
+// goesBack makes a person's Rollback to a backup of the version that is served.
+func (w *world) goesBack(spec func(*v1alpha1.Rollback)) {
+	w.t.Helper()
+	w.goLive = &v1alpha1.GoLive{ObjectMeta: w.meta("none")}
+	site := &v1alpha1.Site{}
+	w.must(w.admin.Get(w.ctx, client.ObjectKey{Namespace: w.namespace, Name: "campus"}, site))
+	site.Status.Version = "1.0"
+	w.must(w.admin.Status().Update(w.ctx, site))
+	w.must(w.admin.Create(w.ctx, &v1alpha1.SiteBackup{ObjectMeta: w.meta("backup"),
+		Spec: v1alpha1.SiteBackupSpec{SiteRef: v1alpha1.LocalRef{Name: "campus"}}}))
+	w.backups()
+	back := &v1alpha1.Rollback{ObjectMeta: w.meta("way"), Spec: v1alpha1.RollbackSpec{
+		SiteRef: v1alpha1.LocalRef{Name: "campus"}, To: v1alpha1.RollbackTarget{BackupRef: &v1alpha1.LocalRef{Name: "backup"}}}}
+	back.Annotations = map[string]string{v1alpha1.AuthorsAnnotation: "tom"}
+	if spec != nil {
+		spec(back)
+	}
+	w.must(w.admin.Create(w.ctx, back))
+	for _, job := range []string{"price", "recount", "verify", "smoke"} {
+		w.outcomes["way-"+job] = finds(100)
+	}
+}
+
+// backUntil ticks until something holds of the Rollback.
+func (w *world) backUntil(what string, holds func(*v1alpha1.Rollback) bool) *v1alpha1.Rollback {
+	w.t.Helper()
+	for range 80 {
+		w.tick()
+		if back := w.rollback(); holds(back) {
+			return back
+		}
+	}
+	for _, e := range w.rollback().Status.Steps {
+		w.t.Logf("%s: %s %s: %s", e.Name, e.State, e.Reason, e.Message)
+	}
+	w.t.Fatalf("never came to it: %s; %v", what, w.rollback().Status.Conditions)
+	return nil
+}
+
+func ended(back *v1alpha1.Rollback) bool {
+	return meta.FindStatusCondition(back.Status.Conditions, v1alpha1.SucceededCondition) != nil
+}
+
+// at says whether a rollback came to a step, and it is not over.
+func at(step string) func(*v1alpha1.Rollback) bool {
+	return func(back *v1alpha1.Rollback) bool {
+		return slices.ContainsFunc(back.Status.Steps, func(e v1alpha1.StepStatus) bool {
+			return e.Name == step && e.State != v1alpha1.StepPending
+		})
+	}
+}
+
+func (w *world) holder() string {
+	lease := &coordinationv1.Lease{}
+	err := w.admin.Get(w.ctx, client.ObjectKey{Namespace: w.namespace, Name: "gradus-campus"}, lease)
+	w.must(client.IgnoreNotFound(err))
+	return ptr.Deref(lease.Spec.HolderIdentity, "")
+}
+
+// Users write until the doors close: that is lost as well, and nobody agreed.
+func TestALossThatRoseOpensTheSiteAgain(t *testing.T) {
+	tests := map[string]struct {
+		allowed       int64
+		price, closed int
+		reason        string
+	}{
+		"nobody wrote":                            {0, 100, 100, "Succeeded"},
+		"somebody wrote while nobody was asked":   {0, 100, 103, "PriceRose"},
+		"no more than may be lost without asking": {5, 100, 105, "Succeeded"},
+		"more than may be lost without asking":    {5, 100, 106, "PriceRose"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.goesBack(func(back *v1alpha1.Rollback) { back.Spec.MaxDataLoss.Rows = test.allowed })
+			w.outcomes["way-price"], w.outcomes["way-recount"] = finds(test.price), finds(test.closed)
+			back := w.backUntil("over", ended)
+			c := meta.FindStatusCondition(back.Status.Conditions, v1alpha1.SucceededCondition)
+			if c.Reason != test.reason {
+				t.Fatalf("%s: %s", c.Reason, c.Message)
+			}
+			if p := back.Status.Price; p.Closed == nil || p.Closed.Rows != int64(test.closed-100) || p.Rows != int64(test.price-100) {
+				t.Errorf("price %+v", p)
+			}
+			if rose := test.reason == "PriceRose"; rose && (len(back.Status.Replaced) != 0 ||
+				!strings.Contains(c.Message, "now 3 rows") && !strings.Contains(c.Message, "now 6 rows") ||
+				!strings.Contains(c.Message, "the price was 0 rows") || !strings.Contains(c.Message, "create a new Rollback")) {
+				t.Errorf("replaced %v: %s", back.Status.Replaced, c.Message)
+			}
+			w.wantServing("campus:1.0")
+			if holder := w.holder(); holder != "" {
+				t.Errorf("held by %s", holder)
+			}
+		})
+	}
+}
+
+func TestABackupWithoutFiguresIsNoLossOfNothing(t *testing.T) {
+	w := newWorld(t)
+	w.goesBack(func(back *v1alpha1.Rollback) { back.Spec.MaxDataLoss.Rows = 99 })
+	backup := &v1alpha1.SiteBackup{}
+	w.must(w.admin.Get(w.ctx, client.ObjectKey{Namespace: w.namespace, Name: "backup"}, backup))
+	backup.Status.Counts = nil
+	w.must(w.admin.Status().Update(w.ctx, backup))
+	back := w.backUntil("waiting", func(back *v1alpha1.Rollback) bool {
+		return meta.IsStatusConditionTrue(back.Status.Conditions, v1alpha1.WaitingCondition)
+	})
+	if p := back.Status.Price; p.Unknown != "the backup has no figures" || len(back.Status.Changes) != 0 {
+		t.Errorf("price %+v", p)
+	}
+}
+
+// A decision that is withdrawn, or a no that comes late, counts until the
+// point of no return.
+func TestANoBeforeThePointOfNoReturnCounts(t *testing.T) {
+	w := newWorld(t)
+	w.goesBack(nil)
+	w.outcomes["way-price"], w.outcomes["way-recount"] = finds(110), finds(110)
+	decide := func(who string, decision v1alpha1.Decision) {
+		w.must(w.admin.Create(w.ctx, &v1alpha1.UpgradeApproval{ObjectMeta: w.meta("by-" + who), Spec: v1alpha1.UpgradeApprovalSpec{
+			RollbackRef: &v1alpha1.LocalRef{Name: "way"}, Gate: v1alpha1.GateDataLoss,
+			Digest: w.rollback().Status.Price.Digest, Decision: decision, Approver: who}}))
+	}
+	w.backUntil("priced", func(back *v1alpha1.Rollback) bool { return back.Status.Price != nil })
+	decide("tom", v1alpha1.DecisionApprove)
+	back := w.backUntil("told", func(back *v1alpha1.Rollback) bool {
+		c := meta.FindStatusCondition(back.Status.Conditions, v1alpha1.WaitingCondition)
+		return c != nil && strings.Contains(c.Message, "not counted: tom (own rollback)")
+	})
+	if len(back.Status.Changes) != 0 {
+		t.Fatalf("changes %v", back.Status.Changes)
+	}
+	decide("anna", v1alpha1.DecisionApprove)
+	w.backUntil("closed", at("VerifyBeside"))
+	decide("zoe", v1alpha1.DecisionReject)
+	back = w.backUntil("over", ended)
+	if c := meta.FindStatusCondition(back.Status.Conditions, v1alpha1.SucceededCondition); c.Reason != "Rejected" {
+		t.Errorf("%s: %s", c.Reason, c.Message)
+	}
+	w.wantServing("campus:1.0")
+}
+
+// vanishing are the objects that a rollback rests on.
+func vanishing(w *world) map[string]client.Object {
+	return map[string]client.Object{
+		"SiteBackup":             &v1alpha1.SiteBackup{ObjectMeta: w.meta("backup")},
+		"Site":                   &v1alpha1.Site{ObjectMeta: w.meta("campus")},
+		"StatefulSet db":         &appsv1.StatefulSet{ObjectMeta: w.meta("db")},
+		"Service web":            &corev1.Service{ObjectMeta: w.meta("web")},
+		"Deployment web":         &appsv1.Deployment{ObjectMeta: w.meta("web")},
+		"Deployment cron":        &appsv1.Deployment{ObjectMeta: w.meta("cron")},
+		"SiteBackup, remade":     &v1alpha1.SiteBackup{ObjectMeta: w.meta("backup")},
+		"Site, and comes back":   &v1alpha1.Site{ObjectMeta: w.meta("campus")},
+		"StatefulSet comes back": &appsv1.StatefulSet{ObjectMeta: w.meta("db")},
+	}
+}
+
+// Whatever vanishes, and whenever: no panic, a reason that names it, and no
+// lease that is held for nothing.
+func TestWhatVanishesIsNamed(t *testing.T) {
+	every := 11 // a sample; GRADUS_EVERY_CRASH=1 runs all
+	if os.Getenv("GRADUS_EVERY_CRASH") != "" {
+		every = 1
+	}
+	n := 0
+	for _, what := range []string{"SiteBackup", "Site", "StatefulSet db", "Service web", "Deployment web", "Deployment cron",
+		"SiteBackup, remade", "Site, and comes back", "StatefulSet comes back"} {
+		for _, step := range rollback.Steps {
+			if step.Finally {
+				continue
+			}
+			if n++; n%every == 0 {
+				t.Run(what+" at "+step.Name, func(t *testing.T) { vanishesAt(t, what, step.Name) })
+			}
+		}
+	}
+}
+
+func vanishesAt(t *testing.T, what, step string) {
+	w := newWorld(t)
+	w.goesBack(nil)
+	back := w.backUntil(step, at(step))
+	gone := vanishing(w)[what]
+	w.must(w.admin.Get(w.ctx, client.ObjectKeyFromObject(gone), gone))
+	w.must(w.admin.Delete(w.ctx, gone, client.GracePeriodSeconds(0)))
+	committed := back.Status.Lease != nil && back.Status.Lease.Point == v1alpha1.PointCommitted
+	if strings.Contains(what, "comes back") || strings.Contains(what, "remade") {
+		w.tick()
+		gone.SetResourceVersion("")
+		gone.SetUID("")
+		w.must(w.admin.Create(w.ctx, gone))
+	}
+	for range 40 {
+		w.tick()
+	}
+	back = w.rollback()
+	result := meta.FindStatusCondition(back.Status.Conditions, v1alpha1.SucceededCondition)
+	stalled := meta.FindStatusCondition(back.Status.Conditions, v1alpha1.StalledCondition)
+	holder := w.holder()
+	switch {
+	case result != nil && result.Status == metav1.ConditionTrue: // it could do without, or it is back
+		w.wantServing("campus:1.0")
+	case result != nil:
+		if committed || !names(what, result.Message) {
+			t.Errorf("ended, committed=%v: %s: %s", committed, result.Reason, result.Message)
+		}
+		if stands(back) {
+			t.Errorf("changes stand: %v", back.Status.Changes)
+		}
+	case stalled == nil || !names(what, stalled.Message):
+		t.Errorf("neither over nor stalled with a reason: %v", back.Status.Conditions)
+	}
+	if over := result != nil; over != (holder == "") {
+		t.Errorf("over=%v, and the lease is held by %q", over, holder)
+	}
+}
+
+// names: the message names what is missing, kind or field first.
+func names(what, message string) bool {
+	kind, _, _ := strings.Cut(strings.TrimSuffix(what, ","), " ")
+	return strings.Contains(message, strings.TrimSuffix(kind, ","))
+}
+
+// stands says whether a change of the journal was made and not put back.
+func stands(back *v1alpha1.Rollback) bool {
+	return slices.ContainsFunc(back.Status.Changes, func(c v1alpha1.Change) bool { return c.State == v1alpha1.ChangeApplied })
+}
+
+// The Rollback noted what it needs of the go-live that it took over from.
+func TestARollbackGoesOnWithoutTheGoLive(t *testing.T) {
+	w := newWorld(t)
+	w.order(nil)
+	w.outcomes["go-smoke"] = broken("CountsDiffer")
+	w.versions("1.0")
+	w.until("a rollback that restored", func(*v1alpha1.GoLive) bool {
+		return w.rollbacks() == 1 && at("VerifyBeside")(w.rollback())
+	})
+	w.must(w.admin.Delete(w.ctx, w.goLive))
+	back := w.backUntil("over", ended)
+	if c := meta.FindStatusCondition(back.Status.Conditions, v1alpha1.SucceededCondition); c.Status != metav1.ConditionTrue {
+		t.Fatalf("%s: %s", c.Reason, c.Message)
+	}
+	for _, name := range []string{"web", "cron"} {
+		if image := w.deployment(name).Spec.Template.Spec.Containers[0].Image; image != "campus:1.0" || !w.isOpen() {
+			t.Errorf("%s runs %s, open: %v", name, image, w.isOpen())
+		}
+	}
+}
+
+// After a retry the ledger knows the latest attempt only; the pod that was
+// lost belongs to an earlier one.
+func TestARollbackAwaitsPodsOfEveryAttempt(t *testing.T) {
+	w, stalled := heldAfterHop(t)
+	first := w.jobs("-hop-")[0]
+	w.retry("Hops@1")
+	w.until("failed again", func(g *v1alpha1.GoLive) bool {
+		return stalled(g) && len(w.jobs("-hop-")) == 2 && reason(g, "Hops") == "HopPodLost"
+	})
+	ofJob := w.pod("unreachable", map[string]string{"batch.kubernetes.io/job-name": first})
+	orphan := w.pod("orphan", map[string]string{"batch.kubernetes.io/job-name": "gone",
+		v1alpha1.OwnerUIDLabel: string(w.goLive.UID), v1alpha1.StepLabel: "Hops"})
+	w.outcomes = map[string]pipeline.JobOutcome{}
+	w.versions("1.0")
+	w.must(w.admin.Create(w.ctx, &v1alpha1.Rollback{ObjectMeta: w.meta("back"), Spec: v1alpha1.RollbackSpec{
+		SiteRef: v1alpha1.LocalRef{Name: "campus"}, To: v1alpha1.RollbackTarget{GoLiveRef: &v1alpha1.LocalRef{Name: "go"}}}}))
+	for _, pod := range []*corev1.Pod{ofJob, orphan} {
+		w.backUntil("awaiting", at("AwaitHops"))
+		for range 3 {
+			w.tick()
+		}
+		if e := entry(w.rollback(), "AwaitHops"); e.State != v1alpha1.StepRunning || e.Reason != "HopPodsLeft" {
+			t.Fatalf("%s lives, and AwaitHops is %s: %s", pod.Name, e.State, e.Message)
+		}
+		w.must(w.admin.Delete(w.ctx, pod, client.GracePeriodSeconds(0)))
+	}
+	back := w.backUntil("over", ended)
+	if c := meta.FindStatusCondition(back.Status.Conditions, v1alpha1.SucceededCondition); c.Status != metav1.ConditionTrue {
+		t.Errorf("Succeeded is %s: %s", c.Reason, c.Message)
+	}
+	w.wantServing("campus:1.0")
+}
+
+func entry(back *v1alpha1.Rollback, step string) v1alpha1.StepStatus {
+	for _, e := range back.Status.Steps {
+		if e.Name == step {
+			return e
+		}
+	}
+	return v1alpha1.StepStatus{}
+}
