@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -54,6 +55,9 @@ func (b Base) scene(ctx context.Context, owner production.Owner, grip production
 	if s.Workloads, err = live.workloads(ctx); err != nil {
 		return s, err
 	}
+	if s.CronJobs, err = live.cronJobs(ctx); err != nil {
+		return s, err
+	}
 	if s.Database, err = live.database(ctx); err != nil {
 		return s, err
 	}
@@ -92,6 +96,30 @@ func (b Base) countPods(ctx context.Context, s *closing.Scene) error {
 			return err
 		}
 		s.Pods[name] = n
+	}
+	return b.countCronPods(ctx, s)
+}
+
+// countCronPods counts the pods of the Jobs that a CronJob of the site started.
+func (b Base) countCronPods(ctx context.Context, s *closing.Scene) error {
+	if len(s.CronJobs) == 0 {
+		return nil
+	}
+	var jobs batchv1.JobList
+	if err := b.Live.List(ctx, &jobs, client.InNamespace(s.Site.Namespace)); err != nil {
+		return fmt.Errorf("list Jobs: %w", err)
+	}
+	for _, cron := range s.CronJobs {
+		for _, job := range jobs.Items {
+			if !metav1.IsControlledBy(&job, &cron) {
+				continue
+			}
+			n, err := b.countRunning(ctx, s.Site.Namespace, client.MatchingLabels{batchv1.JobNameLabel: job.Name})
+			if err != nil {
+				return err
+			}
+			s.Pods[closing.CronPods(cron.Name)] += n
+		}
 	}
 	return nil
 }

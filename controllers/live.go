@@ -12,12 +12,14 @@ import (
 	snapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v8/apis/volumesnapshot/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gradus-lms/gradus/api/v1alpha1"
 	"github.com/gradus-lms/gradus/internal/profile"
+	"github.com/gradus-lms/gradus/internal/workload"
 )
 
 // liveSite is what a Site names, as it is now. Everything is read from the API
@@ -75,6 +77,17 @@ func (l *liveSite) autoscalers(ctx context.Context) ([]autoscalingv2.HorizontalP
 		return nil, fmt.Errorf("list HorizontalPodAutoscalers: %w", err)
 	}
 	return all.Items, nil
+}
+
+// cronJobs reads those whose pods work on the site, such as an LMS's cron.
+func (l *liveSite) cronJobs(ctx context.Context) ([]batchv1.CronJob, error) {
+	var all batchv1.CronJobList
+	if err := l.reader.List(ctx, &all, client.InNamespace(l.site.Namespace)); err != nil {
+		return nil, fmt.Errorf("list CronJobs: %w", err)
+	}
+	return slices.DeleteFunc(all.Items, func(c batchv1.CronJob) bool {
+		return !workload.Touches(l.site, c.Spec.JobTemplate.Spec.Template.Spec)
+	}), nil
 }
 
 // database reads the server that serves this site alone; nil where it is elsewhere.

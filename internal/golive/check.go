@@ -51,6 +51,11 @@ func (v View) unfit() string {
 	if what := workload.Unscalable(v.GoLive.Spec.Scale, v.Site, v.Autoscalers); what != "" {
 		return what
 	}
+	if name := v.unknownCronJob(); name != "" {
+		return "CronJob " + name + " works on the site's volumes or database, and no release of the plan has an image " +
+			"of its repository: suspend it (kubectl patch cronjob " + name + " -p '{\"spec\":{\"suspend\":true}}'), " +
+			"or it would run as it is on the upgraded site"
+	}
 	for name, d := range v.Workloads {
 		if _, held := d.Annotations[v1alpha1.HeldAnnotation]; held && v.Owner.Held() == nil {
 			return "workload " + name + " still has the note of an earlier run that was not undone"

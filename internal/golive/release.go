@@ -35,7 +35,7 @@ var release = pipeline.Step[View]{
 					v1alpha1.FieldTemplate, "", production.Template(here), v1alpha1.UndoNever))
 			}
 		}
-		return changes
+		return append(changes, v.releaseCronJobs(images)...)
 	},
 	Judge: func(v View, _ pipeline.At, seen pipeline.Seen) pipeline.Verdict {
 		if seen.Foreign != nil {

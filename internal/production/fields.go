@@ -45,7 +45,7 @@ type access struct {
 // be written, whatever a step asks for.
 var fields = map[v1alpha1.ChangeField]access{
 	v1alpha1.FieldReplicas:      plainField([]string{"Deployment", "StatefulSet"}, "spec", "replicas"),
-	v1alpha1.FieldTemplate:      {[]string{"Deployment", "StatefulSet"}, readTemplate, writeTemplate},
+	v1alpha1.FieldTemplate:      {[]string{"Deployment", "StatefulSet", "CronJob"}, readTemplate, writeTemplate},
 	v1alpha1.FieldSelector:      plainField([]string{"Service"}, "spec", "selector"),
 	v1alpha1.FieldClaimName:     {[]string{"Deployment"}, readClaimName, writeClaimName},
 	v1alpha1.FieldClaimRef:      {[]string{"PersistentVolume"}, readClaimRef, writeClaimRef},

@@ -60,11 +60,20 @@ func asked(c v1alpha1.Change) (map[string][]string, error) {
 	return out, nil
 }
 
+// podPath is where an object keeps the pods that it makes.
+func podPath(object map[string]any) []string {
+	if object["kind"] == "CronJob" {
+		return []string{"spec", "jobTemplate", "spec", "template", "spec"}
+	}
+	return []string{"spec", "template", "spec"}
+}
+
 // locate finds a container by its name, among those that run and those that
 // run before them.
 func locate(object map[string]any, name string) (container, error) {
+	pod := podPath(object)
 	for _, list := range []string{"containers", "initContainers"} {
-		items, _, err := unstructured.NestedSlice(object, "spec", "template", "spec", list)
+		items, _, err := unstructured.NestedSlice(object, append(slices.Clone(pod), list)...)
 		if err != nil {
 			return container{}, err
 		}
@@ -74,7 +83,7 @@ func locate(object map[string]any, name string) (container, error) {
 				continue
 			}
 			env, found := fields["env"].([]any)
-			return container{fmt.Sprintf("/spec/template/spec/%s/%d", list, i), fields["image"], env, !found}, nil
+			return container{fmt.Sprintf("%s/%s/%d", pointer(pod...), list, i), fields["image"], env, !found}, nil
 		}
 	}
 	return container{}, fmt.Errorf("%w: no container %q", ErrNoField, name)

@@ -65,13 +65,17 @@ func CloseDoors[V Stage](closed func(V, time.Time)) pipeline.Step[V] {
 }
 
 // Quiesce takes the LMS's pods away: those that work in the background first.
-// They end as they do on every deployment; the database keeps running.
+// CronJobs start no more; what they have started is waited for. Pods end as they do on every deployment; the database keeps running.
 func Quiesce[V Stage]() pipeline.Step[V] {
 	return Guarded(pipeline.Step[V]{
 		Name: "Quiesce",
 		Change: func(v V, _ pipeline.At) []v1alpha1.Change {
 			s := v.Stage()
 			var changes []v1alpha1.Change
+			for _, name := range s.awake() {
+				changes = append(changes, production.Want(suspendID(name), "CronJob", name,
+					v1alpha1.FieldSuspend, "", true, v1alpha1.UndoUntilCommit))
+			}
 			for _, web := range []bool{false, true} {
 				for _, w := range s.Site.Spec.Workloads {
 					if (w.Role == v1alpha1.RoleWeb) == web {

@@ -60,6 +60,9 @@ func (s *Scene) closers() []string {
 	for _, w := range s.Site.Spec.Workloads {
 		ids = append(ids, quietID(w.Name))
 	}
+	for _, name := range s.awake() {
+		ids = append(ids, suspendID(name))
+	}
 	return ids
 }
 

@@ -30,6 +30,9 @@ func Start[V Stage](name string, web bool) pipeline.Step[V] {
 			for _, w := range s.ofRole(web) {
 				ids = append(ids, quietID(w))
 			}
+			if !web {
+				ids = append(ids, s.suspended()...)
+			}
 			return production.Back(s.open(ids...))
 		},
 		Judge: func(v V, _ pipeline.At, seen pipeline.Seen) pipeline.Verdict {

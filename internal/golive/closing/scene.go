@@ -12,7 +12,9 @@ import (
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/utils/ptr"
 
 	"github.com/gradus-lms/gradus/api/v1alpha1"
 	"github.com/gradus-lms/gradus/internal/pipeline"
@@ -29,6 +31,8 @@ type Scene struct {
 	// Workloads by the Site's names, and how many pods of each there still are.
 	Workloads map[string]*appsv1.Deployment
 	Pods      map[string]int
+	// CronJobs whose pods work on the site.
+	CronJobs []batchv1.CronJob
 	// Database server, where it serves this site alone.
 	Database *appsv1.StatefulSet
 	Door     *corev1.Service
@@ -64,8 +68,17 @@ func (s *Scene) Running() (total int, names []string) {
 			names = append(names, w.Name)
 		}
 	}
+	for _, c := range s.CronJobs {
+		if n := s.Pods[CronPods(c.Name)]; n > 0 {
+			total += n
+			names = append(names, "CronJob "+c.Name)
+		}
+	}
 	return total, names
 }
+
+// CronPods is the key of a CronJob's pods.
+func CronPods(name string) string { return "cronjob/" + name }
 
 // ids of the changes that close a site.
 const (
@@ -74,6 +87,30 @@ const (
 )
 
 func quietID(workload string) string { return "replicas-" + workload }
+
+func suspendID(cronJob string) string { return "suspend-" + cronJob }
+
+// suspended gives the ids of the CronJobs that the run has suspended.
+func (s *Scene) suspended() []string {
+	var ids []string
+	for _, c := range *s.Owner.Journal() {
+		if c.Field == v1alpha1.FieldSuspend {
+			ids = append(ids, c.ID)
+		}
+	}
+	return ids
+}
+
+// awake gives the CronJobs that may start pods, or that the run has suspended.
+func (s *Scene) awake() []string {
+	var names []string
+	for _, c := range s.CronJobs {
+		if !ptr.Deref(c.Spec.Suspend, false) || s.change(suspendID(c.Name)) != nil {
+			names = append(names, c.Name)
+		}
+	}
+	return names
+}
 
 // ReleaseID is the id of the change of a workload's images.
 func ReleaseID(workload string) string { return "release-" + workload }
@@ -105,6 +142,9 @@ func (s *Scene) Targets() []v1alpha1.ChangeTarget {
 	targets := []v1alpha1.ChangeTarget{{Kind: "Service", Name: s.Site.Spec.Traffic.ServiceRef.Name}}
 	for _, w := range s.Site.Spec.Workloads {
 		targets = append(targets, v1alpha1.ChangeTarget{Kind: w.TargetRef.Kind, Name: w.TargetRef.Name})
+	}
+	for _, c := range s.CronJobs {
+		targets = append(targets, v1alpha1.ChangeTarget{Kind: "CronJob", Name: c.Name})
 	}
 	return append(targets, v1alpha1.ChangeTarget{Kind: "Namespace", Name: s.Site.Namespace})
 }

@@ -1,0 +1,113 @@
+// Copyright The Gradus Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package golive_test
+
+import (
+	"strings"
+	"testing"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/gradus-lms/gradus/api/v1alpha1"
+)
+
+// nightly makes a CronJob of the site, as an LMS's cron often is one.
+func (w *world) nightly(image string) {
+	w.t.Helper()
+	files := corev1.Volume{Name: "files", VolumeSource: corev1.VolumeSource{
+		PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: "files"}}}
+	pod := corev1.PodSpec{RestartPolicy: corev1.RestartPolicyNever, Volumes: []corev1.Volume{files},
+		Containers: []corev1.Container{{Name: "task", Image: image}}}
+	w.must(w.admin.Create(w.ctx, &batchv1.CronJob{ObjectMeta: w.meta("nightly"), Spec: batchv1.CronJobSpec{
+		Schedule: "0 1 * * *", JobTemplate: batchv1.JobTemplateSpec{Spec: batchv1.JobSpec{Template: corev1.PodTemplateSpec{Spec: pod}}}}}))
+}
+
+func (w *world) cronJob() *batchv1.CronJob {
+	w.t.Helper()
+	c := &batchv1.CronJob{}
+	w.must(w.admin.Get(w.ctx, client.ObjectKey{Namespace: w.namespace, Name: "nightly"}, c))
+	return c
+}
+
+func (w *world) wantCronJob(suspended bool, image string) {
+	w.t.Helper()
+	c := w.cronJob()
+	got := c.Spec.JobTemplate.Spec.Template.Spec.Containers[0].Image
+	if ptr.Deref(c.Spec.Suspend, false) != suspended || got != image {
+		w.t.Errorf("CronJob is suspended: %v, with image %s; want %v, %s", ptr.Deref(c.Spec.Suspend, false), got, suspended, image)
+	}
+}
+
+func TestACronJobOfTheSiteSleepsAndWakesWithTheNewCode(t *testing.T) {
+	w := newWorld(t)
+	w.nightly("campus:1.0")
+	w.order(nil)
+	w.until("committed", func(g *v1alpha1.GoLive) bool { return state(g, "Commit") == v1alpha1.StepPassed })
+	w.wantCronJob(true, "campus:1.0")
+	w.until("over", over)
+	w.wantCronJob(false, "campus:2.0")
+	w.wantServing("campus:2.0")
+	if _, held := w.cronJob().Annotations[v1alpha1.HeldAnnotation]; held {
+		t.Error("the CronJob still has our note")
+	}
+}
+
+func TestACronJobWakesAsItWasWhenGoLiveFails(t *testing.T) {
+	w := newWorld(t)
+	w.nightly("campus:1.0")
+	w.outcomes["-awaitsilence-"] = broken("SessionsLeft")
+	w.order(nil)
+	w.until("over", over)
+	w.wantCronJob(false, "campus:1.0")
+	w.wantServing("campus:1.0")
+}
+
+func TestACronJobGoesBackWithTheSite(t *testing.T) {
+	w := newWorld(t)
+	w.nightly("campus:1.0")
+	w.outcomes["go-hop"] = broken("PluginBroken")
+	w.versions("1.0")
+	w.order(nil)
+	w.until("over", over)
+	w.wantCronJob(false, "campus:1.0")
+	w.wantServing("campus:1.0")
+}
+
+func TestARunningPodOfACronJobIsWaitedFor(t *testing.T) {
+	w := newWorld(t)
+	w.nightly("campus:1.0")
+	w.order(nil)
+	c := w.cronJob()
+	job := &batchv1.Job{ObjectMeta: w.meta("nightly-1"), Spec: batchv1.JobSpec{Template: c.Spec.JobTemplate.Spec.Template}}
+	job.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(c, batchv1.SchemeGroupVersion.WithKind("CronJob"))}
+	w.must(w.admin.Create(w.ctx, job))
+	pod := &corev1.Pod{ObjectMeta: w.meta("nightly-1-x"), Spec: c.Spec.JobTemplate.Spec.Template.Spec}
+	pod.Labels = map[string]string{batchv1.JobNameLabel: "nightly-1"}
+	w.must(w.admin.Create(w.ctx, pod))
+	g := w.until("quiescing", func(g *v1alpha1.GoLive) bool { return state(g, "Quiesce") == v1alpha1.StepRunning })
+	for range 3 {
+		w.tick()
+	}
+	if g = w.get(); state(g, "Quiesce") != v1alpha1.StepRunning {
+		t.Errorf("Quiesce is %s while the CronJob's pod runs", state(g, "Quiesce"))
+	}
+	w.must(w.admin.Delete(w.ctx, pod, client.GracePeriodSeconds(0)))
+	w.until("over", over)
+	w.wantCronJob(false, "campus:2.0")
+}
+
+func TestACronJobWithAnImageOfItsOwnIsRefused(t *testing.T) {
+	w := newWorld(t)
+	w.nightly("reports:7")
+	w.order(nil)
+	g := w.until("over", over)
+	if c := succeeded(g); c.Status != metav1.ConditionFalse || !strings.Contains(c.Message, "CronJob nightly") {
+		t.Errorf("%s: %s", c.Reason, c.Message)
+	}
+	w.wantCronJob(false, "reports:7")
+}

@@ -1,0 +1,57 @@
+// Copyright The Gradus Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package workload
+
+import (
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/gradus-lms/gradus/api/v1alpha1"
+)
+
+// Touches says whether a pod works on a site: it mounts one of its volumes, or
+// has its configuration or the credentials of its database.
+func Touches(site *v1alpha1.Site, pod corev1.PodSpec) bool {
+	claims, secrets := belongings(site)
+	for _, v := range pod.Volumes {
+		switch {
+		case v.PersistentVolumeClaim != nil && slices.Contains(claims, v.PersistentVolumeClaim.ClaimName),
+			v.Secret != nil && slices.Contains(secrets, v.Secret.SecretName):
+			return true
+		case v.Projected == nil:
+			continue
+		}
+		for _, source := range v.Projected.Sources {
+			if source.Secret != nil && slices.Contains(secrets, source.Secret.Name) {
+				return true
+			}
+		}
+	}
+	for _, c := range slices.Concat(pod.InitContainers, pod.Containers) {
+		for _, from := range c.EnvFrom {
+			if from.SecretRef != nil && slices.Contains(secrets, from.SecretRef.Name) {
+				return true
+			}
+		}
+		for _, env := range c.Env {
+			if env.ValueFrom != nil && env.ValueFrom.SecretKeyRef != nil && slices.Contains(secrets, env.ValueFrom.SecretKeyRef.Name) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// belongings of a site by which its pods are known.
+func belongings(site *v1alpha1.Site) (claims, secrets []string) {
+	for _, v := range site.Spec.Volumes {
+		claims = append(claims, v.ClaimName)
+	}
+	secrets = []string{site.Spec.Database.OwnerSecretRef.Name, site.Spec.Database.ReaderSecretRef.Name}
+	if config := site.Spec.Config; config != nil {
+		secrets = append(secrets, config.SecretKeyRef.Name)
+	}
+	return claims, secrets
+}
