@@ -72,7 +72,7 @@ test: integration ## everything, on a cluster of its own (root) or the one at ha
 	else echo "left out: conformance and end to end need a cluster (make cluster-up)"; fi
 
 test-e2e: deploy ## one upgrade, one failing trial, one rollback on the cluster
-	if test -d test/e2e; then $(kube); GRADUS_E2E=1 go test -count=1 -timeout 60m ./test/e2e/...; \
+	if test -d test/e2e; then $(kube); GRADUS_E2E=1 go test -v -count=1 -timeout 60m ./test/e2e/...; \
 	else echo "left out: there is no test/e2e yet"; fi
 
 ## A cluster

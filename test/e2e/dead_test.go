@@ -20,13 +20,14 @@ import (
 	"github.com/gradus-lms/gradus/hack/demo/world"
 )
 
-// deadFor is how long operator and watchdog are dead in mid-migration. It must
+// deadFor is how long operator and watchdog are dead in mid-migration: 3 minutes,
+// or GRADUS_E2E_DEAD. It must
 // be longer than the lease (two minutes), or it shows nothing.
 func deadFor(t *testing.T) time.Duration {
 	t.Helper()
 	text := os.Getenv("GRADUS_E2E_DEAD")
 	if text == "" {
-		return 10 * time.Minute
+		return 3 * time.Minute
 	}
 	d, err := time.ParseDuration(text)
 	if err != nil || d < 150*time.Second {
