@@ -240,14 +240,7 @@ func (b Base) letGo(ctx context.Context, owner productionObject) (ctrl.Result, e
 	if nothing && pipeline.Over(owner.GetSteps()) {
 		return ctrl.Result{}, dropFinalizer(ctx, b.Client, owner)
 	}
-	leases := b.writer().Leases
-	grip, err := leases.Keep(ctx, owner, production.WishNothing, "")
-	if err == nil && !grip.Lost && grip.Holder == production.Identity(owner) { // taken right before a crash
-		grip, err = leases.Keep(ctx, owner, production.WishHold, "")
-	}
-	if err == nil && grip.Lost && !nothing {
-		grip, _, err = b.regain(ctx, owner, grip) // it was deleted under us, or crashed while taken back
-	}
+	grip, err := b.grasp(ctx, owner, nothing)
 	switch {
 	case nothing && apierrors.IsForbidden(err):
 		return ctrl.Result{}, dropFinalizer(ctx, b.Client, owner)
@@ -262,6 +255,26 @@ func (b Base) letGo(ctx context.Context, owner productionObject) (ctrl.Result, e
 			"the site may be closed and half-upgraded; create a Rollback to this %s, or finish by hand and remove the "+
 			"finalizer, then Lease %s (verb breaklock on sites.lms.gradus.dev)", owner.OwnerKind(), owner.Held().Name))
 	}
+	return b.putBack(ctx, before, owner)
+}
+
+// grasp holds the lease of an object that is deleted for as long as that needs it.
+func (b Base) grasp(ctx context.Context, owner productionObject, nothing bool) (production.Grip, error) {
+	leases := b.writer().Leases
+	grip, err := leases.Keep(ctx, owner, production.WishNothing, "")
+	switch {
+	case err != nil:
+		return grip, err
+	case grip.Lost && !nothing: // it was deleted under us, or we crashed while it was taken back
+		grip, _, err = b.regain(ctx, owner, grip)
+	case !grip.Lost && grip.Holder == production.Identity(owner): // taken right before a crash
+		grip, err = leases.Keep(ctx, owner, production.WishHold, "")
+	}
+	return grip, err
+}
+
+// putBack puts the site back for an object that is deleted, and lets both go.
+func (b Base) putBack(ctx context.Context, before, owner productionObject) (ctrl.Result, error) {
 	done, err := b.writer().Begin(owner).Undoer().Undo(ctx, owner.GetNamespace(), *owner.Journal())
 	if err != nil {
 		return ctrl.Result{}, err
@@ -273,7 +286,7 @@ func (b Base) letGo(ctx context.Context, owner productionObject) (ctrl.Result, e
 		soon := b.Clock.Now().Add(time.Second)
 		return b.awakeSettled(ctx, before, owner, pipeline.Wait("Undoing", "the site is put back as it was").By(soon))
 	}
-	if _, err := leases.Keep(ctx, owner, production.WishLetGo, ""); err != nil {
+	if _, err := b.writer().Leases.Keep(ctx, owner, production.WishLetGo, ""); err != nil {
 		return ctrl.Result{}, err
 	}
 	owner.SetResourceVersion(before.GetResourceVersion())
