@@ -88,7 +88,8 @@ type RollbackPrice struct {
 	// switch: more than was confirmed ends the rollback.
 	// +optional
 	Closed *RollbackLoss `json:"closed,omitempty"`
-	// outage expected: how long users are shut out. The sum of parts.
+	// outage expected: how long users are shut out. The sum of parts; unset when
+	// no go-live of the site was timed.
 	// +optional
 	Outage *metav1.Duration `json:"outage,omitempty"`
 	// parts of the outage, and where each was measured.

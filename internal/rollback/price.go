@@ -46,6 +46,7 @@ var price = pipeline.Step[View]{
 			}
 			p.RollbackLoss = v.loss(seen)
 		}
+		p.Outage, p.Parts = v.predict()
 		p.Digest = digest(v.Rollback, v.source().UID, p)
 		v.Rollback.Status.Price = p
 	},
@@ -230,8 +231,8 @@ var confirm = pipeline.Step[View]{
 			return pipeline.Fail("Rejected", "%s", strings.Join(g.Missing, ", "))
 		}
 		return pipeline.Await(v1alpha1.WaitingForApprovalReason,
-			"%s would be lost; a person must confirm gate DataLoss, digest %s%s",
-			describe(p.RollbackLoss), p.Digest, uncounted(g)).By(seen.Now.Add(15 * time.Second))
+			"%s would be lost%s; a person must confirm gate DataLoss, digest %s%s",
+			describe(p.RollbackLoss), closedFor(p), p.Digest, uncounted(g)).By(seen.Now.Add(15 * time.Second))
 	},
 }
 

@@ -160,7 +160,7 @@ func TestConfirm(t *testing.T) {
 		want      v1alpha1.StepState
 		message   string
 	}{
-		"nobody decided":    {priced(12, 0, ""), nil, v1alpha1.StepWaiting, "12 rows written since the backup (12 posts) would be lost"},
+		"nobody decided":    {priced(12, 0, ""), nil, v1alpha1.StepWaiting, "12 rows written since the backup (12 posts) would be lost; how long users would be shut out was never measured"},
 		"little enough":     {priced(12, 12, ""), nil, v1alpha1.StepPassed, "12 rows may be lost without asking"},
 		"a person confirms": {priced(12, 0, ""), []v1alpha1.UpgradeApproval{says("oncall", "sha256:p", yes)}, v1alpha1.StepPassed, "oncall accepts"},
 		"for another price": {priced(12, 0, ""), []v1alpha1.UpgradeApproval{says("oncall", "sha256:q", yes)}, v1alpha1.StepWaiting, "another subject"},
