@@ -231,7 +231,9 @@ func vanishesAt(t *testing.T, what, step string) {
 	holder := w.holder()
 	switch {
 	case result != nil && result.Status == metav1.ConditionTrue: // it could do without, or it is back
-		w.wantServing("campus:1.0")
+		if err := w.admin.Get(w.ctx, client.ObjectKeyFromObject(gone), gone); err == nil {
+			w.wantServing("campus:1.0")
+		}
 	case result != nil:
 		if committed || !names(what, result.Message) {
 			t.Errorf("ended, committed=%v: %s: %s", committed, result.Reason, result.Message)
