@@ -236,7 +236,9 @@ func (b Base) letGo(ctx context.Context, owner productionObject) (ctrl.Result, e
 	before := owner.DeepCopyObject().(productionObject)
 	// A run that is over holds nothing: it goes even where our rights are gone,
 	// as when its namespace is deleted.
-	nothing := owner.Held() == nil && len(production.Open(*owner.Journal())) == 0
+	nothing := owner.Held() == nil && !slices.ContainsFunc(production.Open(*owner.Journal()), func(c v1alpha1.Change) bool {
+		return c.Undo != v1alpha1.UndoNever
+	})
 	if nothing && pipeline.Over(owner.GetSteps()) {
 		return ctrl.Result{}, dropFinalizer(ctx, b.Client, owner)
 	}
@@ -267,7 +269,8 @@ func (b Base) grasp(ctx context.Context, owner productionObject, nothing bool) (
 		return grip, err
 	case grip.Lost && !nothing: // it was deleted under us, or we crashed while it was taken back
 		grip, _, err = b.regain(ctx, owner, grip)
-	case !grip.Lost && grip.Holder == production.Identity(owner): // taken right before a crash
+	case !grip.Lost && grip.Holder == production.Identity(owner), // taken right before a crash
+		!grip.Held && grip.Holder == "" && len(v1alpha1.Standing(*owner.Journal())) > 0: // it goes with its extra pods
 		grip, err = leases.Keep(ctx, owner, production.WishHold, "")
 	}
 	return grip, err

@@ -54,14 +54,25 @@ func (r *RollbackReconciler) Reconcile(ctx context.Context, back *v1alpha1.Rollb
 		return ctrl.Result{RequeueAfter: time.Second}, nil
 	}
 	var verdict pipeline.Verdict
+	if err == nil && grip.Held && before.Status.Lease == nil && goLive != nil {
+		err = r.inherit(ctx, back, goLive)
+	}
 	if err == nil {
-		if grip.Held && before.Status.Lease == nil && goLive != nil {
-			rollback.Inherit(back, goLive)
-		}
 		verdict, err = r.walk(ctx, back, goLive, session, grip)
 	}
 	result, err := r.Settler.Settle(ctx, before, back, r.conclude(back, verdict), err, r.Clock.Now())
 	return r.awake(result, err, back)
+}
+
+// inherit takes over what the go-live still holds. Repeated after a crash it
+// finds the same: nothing is written before it is persisted.
+func (r *RollbackReconciler) inherit(ctx context.Context, back *v1alpha1.Rollback, goLive *v1alpha1.GoLive) error {
+	observed, err := production.ObserveAll(ctx, r.Live, back.Namespace, goLive.Status.Changes)
+	if err != nil {
+		return err
+	}
+	rollback.Inherit(back, goLive, observed)
+	return nil
 }
 
 // walk runs the steps, if the site is ours to run them on.
@@ -163,6 +174,11 @@ func (r *RollbackReconciler) observe(
 	}
 	if goLive != nil {
 		if view.HopPods, err = r.hopPods(ctx, goLive); err != nil {
+			return view, err
+		}
+	}
+	if back.Spec.Files == v1alpha1.RestoreFiles {
+		if view.Claims, err = r.claims(ctx, scene); err != nil {
 			return view, err
 		}
 	}

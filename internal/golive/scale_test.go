@@ -144,3 +144,48 @@ func TestWhatCannotBeScaledIsRefusedBeforeAnythingIsTouched(t *testing.T) {
 		t.Errorf("changes %v", g.Status.Changes)
 	}
 }
+
+func TestARollbackTakesTheExtraPodsAway(t *testing.T) {
+	w := newWorld(t)
+	w.order(scaled(5))
+	w.until("over", over)
+	w.versions("1.0")
+	back := &v1alpha1.Rollback{ObjectMeta: w.meta("back"), Spec: v1alpha1.RollbackSpec{
+		SiteRef: v1alpha1.LocalRef{Name: "campus"}, To: v1alpha1.RollbackTarget{GoLiveRef: &v1alpha1.LocalRef{Name: "go"}},
+		MaxDataLoss: v1alpha1.DataLoss{Rows: 1000}}}
+	back.Annotations = map[string]string{v1alpha1.AuthorsAnnotation: "tom"}
+	w.must(w.admin.Create(w.ctx, back))
+	for i := 0; !ended(w.rollback()); i++ {
+		if w.tick(); i > 100 {
+			for _, e := range w.rollback().Status.Steps {
+				t.Logf("%s: %s %s: %s", e.Name, e.State, e.Reason, e.Message)
+			}
+			t.Fatal("the rollback does not end")
+		}
+	}
+	if c := meta.FindStatusCondition(w.rollback().Status.Conditions, v1alpha1.SucceededCondition); c.Status != metav1.ConditionTrue {
+		t.Fatalf("%s: %s", c.Reason, c.Message)
+	}
+	if n := *w.deployment("web").Spec.Replicas; n != 2 {
+		t.Errorf("%d pods after the way back", n)
+	}
+	w.support(v1alpha1.StepPassed)
+	w.until("settled", func(g *v1alpha1.GoLive) bool { return extras(g) == 0 && g.Status.Lease == nil })
+	w.wantServing("campus:1.0")
+}
+
+func TestAGoLiveThatIsDeletedTakesItsExtraPodsAlong(t *testing.T) {
+	w := newWorld(t)
+	w.order(scaled(5))
+	w.until("over", over)
+	w.support(v1alpha1.StepRunning)
+	w.must(w.admin.Delete(w.ctx, w.goLive))
+	for i := 0; client.IgnoreNotFound(w.admin.Get(w.ctx, client.ObjectKeyFromObject(w.goLive), &v1alpha1.GoLive{})) != nil ||
+		w.admin.Get(w.ctx, client.ObjectKeyFromObject(w.goLive), &v1alpha1.GoLive{}) == nil; i++ {
+		if w.tick(); i > 20 {
+			t.Fatal("it does not go")
+		}
+	}
+	w.deployments()
+	w.wantServing("campus:2.0")
+}

@@ -207,6 +207,9 @@ func (w *world) order(change func(*v1alpha1.GoLiveSpec)) *v1alpha1.GoLive {
 	w.backups()
 	g := &v1alpha1.GoLive{ObjectMeta: w.meta("go"), Spec: order.Of(plan)}
 	g.Spec.Digest, g.Spec.BackupRef, g.Spec.Closes = digest, v1alpha1.LocalRef{Name: "backup"}, terms.Closes
+	if terms.Digest != "" {
+		g.Spec.Digest = terms.Digest
+	}
 	w.must(w.admin.Create(w.ctx, g))
 	w.goLive = g
 	return g
@@ -283,6 +286,7 @@ func (w *world) tick() {
 	}
 	w.deployments()
 	w.backups()
+	w.storage()
 	w.clock.Step(5 * time.Second)
 	if w.at != nil {
 		w.at()
@@ -324,7 +328,10 @@ func (w *world) backups() {
 		b.Status.Taken, b.Status.ObservedGeneration, b.Status.Version = &now, 1, "1.0"
 		b.Status.Counts = []v1alpha1.Count{{Name: "posts", Value: "100, 2000"}, {Name: "users", Value: "5"}}
 		b.Status.Copies = []v1alpha1.BackupCopy{{Location: "vault", FailureDomain: "other", Holds: v1alpha1.HoldsDatabase, Volume: "database",
-			Path: "campus-database/" + b.Name + "-dump", Consistency: "Logical", Taken: now, Verified: &now}}
+			Path: "campus-database/" + b.Name + "-dump", Consistency: "Logical", Taken: now, Verified: &now},
+			{Location: "snapshots", FailureDomain: "storage", Holds: v1alpha1.HoldsFiles, Volume: "files",
+				Snapshot: &v1alpha1.SnapshotRef{Name: b.Name + "-files", UID: "u-" + b.Name, ClaimName: "files", StorageClassName: "fast",
+					Capacity: "1Gi"}, Consistency: "Crash", Taken: now, Verified: &now}}
 		for _, c := range []string{v1alpha1.ReadyCondition, v1alpha1.VerifiedCondition} {
 			meta.SetStatusCondition(&b.Status.Conditions, metav1.Condition{Type: c, Status: metav1.ConditionTrue, Reason: "Done"})
 		}

@@ -81,9 +81,8 @@ func (v View) noWay() string {
 	if v.Database == nil {
 		return "the database server is not in this namespace: restore with its provider's means"
 	}
-	if v.Rollback.Spec.Files == v1alpha1.RestoreFiles {
-		return "files: Restore is not carried out by this version; " +
-			"with KeepInPlace every file that the database names is looked up"
+	if what := v.noWayForFiles(); what != "" {
+		return what
 	}
 	if len(v.Door.Spec.Selector) == 0 {
 		return "Service " + v.Door.Name + " has no selector that could be pointed at the holding page"

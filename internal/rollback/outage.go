@@ -55,5 +55,8 @@ func closedFor(p *v1alpha1.RollbackPrice) string {
 		return "; how long users would be shut out was never measured"
 	}
 	minutes := int64((p.Outage.Duration + time.Minute - 1) / time.Minute)
+	if minutes == 1 {
+		return "; users would be shut out for about a minute"
+	}
 	return fmt.Sprintf("; users would be shut out for about %d minutes", minutes)
 }

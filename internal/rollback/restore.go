@@ -81,7 +81,8 @@ func (v View) restoreJob(at pipeline.At) (*batchv1.Job, error) {
 
 // verifyBeside proves the restored database before it is switched in: its
 // figures are those of the backup, its version too, and every file that it
-// names is on the live volume (append-only files stay where they are).
+// names is on the volume that it will have: the live one (append-only files
+// stay where they are), or the restored one.
 var verifyBeside = closing.Guarded(jobStep("VerifyBeside", "Verifying", "VerificationFailed", View.verifyJob,
 	func(v View, _ task.Result) pipeline.Verdict {
 		return pipeline.Pass("database %s has the figures of the backup, and no file is missing", v.beside())
@@ -110,7 +111,7 @@ func (v View) verifyJob(at pipeline.At) (*batchv1.Job, error) {
 			return nil, err
 		}
 		actions = append(actions, files.Actions...)
-		claim := workload.Claim("gradus-live", volume.ClaimName, true)
+		claim := workload.Claim("gradus-live", v.filesClaim(volume), true)
 		mounts = append(mounts, closing.Mount{Volume: claim, Path: volume.MountPath})
 	}
 	return v.AgentJob(at, "verify", actions, workload.User(live.Spec.Template, w.ApplicationContainer), mounts...), nil

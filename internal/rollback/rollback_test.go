@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/gradus-lms/gradus/api/v1alpha1"
 	"github.com/gradus-lms/gradus/internal/golive/closing"
@@ -88,20 +89,42 @@ func failedGoLive() *v1alpha1.GoLive {
 
 func TestARollbackTakesOverWhatAFailedGoLiveHolds(t *testing.T) {
 	r, g := &v1alpha1.Rollback{}, failedGoLive()
-	Inherit(r, g)
+	Inherit(r, g, standing(t, g))
 	if len(r.Status.Changes) != 1 || !inherited(r, g) {
 		t.Fatalf("journal %v", r.Status.Changes)
 	}
-	Inherit(r, g) // once
+	Inherit(r, g, standing(t, g)) // once
 	if len(r.Status.Changes) != 1 {
 		t.Error("inherited twice")
 	}
 	opened := failedGoLive()
 	opened.Status.Steps[1].State = v1alpha1.StepPassed
 	r = &v1alpha1.Rollback{}
-	if Inherit(r, opened); len(r.Status.Changes) != 0 {
+	if Inherit(r, opened, standing(t, opened)); len(r.Status.Changes) != 0 {
 		t.Error("inherited from a go-live that did not fail")
 	}
+	r = &v1alpha1.Rollback{}
+	if Inherit(r, g, make([]production.Observed, 2)); len(r.Status.Changes) != 0 {
+		t.Error("inherited what does not stand any more")
+	}
+	opened.Status.Changes[0].Undo = v1alpha1.UndoAlways
+	if Inherit(r, opened, standing(t, opened)); len(r.Status.Changes) != 1 {
+		t.Error("the extra pods of a go-live that let users in are not taken over")
+	}
+}
+
+// standing observes every change as it was made.
+func standing(t *testing.T, g *v1alpha1.GoLive) []production.Observed {
+	t.Helper()
+	var out []production.Observed
+	for _, c := range g.Status.Changes {
+		value, err := production.ValueOf(c.After)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, production.Observed{Object: &unstructured.Unstructured{Object: map[string]any{}}, Value: value})
+	}
+	return out
 }
 
 // Users who were let in since the failure may have written: what the ledger of

@@ -25,6 +25,8 @@ type View struct {
 	GoLive *v1alpha1.GoLive
 	// Backup to restore, and its dump with the location that keeps it.
 	Backup *v1alpha1.SiteBackup
+	// Claims of the site's volumes, where files are restored.
+	Claims Claims
 	// Approvals of the Rollback's price.
 	Approvals []v1alpha1.UpgradeApproval
 	// HopPods counts what has not ended of the go-live's hops, by Job.
@@ -40,13 +42,20 @@ func From(g *v1alpha1.GoLive) string {
 	return production.Identity(g)
 }
 
-// Inherit gives the journal with which a rollback begins: what a failed
-// go-live still holds is the rollback's to put back.
-func Inherit(r *v1alpha1.Rollback, g *v1alpha1.GoLive) {
-	if len(r.Status.Changes) > 0 || From(g) == "" {
+// Inherit gives the journal with which a rollback begins: what the go-live
+// still holds, by the live values, is the rollback's to put back. Of one that
+// failed with the doors closed that is all that stands; of one that let users
+// in, its extra pods.
+func Inherit(r *v1alpha1.Rollback, g *v1alpha1.GoLive, observed []production.Observed) {
+	if len(r.Status.Changes) > 0 {
 		return
 	}
-	r.Status.Changes = slices.Clone(production.Open(g.Status.Changes))
+	for i, c := range g.Status.Changes {
+		stands := c.State != v1alpha1.ChangeUndone && production.Stand(c, observed[i]) == production.StandsAfter
+		if stands && (From(g) != "" || c.Undo == v1alpha1.UndoAlways) {
+			r.Status.Changes = append(r.Status.Changes, c)
+		}
+	}
 }
 
 // afterFailure: the go-live failed past the point of no return, and the doors

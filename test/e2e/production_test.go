@@ -9,6 +9,8 @@ import (
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -96,13 +98,15 @@ func rollback(t *testing.T, ns string) {
 	if _, err := admin.Witness(t.Context(), ns, "post", "http://campus-web."+ns+".svc", "student0001"); err != nil {
 		t.Fatal(err)
 	}
-	back := &v1alpha1.Rollback{
-		ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "back"},
-		Spec: v1alpha1.RollbackSpec{
-			SiteRef: v1alpha1.LocalRef{Name: world.Site},
-			To:      v1alpha1.RollbackTarget{GoLiveRef: &v1alpha1.LocalRef{Name: plan.Status.GoLive}},
-		},
+	held := wayBack(ns, "held", plan.Status.GoLive)
+	if err := owner.Create(t.Context(), held); err != nil {
+		t.Fatal(err)
 	}
+	refusedFor(t, held, "NoWayBack", "campus-install", "campus-files")
+	remove(within(t, time.Minute), t, &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "campus-install"}})
+	was := volumeOf(t, ns, "campus-files")
+
+	back := wayBack(ns, "back", plan.Status.GoLive)
 	if err := owner.Create(t.Context(), back); err != nil {
 		t.Fatal(err)
 	}
@@ -145,6 +149,58 @@ func rollback(t *testing.T, ns string) {
 	if diff := original.Differences(now); len(diff) > 0 {
 		t.Errorf("the rollback did not bring the data back: %s", strings.Join(diff, "; "))
 	}
+	if volumeOf(t, ns, "campus-files") == was {
+		t.Error("claim campus-files still has the volume that it had")
+	}
+	if kept := volumeOf(t, ns, "campus-files-replaced-"+string(back.UID)[:8]); kept != was {
+		t.Errorf("want volume %s kept, the claim made for it has %s", was, kept)
+	}
+}
+
+// wayBack asks for the way back from a go-live, with database and files.
+func wayBack(ns, name, goLive string) *v1alpha1.Rollback {
+	return &v1alpha1.Rollback{
+		ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: name},
+		Spec: v1alpha1.RollbackSpec{
+			SiteRef: v1alpha1.LocalRef{Name: world.Site}, Files: v1alpha1.RestoreFiles,
+			To: v1alpha1.RollbackTarget{GoLiveRef: &v1alpha1.LocalRef{Name: goLive}},
+		},
+	}
+}
+
+// refusedFor checks that a rollback ended without touching anything.
+func refusedFor(t *testing.T, back *v1alpha1.Rollback, reason string, words ...string) {
+	t.Helper()
+	var end metav1.Condition
+	_, err := world.Await(within(t, 2*time.Minute), admin, back, func(b *v1alpha1.Rollback) (string, error) {
+		for _, c := range b.Status.Conditions {
+			if c.Type == v1alpha1.SucceededCondition && c.Status == metav1.ConditionFalse {
+				end = c
+				return "", nil
+			}
+		}
+		return "it goes on", nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if end.Reason != reason {
+		t.Errorf("want %s, got %s", reason, end.Reason)
+	}
+	has(t, end.Message, words...)
+}
+
+// volumeOf gives the volume behind a claim.
+func volumeOf(t *testing.T, ns, name string) string {
+	t.Helper()
+	var claim corev1.PersistentVolumeClaim
+	if err := admin.Get(t.Context(), client.ObjectKey{Namespace: ns, Name: name}, &claim); err != nil {
+		t.Fatal(err)
+	}
+	if claim.Status.Phase != corev1.ClaimBound {
+		t.Errorf("claim %s is %s", name, claim.Status.Phase)
+	}
+	return claim.Spec.VolumeName
 }
 
 // replicas of the web workload.
