@@ -36,14 +36,21 @@ func deadFor(t *testing.T) time.Duration {
 	return d
 }
 
-// slowHop makes the live site's hop, and no rehearsal that is over, wait inside
-// a statement, so that there is a middle of the migration.
-func slowHop(t *testing.T, ns string) {
+// The live site misbehaves, and no rehearsal that is over did: a hop that waits
+// inside a statement, so that there is a middle of the migration, and one that
+// fails after half of its work.
+const (
+	slowHop   = "migration-slow=2.0:grades:60s"
+	brokenHop = "migration-fail=2.0:grades"
+)
+
+// misbehave puts a fault into the live site's configuration.
+func misbehave(t *testing.T, ns, fault string) {
 	t.Helper()
 	config := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "campus-config"}}
-	patch := `{"stringData":{"faults":"migration-slow=2.0:grades:60s"}}`
+	patch := fmt.Sprintf(`{"stringData":{"faults":%q}}`, fault)
 	if err := admin.Patch(t.Context(), config, client.RawPatch("application/merge-patch+json", []byte(patch))); err != nil {
-		t.Fatalf("make the hop slow: %v", err)
+		t.Fatalf("make the live site misbehave: %v", err)
 	}
 }
 

@@ -4,6 +4,7 @@
 package e2e
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -36,9 +37,28 @@ func siteData(t *testing.T, ns string) proof.Data {
 // original is the data before the go-live; the rollback must bring it back.
 var original proof.Data
 
-func goLive(t *testing.T, ns string) {
+// failing is the first go-live: half-way through its migration it fails, and
+// the site goes back by itself.
+func failing(t *testing.T, ns string) {
 	plan := campusPlan(ns)
 	original = siteData(t, ns)
+	misbehave(t, ns, brokenHop)
+	agree(t, plan)
+	failed := awaitStep(t, 12*time.Minute, plan, v1alpha1.StepGoLive, v1alpha1.StepFailed)
+	has(t, failed.Message, "Hops")
+	back := siteData(t, ns)
+	if diff := original.Differences(back); back.Release != "1.0" || len(diff) > 0 {
+		t.Errorf("the site is at %s after a failed go-live: %s", back.Release, strings.Join(diff, "; "))
+	}
+	if n := replicas(t, ns); n != 2 {
+		t.Errorf("want 2 pods of campus-web as before, got %d", n)
+	}
+	told(t, heard(), v1alpha1.StepGoLive, "Failed")
+}
+
+// agree gives the plan a window, and the approval of a second person.
+func agree(t *testing.T, plan *v1alpha1.UpgradePlan) {
+	t.Helper()
 	zone, err := time.LoadLocation("Europe/Berlin")
 	if err != nil {
 		t.Fatal(err)
@@ -53,8 +73,6 @@ func goLive(t *testing.T, ns string) {
 	gate := awaitGate(t, 2*time.Minute, plan, func(g v1alpha1.GateStatus) bool {
 		return g.State == v1alpha1.GateWaiting && g.Digest != ""
 	})
-	slowHop(t, ns)
-	door, dead := watchDoor(t, ns), deadFor(t)
 	decision := approve(plan, gate.Digest)
 	if err := owner.Create(t.Context(), decision); err != nil {
 		t.Fatal(err)
@@ -62,7 +80,20 @@ func goLive(t *testing.T, ns string) {
 	if decision.Spec.Approver != "owner" {
 		t.Errorf("want the approver stamped as owner, got %q", decision.Spec.Approver)
 	}
-	ordered := awaitGoLive(t, 2*time.Minute, plan)
+}
+
+// goLive is the second attempt, asked for by a person.
+func goLive(t *testing.T, ns string) {
+	plan := campusPlan(ns)
+	awaitStep(t, time.Minute, plan, v1alpha1.StepGoLive, v1alpha1.StepFailed)
+	first := awaitGoLive(t, time.Minute, plan, "")
+	misbehave(t, ns, slowHop)
+	door, dead := watchDoor(t, ns), deadFor(t)
+	patch := fmt.Sprintf(`{"metadata":{"annotations":{%q:"GoLive@1"}}}`, v1alpha1.RetryAnnotation)
+	if err := planner.Patch(t.Context(), plan, client.RawPatch("application/merge-patch+json", []byte(patch))); err != nil {
+		t.Fatal(err)
+	}
+	ordered := awaitGoLive(t, 2*time.Minute, plan, first.Name)
 	pulled := pullThePlug(within(t, dead+12*time.Minute), t, ordered, dead)
 	awaitStep(t, dead+12*time.Minute, plan, v1alpha1.StepGoLive, v1alpha1.StepPassed)
 	if names := <-pulled; len(names) != len(plugs) {
@@ -213,11 +244,12 @@ func replicas(t *testing.T, ns string) int32 {
 	return *web.Spec.Replicas
 }
 
-// awaitGoLive gives the name of the go-live that the plan orders.
-func awaitGoLive(t *testing.T, limit time.Duration, plan *v1alpha1.UpgradePlan) client.ObjectKey {
+// awaitGoLive gives the name of the go-live that the plan orders, other than
+// an earlier one.
+func awaitGoLive(t *testing.T, limit time.Duration, plan *v1alpha1.UpgradePlan, earlier string) client.ObjectKey {
 	t.Helper()
 	_, err := world.Await(within(t, limit), admin, plan, func(p *v1alpha1.UpgradePlan) (string, error) {
-		if p.Status.GoLive == "" {
+		if p.Status.GoLive == earlier {
 			return "no go-live is ordered", nil
 		}
 		plan.Status.GoLive = p.Status.GoLive
