@@ -44,8 +44,8 @@ func awaitClosed(ctx context.Context, args []string, stdout, stderr io.Writer) i
 		500*time.Millisecond,
 		"how long a connect may stay unanswered before it counts as refused",
 	)
-	if code, done := parse(f, "Leaves with 0 when every canary was refused "+fmt.Sprint(inRow)+" times in a row, else with 1.",
-		args, stdout, stderr); done {
+	usage := fmt.Sprintf("Leaves with 0 when every canary was refused %d times in a row, else with 1.", inRow)
+	if code, done := parse(f, usage, args, stdout, stderr); done {
 		return code
 	}
 	if len(list) == 0 {

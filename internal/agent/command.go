@@ -19,7 +19,7 @@ import (
 )
 
 // command runs a program of the image and judges it by code and words.
-func (r *runner) command(ctx context.Context, spec task.Command, name string, p *evidence.Page) (*listener, error) {
+func (r *runner) command(ctx context.Context, spec task.Command, p *evidence.Page) (*listener, error) {
 	l, err := newListener(spec, r.known, p)
 	if err != nil {
 		return nil, err

@@ -17,32 +17,14 @@ import (
 func (r *runner) dispatch(ctx context.Context, a task.Action, p *evidence.Page) error {
 	switch {
 	case a.Command != nil:
-		_, err := r.command(ctx, *a.Command, a.Name, p)
+		_, err := r.command(ctx, *a.Command, p)
 		return err
 	case a.Version != nil:
 		return r.version(ctx, *a.Version, p)
 	case a.Plugins != nil:
 		return r.plugins(ctx, *a.Plugins, p)
-	case a.Query != nil:
-		return postgres.Query(ctx, *a.Query, p)
-	case a.Execute != nil:
-		return postgres.Execute(ctx, *a.Execute, p)
-	case a.Count != nil:
-		return postgres.Count(ctx, *a.Count, p)
-	case a.Sessions != nil:
-		return postgres.Sessions(ctx, *a.Sessions, p)
 	case a.Recover != nil:
 		return r.recover(ctx, *a.Recover, p)
-	case a.Dump != nil:
-		return postgres.Dump(ctx, *a.Dump, p)
-	case a.VerifyDump != nil:
-		return postgres.VerifyDump(ctx, *a.VerifyDump, r.tmp, p)
-	case a.Restore != nil:
-		return postgres.Restore(ctx, *a.Restore, p)
-	case a.Rename != nil:
-		return postgres.Rename(ctx, *a.Rename, p)
-	case a.RotatePassword != nil:
-		return postgres.RotatePassword(ctx, *a.RotatePassword, p)
 	case a.HashTree != nil:
 		return r.hashTree(ctx, *a.HashTree, p)
 	case a.CopyTree != nil:
@@ -53,6 +35,31 @@ func (r *runner) dispatch(ctx context.Context, a task.Action, p *evidence.Page) 
 		return tree.Clear(ctx, *a.Clear, p)
 	case a.Probe != nil:
 		return probe.Run(ctx, *a.Probe, p)
+	}
+	return r.database(ctx, a, p)
+}
+
+// database is the part of the list that works on a database alone.
+func (r *runner) database(ctx context.Context, a task.Action, p *evidence.Page) error {
+	switch {
+	case a.Query != nil:
+		return postgres.Query(ctx, *a.Query, p)
+	case a.Execute != nil:
+		return postgres.Execute(ctx, *a.Execute, p)
+	case a.Count != nil:
+		return postgres.Count(ctx, *a.Count, p)
+	case a.Sessions != nil:
+		return postgres.Sessions(ctx, *a.Sessions, p)
+	case a.Dump != nil:
+		return postgres.Dump(ctx, *a.Dump, p)
+	case a.VerifyDump != nil:
+		return postgres.VerifyDump(ctx, *a.VerifyDump, r.tmp, p)
+	case a.Restore != nil:
+		return postgres.Restore(ctx, *a.Restore, p)
+	case a.Rename != nil:
+		return postgres.Rename(ctx, *a.Rename, p)
+	case a.RotatePassword != nil:
+		return postgres.RotatePassword(ctx, *a.RotatePassword, p)
 	}
 	return task.Fail(task.InvalidTask, "the action has no kind")
 }

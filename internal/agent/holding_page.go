@@ -21,7 +21,8 @@ import (
 const page = `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Back soon</title>
-<style>body{font:1.1rem/1.6 system-ui,sans-serif;max-width:36rem;margin:15vh auto;padding:0 1rem;color:#1d2733;background:#fff}
+<style>
+body{font:1.1rem/1.6 system-ui,sans-serif;max-width:36rem;margin:15vh auto;padding:0 1rem;color:#1d2733;background:#fff}
 @media (prefers-color-scheme:dark){body{color:#e6e9ee;background:#14181d}}</style></head>
 <body><main><h1>Back soon</h1><p>This site is being upgraded. Nothing that you saved is lost.</p>
 <p>Please try again later.</p></main></body></html>
@@ -33,7 +34,8 @@ func holdingPage(ctx context.Context, args []string, stdout, stderr io.Writer) i
 	listen := f.String("listen", ":8080", "address to listen on")
 	file := f.String("file", "", "HTML file to show, instead of our own page")
 	retry := f.Duration("retry-after", 5*time.Minute, "what browsers and programs are told to wait")
-	if code, done := parse(f, "Answers every request with 503 and a page; /healthz with 200.", args, stdout, stderr); done {
+	const usage = "Answers every request with 503 and a page; /healthz with 200."
+	if code, done := parse(f, usage, args, stdout, stderr); done {
 		return code
 	}
 	body := []byte(page)
@@ -48,7 +50,8 @@ func holdingPage(ctx context.Context, args []string, stdout, stderr io.Writer) i
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 	s := &http.Server{Addr: *listen, Handler: holding(body, *retry), ReadHeaderTimeout: 5 * time.Second,
-		ReadTimeout: 10 * time.Second, WriteTimeout: 10 * time.Second, IdleTimeout: 30 * time.Second, MaxHeaderBytes: 16 << 10}
+		ReadTimeout: 10 * time.Second, WriteTimeout: 10 * time.Second, IdleTimeout: 30 * time.Second,
+		MaxHeaderBytes: 16 << 10}
 	done := make(chan error, 1)
 	go func() { done <- s.ListenAndServe() }()
 	fmt.Fprintf(stdout, "holding page on %s\n", *listen)

@@ -42,14 +42,7 @@ type listener struct {
 
 func newListener(spec task.Command, known task.Catalogue, p *evidence.Page) (*listener, error) {
 	l := &listener{spec: spec, page: p, catalogue: known, pattern: -1, known: -1, log: process.NewTail(keepLog),
-		captured: map[string]string{}, capture: map[string]*regexp.Regexp{}, found: make([]bool, len(spec.Success))}
-	compile := func(expr string) (*regexp.Regexp, error) {
-		re, err := regexp.Compile(expr)
-		if err != nil {
-			return nil, task.FailBecause(err, task.InvalidTask, "compile %q", expr)
-		}
-		return re, nil
-	}
+		captured: map[string]string{}, found: make([]bool, len(spec.Success))}
 	for _, pt := range spec.Patterns {
 		re, err := compile(pt.Match)
 		if err != nil {
@@ -64,14 +57,20 @@ func newListener(spec task.Command, known task.Catalogue, p *evidence.Page) (*li
 		}
 		l.success = append(l.success, re)
 	}
-	for k, c := range spec.Capture {
-		re, err := compile(c)
-		if err != nil {
-			return nil, err
-		}
-		l.capture[k] = re
+	var err error
+	l.capture, err = compileAll(spec.Capture)
+	if err != nil {
+		return nil, err
 	}
 	return l, nil
+}
+
+func compile(expr string) (*regexp.Regexp, error) {
+	re, err := regexp.Compile(expr)
+	if err != nil {
+		return nil, task.FailBecause(err, task.InvalidTask, "compile %q", expr)
+	}
+	return re, nil
 }
 
 // quietly tells whether the output is for no log.
@@ -104,14 +103,27 @@ func (l *listener) line(stderr bool, text string) {
 
 func (l *listener) match(stderr bool, text string) {
 	for i, re := range l.patterns {
-		s := l.spec.Patterns[i].Stream
-		if (l.pattern < 0 || i < l.pattern) && (s == "" || (s == task.Stderr) == stderr) && re.MatchString(text) {
+		if l.counts(i, stderr) && re.MatchString(text) {
 			l.pattern = i
 		}
 	}
 	for i, re := range l.success {
 		l.found[i] = l.found[i] || re.MatchString(text)
 	}
+	l.take(text)
+	if i, reason, message, ok := l.catalogue.Explain(text); ok && (l.known < 0 || i < l.known) {
+		l.known, l.reason, l.message = i, reason, message
+	}
+}
+
+// counts says whether a pattern is for this stream and comes before what matched so far.
+func (l *listener) counts(i int, stderr bool) bool {
+	stream := l.spec.Patterns[i].Stream
+	return (l.pattern < 0 || i < l.pattern) && (stream == "" || (stream == task.Stderr) == stderr)
+}
+
+// take captures what was not captured yet.
+func (l *listener) take(text string) {
 	for k, re := range l.capture {
 		if _, have := l.captured[k]; have {
 			continue
@@ -120,22 +132,12 @@ func (l *listener) match(stderr bool, text string) {
 			l.captured[k] = m[1]
 		}
 	}
-	if i, reason, message, ok := l.catalogue.Explain(text); ok && (l.known < 0 || i < l.known) {
-		l.known, l.reason, l.message = i, reason, message
-	}
 }
 
 // keep writes down what was heard when the command is over.
 func (l *listener) keep() error {
 	all := l.stdout.String()
-	for k, re := range l.capture {
-		// What a pattern did not find in one line it may find in several.
-		if _, have := l.captured[k]; !have {
-			if m := re.FindStringSubmatch(all); m != nil {
-				l.captured[k] = m[1]
-			}
-		}
-	}
+	l.take(all) // what a pattern did not find in one line it may find in several
 	l.jsonErr = l.readJSON(all)
 	for k, v := range l.captured {
 		l.page.Fact(k, v)

@@ -29,7 +29,7 @@ func (r *runner) plugins(ctx context.Context, spec task.Plugins, p *evidence.Pag
 	all := map[string]task.Plugin{}
 	read := spec.Command != nil || spec.Tree != ""
 	if spec.Command != nil {
-		l, err := r.command(ctx, *spec.Command, "plugins", p)
+		l, err := r.command(ctx, *spec.Command, p)
 		if err != nil {
 			return err
 		}
@@ -99,9 +99,9 @@ func tellPlugins(spec task.Plugins, all map[string]task.Plugin, p *evidence.Page
 // pluginsPrinted reads a command's output, JSON or lines.
 func pluginsPrinted(spec task.Plugins, out string, into map[string]task.Plugin) error {
 	if len(spec.JSON) == 0 {
-		re, err := regexp.Compile(spec.Line)
+		re, err := compile(spec.Line)
 		if err != nil {
-			return task.FailBecause(err, task.InvalidTask, "compile %q", spec.Line)
+			return err
 		}
 		for _, line := range strings.Split(out, "\n") {
 			m := re.FindStringSubmatch(line)
@@ -156,13 +156,9 @@ func add(into map[string]task.Plugin, f map[string]string) {
 var pair = regexp.MustCompile(`['"]([a-z0-9_]+)['"]\s*=>\s*([A-Z_]+|[0-9.]+)`)
 
 func pluginsOnDisk(ctx context.Context, spec task.Plugins, into map[string]task.Plugin) error {
-	fields := map[string]*regexp.Regexp{}
-	for k, expr := range spec.Fields {
-		re, err := regexp.Compile(expr)
-		if err != nil {
-			return task.FailBecause(err, task.InvalidTask, "compile %q", expr)
-		}
-		fields[k] = re
+	fields, err := compileAll(spec.Fields)
+	if err != nil {
+		return err
 	}
 	core, err := coreNames(spec)
 	if err != nil {
@@ -186,13 +182,7 @@ func pluginsOnDisk(ctx context.Context, spec task.Plugins, into map[string]task.
 		if err != nil {
 			return fmt.Errorf("read %s: %w", path, err)
 		}
-		b = comments.ReplaceAll(b, nil)
-		f := map[string]string{}
-		for k, re := range fields {
-			if m := re.FindSubmatch(b); m != nil {
-				f[k] = string(bytes.TrimSpace(m[1]))
-			}
-		}
+		f := fieldsOf(b, fields)
 		if core != nil {
 			f["source"] = "Site"
 			if core[f["name"]] {
@@ -202,6 +192,30 @@ func pluginsOnDisk(ctx context.Context, spec task.Plugins, into map[string]task.
 		add(into, f)
 		return nil
 	})
+}
+
+func compileAll(exprs map[string]string) (map[string]*regexp.Regexp, error) {
+	out := map[string]*regexp.Regexp{}
+	for k, expr := range exprs {
+		re, err := compile(expr)
+		if err != nil {
+			return nil, err
+		}
+		out[k] = re
+	}
+	return out, nil
+}
+
+// fieldsOf reads the fields of a plugin out of its file.
+func fieldsOf(file []byte, fields map[string]*regexp.Regexp) map[string]string {
+	file = comments.ReplaceAll(file, nil)
+	f := map[string]string{}
+	for k, re := range fields {
+		if m := re.FindSubmatch(file); m != nil {
+			f[k] = string(bytes.TrimSpace(m[1]))
+		}
+	}
+	return f
 }
 
 // comments of C-like languages; a version in a comment is none.

@@ -24,8 +24,8 @@ func reportResult(_ context.Context, args []string, stdout, stderr io.Writer) in
 	f := flag.NewFlagSet("report", flag.ContinueOnError)
 	out := f.String("out", task.OutDir, "directory with result and documents")
 	term := f.String("termination", task.TerminationPath, "file of the termination message")
-	if code, done := parse(f, "Prints the documents and writes the termination message. Exits 1 when the result is not OK.",
-		args, stdout, stderr); done {
+	const usage = "Prints the documents and writes the termination message. Exits 1 when the result is not OK."
+	if code, done := parse(f, usage, args, stdout, stderr); done {
 		return code
 	}
 	r, err := frames(*out, stdout)

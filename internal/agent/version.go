@@ -34,7 +34,7 @@ func (r *runner) version(ctx context.Context, spec task.Version, p *evidence.Pag
 		return nil
 	}
 	if spec.Disk != nil {
-		l, err := r.command(ctx, *spec.Disk, "disk", p)
+		l, err := r.command(ctx, *spec.Disk, p)
 		if err == nil {
 			err = note("disk", l.captured["version"], nil)
 		}

@@ -34,28 +34,9 @@ func Resolve(d task.Database, s *evidence.Scrubber) (Target, error) {
 	if d.Engine != "" && d.Engine != task.PostgreSQL {
 		return Target{}, task.Fail("EngineUnknown", "this agent does not know the database engine %q", d.Engine)
 	}
-	userFile, passwordFile := d.UserFile, d.PasswordFile
-	if d.CredentialsDir != "" {
-		if userFile == "" {
-			userFile = filepath.Join(d.CredentialsDir, "username")
-		}
-		if passwordFile == "" {
-			passwordFile = filepath.Join(d.CredentialsDir, "password")
-		}
-	}
-	port := ""
-	for _, f := range []struct {
-		path string
-		into *string
-	}{{userFile, &t.User}, {passwordFile, &t.Password}, {d.HostFile, &t.Host}, {d.NameFile, &t.Name}, {d.PortFile, &port}} {
-		if f.path == "" {
-			continue
-		}
-		b, err := os.ReadFile(f.path)
-		if err != nil {
-			return Target{}, task.FailBecause(err, "CredentialsMissing", "read database credentials")
-		}
-		*f.into = strings.TrimSpace(string(b))
+	port, err := t.read(d)
+	if err != nil {
+		return Target{}, err
 	}
 	s.Add(t.Password)
 	if port != "" {
@@ -75,6 +56,43 @@ func Resolve(d task.Database, s *evidence.Scrubber) (Target, error) {
 		return Target{}, task.Fail(task.InvalidTask, "a database needs host, name and user")
 	}
 	return t, nil
+}
+
+// read takes what d keeps in files; of the port it gives the text.
+func (t *Target) read(d task.Database) (port string, err error) {
+	user, password := credentials(d)
+	for _, f := range []struct {
+		path string
+		into *string
+	}{
+		{user, &t.User}, {password, &t.Password},
+		{d.HostFile, &t.Host}, {d.NameFile, &t.Name}, {d.PortFile, &port},
+	} {
+		if f.path == "" {
+			continue
+		}
+		b, err := os.ReadFile(f.path)
+		if err != nil {
+			return "", task.FailBecause(err, "CredentialsMissing", "read database credentials")
+		}
+		*f.into = strings.TrimSpace(string(b))
+	}
+	return port, nil
+}
+
+// credentials gives the files of user and password; "" where d names none.
+func credentials(d task.Database) (user, password string) {
+	user, password = d.UserFile, d.PasswordFile
+	if d.CredentialsDir == "" {
+		return user, password
+	}
+	if user == "" {
+		user = filepath.Join(d.CredentialsDir, "username")
+	}
+	if password == "" {
+		password = filepath.Join(d.CredentialsDir, "password")
+	}
+	return user, password
 }
 
 // in is the same server with another database.
@@ -100,6 +118,16 @@ func quote(s string) string {
 // env is the environment of libpq's programs.
 func (t Target) env() []string {
 	return append(os.Environ(), "PGPASSWORD="+t.Password, "PGPASSFILE=/dev/null", "LC_ALL=C", "HOME="+os.TempDir())
+}
+
+// open resolves a database and connects to it.
+func open(ctx context.Context, d task.Database, write bool, s *evidence.Scrubber) (Target, *pgx.Conn, error) {
+	t, err := Resolve(d, s)
+	if err != nil {
+		return Target{}, nil, err
+	}
+	c, err := connect(ctx, t, write)
+	return t, c, err
 }
 
 // connect opens a session. A reading session cannot write, whatever the SQL says.

@@ -90,17 +90,8 @@ func Count(ctx context.Context, spec task.Count, p *evidence.Page) error {
 	if err != nil {
 		return err
 	}
-	if spec.ManifestFile != "" {
-		m, err := readManifest(spec.ManifestFile)
-		if err != nil {
-			return err
-		}
-		if spec.Expect == nil {
-			spec.Expect = m.Counts
-		}
-		if spec.ExpectTables == nil {
-			spec.ExpectTables = m.Tables
-		}
+	if err := expectManifest(&spec); err != nil {
+		return err
 	}
 	c, err := connect(ctx, t, false)
 	if err != nil {
@@ -123,17 +114,37 @@ func Count(ctx context.Context, spec task.Count, p *evidence.Page) error {
 			return err
 		}
 	}
-	if p.Blocked > 0 {
-		return task.Fail(p.First.Code, "%s%s", p.First.Message, more(p.Blocked))
+	return blocked(p)
+}
+
+// expectManifest expects what the manifest of a dump says, where the task itself says nothing.
+func expectManifest(spec *task.Count) error {
+	if spec.ManifestFile == "" {
+		return nil
+	}
+	m, err := readManifest(spec.ManifestFile)
+	if err != nil {
+		return err
+	}
+	if spec.Expect == nil {
+		spec.Expect = m.Counts
+	}
+	if spec.ExpectTables == nil {
+		spec.ExpectTables = m.Tables
 	}
 	return nil
 }
 
-func more(n int) string {
-	if n < 2 {
-		return ""
+// blocked fails with the first blocking finding, if there is one.
+func blocked(p *evidence.Page) error {
+	if p.Blocked == 0 {
+		return nil
 	}
-	return fmt.Sprintf(" (and %d more)", n-1)
+	more := ""
+	if p.Blocked > 1 {
+		more = fmt.Sprintf(" (and %d more)", p.Blocked-1)
+	}
+	return task.Fail(p.First.Code, "%s%s", p.First.Message, more)
 }
 
 // record writes figures as facts and as a document.

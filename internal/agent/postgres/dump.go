@@ -55,16 +55,41 @@ func Dump(ctx context.Context, spec task.Dump, p *evidence.Page) error {
 		return err
 	}
 	// pg_dump and our counts see the same moment: the figures belong to this dump and to no other.
-	if _, err := c.Exec(ctx, snapshot); err != nil {
-		return failed(err, "begin a snapshot")
-	}
-	if m.Instant, err = value(ctx, c, "SELECT pg_export_snapshot()"); err != nil {
-		return failed(err, "export the snapshot")
+	if m.Instant, err = exportSnapshot(ctx, c); err != nil {
+		return err
 	}
 	m.TakenAt = time.Now().UTC().Truncate(time.Second)
 	p.Progress("dumping %s (%d bytes) at snapshot %s", t.Name, m.DatabaseSize, m.Instant)
 
-	// Only one of the two can fail without the other noticing, so each ends the other.
+	tmp, f, err := together(ctx, func(ctx context.Context) (string, error) {
+		return writeDump(ctx, spec, t, bin, &m, p)
+	}, func(ctx context.Context) (Figures, error) {
+		return gather(ctx, c, spec.Queries, true)
+	})
+	if err != nil {
+		return err
+	}
+	m.Counts, m.Tables = f.Counts, without(f.Tables, spec.ExcludeTableData)
+	return complete(spec, tmp, m, p)
+}
+
+// exportSnapshot begins a transaction and names it, so that others can see what it sees.
+func exportSnapshot(ctx context.Context, c *pgx.Conn) (string, error) {
+	if _, err := c.Exec(ctx, snapshot); err != nil {
+		return "", failed(err, "begin a snapshot")
+	}
+	name, err := value(ctx, c, "SELECT pg_export_snapshot()")
+	if err != nil {
+		return "", failed(err, "export the snapshot")
+	}
+	return name, nil
+}
+
+// together writes a dump, below a temporary name, while its rows are counted.
+// Only one of the two can fail without the other noticing, so each ends the other.
+func together(
+	ctx context.Context, write func(context.Context) (string, error), count func(context.Context) (Figures, error),
+) (string, Figures, error) {
 	both, cancel := context.WithCancel(ctx)
 	defer cancel()
 	type counted struct {
@@ -73,13 +98,13 @@ func Dump(ctx context.Context, spec task.Dump, p *evidence.Page) error {
 	}
 	figures := make(chan counted, 1)
 	go func() {
-		f, err := gather(both, c, spec.Queries, true)
+		f, err := count(both)
 		if err != nil {
 			cancel()
 		}
 		figures <- counted{f, err}
 	}()
-	tmp, err := writeDump(both, spec, t, bin, &m, p)
+	tmp, err := write(both)
 	if err != nil {
 		cancel()
 	}
@@ -87,14 +112,10 @@ func Dump(ctx context.Context, spec task.Dump, p *evidence.Page) error {
 	if got.err != nil && !errors.Is(got.err, context.Canceled) {
 		err = got.err
 	}
-	if err != nil {
-		if tmp != "" {
-			_ = os.Remove(tmp)
-		}
-		return err
+	if err != nil && tmp != "" {
+		_ = os.Remove(tmp)
 	}
-	m.Counts, m.Tables = got.f.Counts, without(got.f.Tables, spec.ExcludeTableData)
-	return complete(spec, tmp, m, p)
+	return tmp, got.f, err
 }
 
 // without drops tables whose rows were left out: their counts would never match.

@@ -31,11 +31,7 @@ func Value(ctx context.Context, d task.Database, sql string, s *evidence.Scrubbe
 // Each runs a reading statement and hands over its rows, one by one.
 func Each(ctx context.Context, d task.Database, sql string, s *evidence.Scrubber,
 	each func(cols, vals []string) error) error {
-	t, err := Resolve(d, s)
-	if err != nil {
-		return err
-	}
-	c, err := connect(ctx, t, false)
+	_, c, err := open(ctx, d, false, s)
 	if err != nil {
 		return err
 	}
@@ -93,19 +89,12 @@ func Query(ctx context.Context, spec task.Query, p *evidence.Page) error {
 			p.Find(task.Blocking, task.CheckFailed, k, "%s: %s expected, %s found", k, orNone(spec.Expect[k]), orNone(first[k]))
 		}
 	}
-	if p.Blocked > 0 {
-		return task.Fail(p.First.Code, "%s%s", p.First.Message, more(p.Blocked))
-	}
-	return nil
+	return blocked(p)
 }
 
 // Execute runs statements in one transaction.
 func Execute(ctx context.Context, spec task.Execute, p *evidence.Page) error {
-	t, err := Resolve(spec.Database, &p.Scrubber)
-	if err != nil {
-		return err
-	}
-	c, err := connect(ctx, t, true)
+	_, c, err := open(ctx, spec.Database, true, &p.Scrubber)
 	if err != nil {
 		return err
 	}
@@ -143,11 +132,7 @@ func Execute(ctx context.Context, spec task.Execute, p *evidence.Page) error {
 
 // Sessions waits until a database has no more sessions than allowed.
 func Sessions(ctx context.Context, spec task.Sessions, p *evidence.Page) error {
-	t, err := Resolve(spec.Database, &p.Scrubber)
-	if err != nil {
-		return err
-	}
-	c, err := connect(ctx, t, false)
+	t, c, err := open(ctx, spec.Database, false, &p.Scrubber)
 	if err != nil {
 		return err
 	}

@@ -18,11 +18,7 @@ import (
 // Rename switches the live database for its replacement. Both renames commit
 // or vanish together, so that there is never no live database.
 func Rename(ctx context.Context, spec task.Rename, p *evidence.Page) error {
-	t, err := Resolve(spec.Database, &p.Scrubber)
-	if err != nil {
-		return err
-	}
-	c, err := connect(ctx, t, true)
+	_, c, err := open(ctx, spec.Database, true, &p.Scrubber)
 	if err != nil {
 		return err
 	}

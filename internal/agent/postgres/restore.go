@@ -94,30 +94,8 @@ func openDump(dir, name string, p *evidence.Page) (task.Manifest, error) {
 
 // makeDatabase creates the database, or tells that an earlier run finished it.
 func makeDatabase(ctx context.Context, c *pgx.Conn, spec task.Restore, m task.Manifest) (bool, error) {
-	var mark *string
-	err := c.QueryRow(
-		ctx,
-		"SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = $1",
-		spec.Into,
-	).Scan(
-		&mark,
-	)
-	switch {
-	case errors.Is(err, pgx.ErrNoRows):
-	case err != nil:
-		return false, failed(err, "look for the database %s", spec.Into)
-	case mark != nil && *mark == markDone+m.SHA256:
-		return true, nil
-	case mark != nil && *mark == markBusy+m.SHA256:
-		if _, err := c.Exec(ctx, "DROP DATABASE "+ident(spec.Into)+" WITH (FORCE)"); err != nil {
-			return false, failed(err, "drop the unfinished database %s", spec.Into)
-		}
-	default:
-		return false, task.Fail(
-			task.NameConflict,
-			"a database %s exists and Gradus did not make it from this dump",
-			spec.Into,
-		)
+	if done, err := madeBefore(ctx, c, spec, m); done || err != nil {
+		return done, err
 	}
 	sql := "CREATE DATABASE " + ident(spec.Into) + " TEMPLATE template0"
 	if m.Encoding != "" {
@@ -139,6 +117,37 @@ func makeDatabase(ctx context.Context, c *pgx.Conn, spec task.Restore, m task.Ma
 		}
 	}
 	return false, nil
+}
+
+// madeBefore tells whether an earlier run finished the database. What an earlier run
+// began is dropped; what is not of this dump is refused.
+func madeBefore(ctx context.Context, c *pgx.Conn, spec task.Restore, m task.Manifest) (bool, error) {
+	var mark *string
+	err := c.QueryRow(
+		ctx,
+		"SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = $1",
+		spec.Into,
+	).Scan(
+		&mark,
+	)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return false, nil
+	case err != nil:
+		return false, failed(err, "look for the database %s", spec.Into)
+	case mark != nil && *mark == markDone+m.SHA256:
+		return true, nil
+	case mark != nil && *mark == markBusy+m.SHA256:
+		if _, err := c.Exec(ctx, "DROP DATABASE "+ident(spec.Into)+" WITH (FORCE)"); err != nil {
+			return false, failed(err, "drop the unfinished database %s", spec.Into)
+		}
+		return false, nil
+	}
+	return false, task.Fail(
+		task.NameConflict,
+		"a database %s exists and Gradus did not make it from this dump",
+		spec.Into,
+	)
 }
 
 // settingValue quotes each element, since lists (search_path) are stored as one text.
@@ -219,10 +228,7 @@ func verify(ctx context.Context, t Target, m task.Manifest, queries map[string]s
 	if err := sequences(ctx, c, p); err != nil {
 		return err
 	}
-	if p.Blocked > 0 {
-		return task.Fail(p.First.Code, "%s%s", p.First.Message, more(p.Blocked))
-	}
-	return nil
+	return blocked(p)
 }
 
 func ident(s string) string { return pgx.Identifier{s}.Sanitize() }

@@ -23,19 +23,9 @@ const iterations = 4096
 
 // RotatePassword gives a role a new password and proves it by signing in.
 func RotatePassword(ctx context.Context, spec task.RotatePassword, p *evidence.Page) error {
-	b, err := os.ReadFile(spec.PasswordFile)
+	password, err := newPassword(spec.PasswordFile, p)
 	if err != nil {
-		return task.FailBecause(err, "CredentialsMissing", "read the new password")
-	}
-	password := strings.TrimSpace(string(b))
-	p.Add(password)
-	if len(password) < 12 {
-		return task.Fail(task.InvalidTask, "the new password has fewer than 12 characters")
-	}
-	for _, r := range password {
-		if r < 0x20 || r > 0x7e { // others would need SASLprep
-			return task.Fail(task.InvalidTask, "the new password has a character that is not printable ASCII")
-		}
+		return err
 	}
 	t, err := Resolve(spec.Database, &p.Scrubber)
 	if err != nil {
@@ -69,6 +59,25 @@ func RotatePassword(ctx context.Context, spec task.RotatePassword, p *evidence.P
 	}
 	p.Fact("role", spec.Role)
 	return n.Close(ctx)
+}
+
+// newPassword reads the password and refuses one that is not fit; it is scrubbed from then on.
+func newPassword(path string, p *evidence.Page) (string, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return "", task.FailBecause(err, "CredentialsMissing", "read the new password")
+	}
+	password := strings.TrimSpace(string(b))
+	p.Add(password)
+	if len(password) < 12 {
+		return "", task.Fail(task.InvalidTask, "the new password has fewer than 12 characters")
+	}
+	for _, r := range password {
+		if r < 0x20 || r > 0x7e { // others would need SASLprep
+			return "", task.Fail(task.InvalidTask, "the new password has a character that is not printable ASCII")
+		}
+	}
+	return password, nil
 }
 
 // trusts tells whether the server lets anybody in, when a sign-in proves nothing.

@@ -24,7 +24,7 @@ import (
 // server is one that we started: on a socket in a directory of ours, nowhere else.
 type server struct {
 	cmd    *exec.Cmd
-	done   chan error
+	done   chan struct{} // closed when the process and its log have ended
 	socket string
 	user   string
 	mu     sync.Mutex
@@ -38,8 +38,8 @@ var quiet = []string{
 	"listen_addresses=", "logging_collector=off", "log_destination=stderr", "lc_messages=C", "log_min_messages=log",
 	"archive_mode=off", "archive_command=", "restore_command=", "primary_conninfo=", "recovery_target_action=promote",
 	"max_logical_replication_workers=0", "shared_preload_libraries=", "session_preload_libraries=",
-	"local_preload_libraries=", "ssl=off", "external_pid_file=", "autovacuum=off", "max_connections=100", "event_triggers=off",
-	"hot_standby=on",
+	"local_preload_libraries=", "ssl=off", "external_pid_file=", "autovacuum=off", "max_connections=100",
+	"event_triggers=off", "hot_standby=on",
 }
 
 // start runs the server in dir and returns when it has recovered and answers.
@@ -82,7 +82,7 @@ func start(ctx context.Context, binDir, dir, user, scratch string, p *evidence.P
 	if err := os.WriteFile(hba+".ident", nil, 0o600); err != nil {
 		return nil, fmt.Errorf("write access rules: %w", err)
 	}
-	s := &server{cmd: exec.Command(bin, argv...), done: make(chan error, 1), socket: socket, user: user}
+	s := &server{cmd: exec.Command(bin, argv...), done: make(chan struct{}), socket: socket, user: user}
 	return s, s.await(ctx, p)
 }
 
@@ -138,12 +138,15 @@ func (s *server) await(ctx context.Context, p *evidence.Page) error {
 		defer r.Close()
 		s.follow(r, ready, p)
 	}()
-	go func() { err := s.cmd.Wait(); <-logDone; s.done <- err }()
+	go func() {
+		defer close(s.done)
+		_ = s.cmd.Wait() // why it ended is the last thing that its log says
+		<-logDone
+	}()
 	select {
 	case <-ready:
 		return nil
 	case <-s.done:
-		s.done <- nil
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		return task.Fail(task.RecoverFailed, "the server did not start: %s", s.last)
@@ -180,8 +183,8 @@ func passwd(scratch string) ([]string, error) {
 		return nil, nil
 	}
 	var lib []string
-	for _, g := range []string{"/usr/lib/*/libnss_wrapper.so", "/usr/lib/libnss_wrapper.so", "/usr/lib64/libnss_wrapper.so",
-		"/opt/bitnami/common/lib/libnss_wrapper.so"} {
+	for _, g := range []string{"/usr/lib/*/libnss_wrapper.so", "/usr/lib/libnss_wrapper.so",
+		"/usr/lib64/libnss_wrapper.so", "/opt/bitnami/common/lib/libnss_wrapper.so"} {
 		found, _ := filepath.Glob(g)
 		lib = append(lib, found...)
 	}

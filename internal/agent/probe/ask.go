@@ -28,6 +28,11 @@ type answer struct {
 	sha1, sha256 string
 }
 
+// redirects says whether the answer leads elsewhere.
+func (a answer) redirects() bool {
+	return a.status >= 300 && a.status <= 399 && a.header.Get("Location") != ""
+}
+
 // ask sends a request and follows redirects when it is to.
 func (c *client) ask(ctx context.Context, r task.Request) (answer, error) {
 	if r.Fresh {
@@ -47,7 +52,7 @@ func (c *client) ask(ctx context.Context, r task.Request) (answer, error) {
 	}
 	for range 11 {
 		a, err := c.send(ctx, method, path, body, form, r.Header)
-		if err != nil || !r.Follow || a.status < 300 || a.status > 399 || a.header.Get("Location") == "" {
+		if err != nil || !r.Follow || !a.redirects() {
 			return a, err
 		}
 		if path, err = c.location(path, a.header.Get("Location")); err != nil {
@@ -77,24 +82,10 @@ func (c *client) location(from, to string) (string, error) {
 }
 
 func (c *client) send(ctx context.Context, method, path, body, form string, header map[string]string) (answer, error) {
-	u, err := c.base.Parse(path)
+	req, err := c.request(ctx, method, path, body)
 	if err != nil {
-		return answer{}, fmt.Errorf("read path %s: %w", path, err)
+		return answer{}, err
 	}
-	if u.Host != c.base.Host {
-		return answer{}, fmt.Errorf("the path %s names another host", path)
-	}
-	req, err := http.NewRequestWithContext(ctx, method, u.String(), strings.NewReader(body))
-	if err != nil {
-		return answer{}, fmt.Errorf("make request: %w", err)
-	}
-	if c.spec.Host != "" {
-		req.Host = c.spec.Host
-	}
-	if c.spec.ForwardedProto != "" {
-		req.Header.Set("X-Forwarded-Proto", c.spec.ForwardedProto)
-	}
-	req.Header.Set("User-Agent", "gradus-agent")
 	if form != "" {
 		req.Header.Set("Content-Type", form)
 	}
@@ -119,6 +110,29 @@ func (c *client) send(ctx context.Context, method, path, body, form string, head
 		c.cookies[k.Name] = k.Value
 	}
 	return read(resp)
+}
+
+// request makes one to the site, with what every request of ours has.
+func (c *client) request(ctx context.Context, method, path, body string) (*http.Request, error) {
+	u, err := c.base.Parse(path)
+	if err != nil {
+		return nil, fmt.Errorf("read path %s: %w", path, err)
+	}
+	if u.Host != c.base.Host {
+		return nil, fmt.Errorf("the path %s names another host", path)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, u.String(), strings.NewReader(body))
+	if err != nil {
+		return nil, fmt.Errorf("make request: %w", err)
+	}
+	if c.spec.Host != "" {
+		req.Host = c.spec.Host
+	}
+	if c.spec.ForwardedProto != "" {
+		req.Header.Set("X-Forwarded-Proto", c.spec.ForwardedProto)
+	}
+	req.Header.Set("User-Agent", "gradus-agent")
+	return req, nil
 }
 
 func read(resp *http.Response) (answer, error) {

@@ -40,7 +40,19 @@ func (c *client) check(ctx context.Context, r task.Request) error {
 
 var title = regexp.MustCompile(`(?is)<title[^>]*>(.*?)</title>`)
 
+// fits gives the first thing about an answer that is not as expected.
 func (c *client) fits(a answer, e task.Expect) error {
+	for _, wrong := range []func(answer, task.Expect) error{
+		wrongStatus, c.wrongText, wrongTitle, wrongHeader, c.wrongDigest,
+	} {
+		if err := wrong(a, e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func wrongStatus(a answer, e task.Expect) error {
 	want := e.Status
 	if len(want) == 0 {
 		want = []int{200}
@@ -48,6 +60,10 @@ func (c *client) fits(a answer, e task.Expect) error {
 	if !slices.Contains(want, a.status) {
 		return fmt.Errorf("HTTP %d, expected %s%s", a.status, numbers(want), hint(a))
 	}
+	return nil
+}
+
+func (c *client) wrongText(a answer, e task.Expect) error {
 	for _, t := range e.Contains {
 		if !bytes.Contains(a.body, []byte(c.fill(t))) {
 			return fmt.Errorf("the page lacks %q", c.fill(t))
@@ -63,12 +79,21 @@ func (c *client) fits(a answer, e task.Expect) error {
 			return fmt.Errorf("the page does not match %q", expr)
 		}
 	}
-	if e.Title != "" {
-		got := pageTitle(a.body)
-		if ok, err := regexp.MatchString(e.Title, got); err != nil || !ok {
-			return fmt.Errorf("the page's title is %q, expected %q", task.Shorten(got, 80), e.Title)
-		}
+	return nil
+}
+
+func wrongTitle(a answer, e task.Expect) error {
+	if e.Title == "" {
+		return nil
 	}
+	got := pageTitle(a.body)
+	if ok, err := regexp.MatchString(e.Title, got); err != nil || !ok {
+		return fmt.Errorf("the page's title is %q, expected %q", task.Shorten(got, 80), e.Title)
+	}
+	return nil
+}
+
+func wrongHeader(a answer, e task.Expect) error {
 	for name, expr := range e.Header {
 		got := a.header.Get(name)
 		if expr == "" && got != "" {
@@ -78,6 +103,10 @@ func (c *client) fits(a answer, e task.Expect) error {
 			return fmt.Errorf("the header %s is %q, expected %q", name, got, expr)
 		}
 	}
+	return nil
+}
+
+func (c *client) wrongDigest(a answer, e task.Expect) error {
 	if w := c.fill(e.BodySHA1); w != "" && w != a.sha1 {
 		return fmt.Errorf("the content is damaged: sha1 %s, expected %s", a.sha1, w)
 	}

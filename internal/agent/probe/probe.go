@@ -51,13 +51,8 @@ func Run(ctx context.Context, spec task.Probe, p *evidence.Page) error {
 			p.Find(task.Warning, "CheckSkipped", r.Name, "%s: not asked, since %s is not known", r.Name, missing)
 			continue
 		}
-		began := time.Now()
-		wrong := c.check(ctx, r)
-		took := time.Since(began)
+		took, wrong := c.timed(ctx, r)
 		p.Fact(r.Name+".ms", strconv.FormatInt(took.Milliseconds(), 10))
-		if wrong == nil && r.Max > 0 && took > time.Duration(r.Max) {
-			wrong = fmt.Errorf("took %s, at most %s is acceptable", took.Round(time.Millisecond), time.Duration(r.Max))
-		}
 		if ctx.Err() != nil {
 			return task.Fail(task.DeadlineExceeded, "the checks were not over at the deadline, at %s", r.Name)
 		}
@@ -79,6 +74,17 @@ func Run(ctx context.Context, spec task.Probe, p *evidence.Page) error {
 		return task.Fail(p.First.Code, "%s (%d of %d checks failed)", p.First.Message, p.Blocked, len(spec.Requests))
 	}
 	return nil
+}
+
+// timed checks a request and how long the answer took.
+func (c *client) timed(ctx context.Context, r task.Request) (took time.Duration, wrong error) {
+	began := time.Now()
+	wrong = c.check(ctx, r)
+	took = time.Since(began)
+	if wrong == nil && r.Max > 0 && took > time.Duration(r.Max) {
+		wrong = fmt.Errorf("took %s, at most %s is acceptable", took.Round(time.Millisecond), time.Duration(r.Max))
+	}
+	return took, wrong
 }
 
 // Value asks once and gives the first group of expr in the body.

@@ -62,16 +62,7 @@ func walk(ctx context.Context, root string, skip []string, workers int,
 	go func() {
 		defer close(order)
 		defer close(jobs)
-		walked <- list(ctx, root, skip, func(e *entry) bool {
-			for _, c := range []chan *entry{order, jobs} {
-				select {
-				case c <- e:
-				case <-ctx.Done():
-					return false
-				}
-			}
-			return true
-		})
+		walked <- list(ctx, root, skip, func(e *entry) bool { return hand(ctx, e, order) && hand(ctx, e, jobs) })
 	}()
 	var first error
 	for e := range order {
@@ -95,6 +86,16 @@ func walk(ctx context.Context, root string, skip []string, workers int,
 	return first
 }
 
+// hand gives an entry on, unless all is over.
+func hand(ctx context.Context, e *entry, to chan<- *entry) bool {
+	select {
+	case to <- e:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
 func list(ctx context.Context, root string, skip []string, emit func(*entry) bool) error {
 	return filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
@@ -113,7 +114,7 @@ func list(ctx context.Context, root string, skip []string, emit func(*entry) boo
 		if strings.HasPrefix(d.Name(), unfinished) && !d.IsDir() {
 			return nil
 		}
-		if d.IsDir() || (!d.Type().IsRegular() && d.Type()&fs.ModeSymlink == 0) {
+		if !listed(d) {
 			return ctx.Err()
 		}
 		info, err := d.Info()
@@ -125,6 +126,11 @@ func list(ctx context.Context, root string, skip []string, emit func(*entry) boo
 		}
 		return nil
 	})
+}
+
+// listed says whether an entry is of the kinds that make a tree: files and symbolic links.
+func listed(d fs.DirEntry) bool {
+	return d.Type().IsRegular() || d.Type()&fs.ModeSymlink != 0
 }
 
 func skipped(rel string, skip []string) bool {
