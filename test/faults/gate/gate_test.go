@@ -1,0 +1,138 @@
+// Copyright The Gradus Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package gate
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const jobs = "/apis/batch/v1/namespaces/campus/jobs"
+
+// server counts what arrives.
+func server(t *testing.T) (url string, arrived *[]string) {
+	t.Helper()
+	var got []string
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		got = append(got, r.Method+" "+r.URL.Path+" "+string(body))
+		_, _ = io.WriteString(w, `{"answer":1}`)
+	}))
+	t.Cleanup(s.Close)
+	return s.URL, &got
+}
+
+func send(t *testing.T, p *Process, method, url, body string) (string, error) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(context.Background(), method, url, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := p.Wrap(http.DefaultTransport).RoundTrip(r)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = response.Body.Close() }()
+	content, err := io.ReadAll(response.Body)
+	return response.Status + " " + string(content), err
+}
+
+func TestRequestsAreNamedAndNumbered(t *testing.T) {
+	url, _ := server(t)
+	g := New()
+	g.Normalise = func(s string) string { return strings.ReplaceAll(s, "campus", "SITE") }
+	p := g.Process("manager")
+	for _, request := range [][2]string{
+		{"GET", jobs}, {"GET", jobs + "/hop-1-0a1b2c3d"}, {"POST", jobs},
+		{"PATCH", "/apis/lms.gradus.dev/v1alpha1/namespaces/campus/golives/go/status"},
+		{"PATCH", "/apis/lms.gradus.dev/v1alpha1/namespaces/campus/golives/go/status"},
+		{"DELETE", "/api/v1/namespaces/copy-7f3e9d20aa"}, {"PUT", "/api/v1/namespaces/copy/finalize"},
+	} {
+		body := ""
+		if request[0] == "POST" {
+			body = `{"metadata":{"name":"dump-1-77777777"}}`
+		}
+		if _, err := send(t, p, request[0], url+request[1], body); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var got []string
+	for _, c := range g.Trace() {
+		got = append(got, c.Site)
+	}
+	want := []string{
+		"manager list jobs SITE/", "manager get jobs SITE/hop-1-*", "manager create jobs SITE/dump-1-*",
+		"manager patch golives/status SITE/go", "manager patch golives/status SITE/go",
+		"manager delete namespaces /copy-*", "manager update namespaces/finalize /copy",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q", got)
+	}
+	if last := g.Trace()[4]; last.N != 2 || last.Seq != 5 || !last.Write {
+		t.Errorf("the second status write is %+v", last)
+	}
+}
+
+func TestFaults(t *testing.T) {
+	const site = "manager create jobs campus/x"
+	tests := map[Kind]struct {
+		arrives, dead bool
+		says          string
+	}{
+		CrashBefore: {dead: true},
+		CrashAfter:  {arrives: true, dead: true},
+		LostAnswer:  {arrives: true},
+		Answer403:   {says: "403"}, Answer409: {says: "409"}, Answer429: {says: "429"},
+		Answer500: {says: "500"}, Answer503: {says: "503"},
+		Delay: {arrives: true, says: "200"},
+		Rival: {arrives: true, says: "200"},
+	}
+	for kind, want := range tests {
+		t.Run(string(kind), func(t *testing.T) {
+			url, arrived := server(t)
+			happened := false
+			g := New(Fault{Call: site, N: 2, Kind: kind, Do: func() { happened = true }})
+			g.Pause = func() { happened = true }
+			p := g.Process("manager")
+			post := func() (string, error) { return send(t, p, "POST", url+jobs, `{"metadata":{"name":"x"}}`) }
+			if _, err := post(); err != nil || len(g.Unfired()) != 1 {
+				t.Fatalf("the first request is let through: %v", err)
+			}
+			said, err := post()
+			if (len(*arrived) == 2) != want.arrives || p.Dead() != want.dead || !strings.HasPrefix(said, want.says) {
+				t.Errorf("%d arrived, dead %v, %q, %v", len(*arrived), p.Dead(), said, err)
+			}
+			if (want.says == "") != (err != nil) || len(g.Unfired()) != 0 {
+				t.Errorf("error %v, unfired %v", err, g.Unfired())
+			}
+			var lost net.Error
+			if kind == LostAnswer && (!errors.As(err, &lost) || !lost.Timeout()) {
+				t.Errorf("%v is no timeout", err)
+			}
+			if _, err = post(); want.dead != errors.Is(err, Dead) {
+				t.Errorf("afterwards: %v", err)
+			}
+			if happened != (kind == Delay || kind == Rival) {
+				t.Errorf("happened: %v", happened)
+			}
+		})
+	}
+}
+
+func TestWhatWasAnsweredIsSeenAndHandedOn(t *testing.T) {
+	url, _ := server(t)
+	g, seen := New(), ""
+	g.After = func(_ Call, code int, body []byte) { seen = http.StatusText(code) + string(body) }
+	said, err := send(t, g.Process("m"), "POST", url+jobs, `{}`)
+	if err != nil || seen != `OK{"answer":1}` || said != `200 OK {"answer":1}` {
+		t.Errorf("seen %q, handed on %q, %v", seen, said, err)
+	}
+}
