@@ -28,7 +28,8 @@ func (v View) predict() (*metav1.Duration, []v1alpha1.OutagePart) {
 	}
 	var parts []v1alpha1.OutagePart
 	for _, p := range v.GoLive.Status.Parts {
-		if p.Actual != nil && slices.Contains(alike, p.Name) {
+		// What took no time adds none, and the API wants a time.
+		if p.Actual != nil && p.Actual.Duration > 0 && slices.Contains(alike, p.Name) {
 			parts = append(parts, v1alpha1.OutagePart{Name: p.Name, Took: *p.Actual, Source: "GoLive " + v.GoLive.Name})
 		}
 	}
@@ -36,7 +37,7 @@ func (v View) predict() (*metav1.Duration, []v1alpha1.OutagePart) {
 		return nil, nil
 	}
 	// The site serves while the backup is restored beside it, unless it is closed already.
-	if c := v.source().Dump; v.afterFailure() && c != nil && c.TookRestore != nil {
+	if c := v.source().Dump; v.afterFailure() && c != nil && c.TookRestore != nil && c.TookRestore.Duration > 0 {
 		parts = append(parts, v1alpha1.OutagePart{Name: "RestoreBeside", Took: *c.TookRestore,
 			Source: "SiteBackup " + v.source().Backup + ", its proof by restoring"})
 	}

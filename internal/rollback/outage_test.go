@@ -25,7 +25,7 @@ func TestThePredictedOutage(t *testing.T) {
 	site := &v1alpha1.Site{}
 	site.Spec.Backup.Locations = []v1alpha1.BackupLocation{{Name: "vault", Volume: &v1alpha1.VolumeLocation{ClaimName: "c"}}}
 	timed := []v1alpha1.TimedPart{took("Quiesce", time.Minute), took("Hops 2.0", time.Hour), took("FixPoint", time.Hour),
-		took("StartWeb", 50*time.Second)}
+		took("StartWeb", 50*time.Second), took("Lock", 0)}
 	tests := map[string]struct {
 		parts []v1alpha1.TimedPart
 		grip  production.Grip
@@ -51,8 +51,8 @@ func TestThePredictedOutage(t *testing.T) {
 			t.Errorf("%s: %s", name, said)
 		}
 		for _, part := range p.Parts {
-			if part.Source == "" {
-				t.Errorf("%s: %s has no source", name, part.Name)
+			if part.Source == "" || part.Took.Duration == 0 { // the API refuses a part without either
+				t.Errorf("%s: %s took %s by %q", name, part.Name, part.Took.Duration, part.Source)
 			}
 		}
 	}
