@@ -178,7 +178,7 @@ func (r *RollbackReconciler) observe(
 		}
 	}
 	if back.Spec.Files == v1alpha1.RestoreFiles {
-		if view.Claims, err = r.claims(ctx, scene); err != nil {
+		if view.Claims, err = r.claims(ctx, back, scene); err != nil {
 			return view, err
 		}
 	}

@@ -22,7 +22,9 @@ import (
 
 // claims reads the claims of the site's volumes and sorts the pods that mount
 // them: those of the site's workloads, of Jobs of ours, and all others.
-func (r *RollbackReconciler) claims(ctx context.Context, scene *closing.Scene) (rollback.Claims, error) {
+func (r *RollbackReconciler) claims(
+	ctx context.Context, back *v1alpha1.Rollback, scene *closing.Scene,
+) (rollback.Claims, error) {
 	live := &liveSite{reader: r.Live, site: scene.Site}
 	found, err := live.claims(ctx, nil)
 	if err != nil {
@@ -31,7 +33,7 @@ func (r *RollbackReconciler) claims(ctx context.Context, scene *closing.Scene) (
 	out := rollback.Claims{Live: found}
 	var names []string
 	for _, v := range scene.Site.Spec.Volumes {
-		names = append(names, v.ClaimName)
+		names = append(names, v.ClaimName, rollback.ClaimBeside(back, v.ClaimName))
 	}
 	var pods corev1.PodList
 	if err := r.Live.List(ctx, &pods, client.InNamespace(scene.Site.Namespace)); err != nil {

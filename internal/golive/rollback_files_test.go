@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gradus-lms/gradus/api/v1alpha1"
+	"github.com/gradus-lms/gradus/internal/rollback"
 )
 
 // storage plays those that make volumes, bind claims and let deleted ones go,
@@ -84,10 +85,15 @@ func (w *world) volumeOf(claim string) string {
 // mounting makes a pod that has ended and mounts the files; of is its Job.
 func (w *world) mounting(name string, of *batchv1.Job) {
 	w.t.Helper()
+	w.mountingClaim(name, "files", of)
+}
+
+func (w *world) mountingClaim(name, claim string, of *batchv1.Job) {
+	w.t.Helper()
 	pod := &corev1.Pod{ObjectMeta: w.meta(name), Spec: corev1.PodSpec{
 		Containers: []corev1.Container{{Name: "a", Image: "a"}},
 		Volumes: []corev1.Volume{{Name: "files", VolumeSource: corev1.VolumeSource{
-			PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: "files"}}}}}}
+			PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: claim}}}}}}
 	if of != nil {
 		pod.Labels = map[string]string{batchv1.JobNameLabel: of.Name}
 		pod.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(of, batchv1.SchemeGroupVersion.WithKind("Job"))}
@@ -161,6 +167,36 @@ func TestEndedJobsOfOursLetTheFilesGo(t *testing.T) {
 	back := w.backUntil("over", ended)
 	if c := meta.FindStatusCondition(back.Status.Conditions, v1alpha1.SucceededCondition); c.Status != metav1.ConditionTrue {
 		t.Fatalf("%s: %s", c.Reason, c.Message)
+	}
+}
+
+// The rollback's own Job that compares the restored files has a pod as well.
+func TestThePodThatComparedTheFilesLetsThemGo(t *testing.T) {
+	w := newWorld(t)
+	w.files()
+	w.goesBack(restoring)
+	made := false
+	w.at = func() {
+		var jobs batchv1.JobList
+		w.must(w.admin.List(w.ctx, &jobs, client.InNamespace(w.namespace)))
+		left := false
+		for i := range jobs.Items {
+			job := &jobs.Items[i]
+			if !strings.HasPrefix(job.Name, "way-verify") || !job.DeletionTimestamp.IsZero() {
+				continue
+			}
+			if left = true; !made {
+				made = true
+				w.mountingClaim("compared", rollback.ClaimBeside(w.rollback(), "files"), job)
+			}
+		}
+		if made && !left { // the garbage collector
+			w.must(client.IgnoreNotFound(w.admin.Delete(w.ctx, &corev1.Pod{ObjectMeta: w.meta("compared")}, client.GracePeriodSeconds(0))))
+		}
+	}
+	back := w.backUntil("over", ended)
+	if c := meta.FindStatusCondition(back.Status.Conditions, v1alpha1.SucceededCondition); c.Status != metav1.ConditionTrue || !made {
+		t.Fatalf("%s: %s; a pod was there: %v", c.Reason, c.Message, made)
 	}
 }
 

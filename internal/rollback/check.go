@@ -16,13 +16,8 @@ import (
 var check = pipeline.Step[View]{
 	Name: "Check",
 	Judge: func(v View, _ pipeline.At, _ pipeline.Seen) pipeline.Verdict {
-		switch {
-		case v.Site == nil:
-			return pipeline.Fail(v1alpha1.SiteNotFoundReason, "Site %s does not exist", v.Rollback.Spec.SiteRef.Name)
-		case v.Profile == nil:
-			return pipeline.Fail("ProfileUnknown", "profile %q is not one that this version of Gradus has", v.Site.Spec.Profile)
-		case len(v.Missing) > 0:
-			return pipeline.Fail(v1alpha1.SiteNotReadyReason, "missing: %s", strings.Join(v.Missing, ", "))
+		if no := v.Incomplete(); no != nil {
+			return *no
 		}
 		if no := v.Objection(); no != nil {
 			return *no

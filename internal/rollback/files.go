@@ -27,19 +27,22 @@ import (
 type Claims struct {
 	// Live claims by the Site's names for the volumes.
 	Live map[string]*corev1.PersistentVolumeClaim
-	// Ours are Jobs of Gradus, ended or not, whose pods mount one; Others are
-	// pods of nobody that the Site or Gradus knows. A pod that has ended keeps
-	// the claim from going as long as it is there.
+	// Ours are ended Jobs of Gradus whose pods mount one, or one beside it;
+	// Others are pods of nobody that the Site or Gradus knows. A pod that has
+	// ended keeps the claim from going as long as it is there.
 	Ours   []v1alpha1.ChildRef
 	Others []string
 }
 
 func (v View) restoresFiles() bool { return v.Rollback.Spec.Files == v1alpha1.RestoreFiles }
 
-// claimBeside and claimReplaced name the claims of a volume that comes and of
-// the one that goes.
-func (v View) claimBeside(claim string) string   { return claim + "-r" + v.suffix() }
-func (v View) claimReplaced(claim string) string { return claim + "-replaced-" + v.suffix() }
+// ClaimBeside names the claim of the volume that comes.
+func ClaimBeside(r *v1alpha1.Rollback, claim string) string { return claim + "-r" + suffix(r) }
+
+// claimReplaced names the claim of the volume that goes.
+func (v View) claimReplaced(claim string) string { return claim + "-replaced-" + suffix(v.Rollback) }
+
+func (v View) claimBeside(claim string) string { return ClaimBeside(v.Rollback, claim) }
 
 // snapshotOf gives the proven snapshot of a volume; nil when the backup has none.
 func (v View) snapshotOf(volume string) *v1alpha1.SnapshotRef {
@@ -154,7 +157,8 @@ var freeClaims = closing.Guarded(pipeline.Step[View]{
 			return pipeline.Fail("NoWayBack", "%s", what)
 		}
 		if n := max(seen.Left, len(v.Claims.Ours)); n > 0 {
-			return pipeline.Wait("FreeingClaims", "%d ended Jobs go, whose pods mount the volumes", n).By(seen.Now.Add(2 * time.Second))
+			return pipeline.Wait("FreeingClaims", "%d ended Jobs go, whose pods mount the volumes", n).
+				By(seen.Now.Add(2 * time.Second))
 		}
 		return pipeline.Pass("no pod mounts the volumes")
 	},

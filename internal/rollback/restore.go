@@ -14,10 +14,8 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/gradus-lms/gradus/internal/environment"
 	"github.com/gradus-lms/gradus/internal/golive/closing"
 	"github.com/gradus-lms/gradus/internal/pipeline"
-	"github.com/gradus-lms/gradus/internal/profile"
 	"github.com/gradus-lms/gradus/internal/task"
 	"github.com/gradus-lms/gradus/internal/workload"
 )
@@ -92,29 +90,7 @@ func (v View) verifyJob(at pipeline.At) (*batchv1.Job, error) {
 	q := v.Params()
 	q.Target = v.version()
 	q.Reader.Name = v.beside()
-	version, _, err := v.Profile.VersionTask(q, v.version())
-	if err != nil {
-		return nil, err
-	}
-	equal, orphans := v.Profile.SplitFigures(environment.ByName(v.source().Counts))
-	count, _, err := v.Profile.CountTask(q, equal, orphans, nil)
-	if err != nil {
-		return nil, err
-	}
-	actions := slices.Concat(version.Actions, count.Actions)
-	mounts := []closing.Mount{v.ReaderMount()}
-	w, live := v.Web()
-	if len(v.Site.Spec.Volumes) > 0 {
-		volume := v.Site.Spec.Volumes[0]
-		files, _, err := v.Profile.HashFilesTask(q, volume.MountPath, true, 0, profile.Throttle{})
-		if err != nil {
-			return nil, err
-		}
-		actions = append(actions, files.Actions...)
-		claim := workload.Claim("gradus-live", v.filesClaim(volume), true)
-		mounts = append(mounts, closing.Mount{Volume: claim, Path: volume.MountPath})
-	}
-	return v.AgentJob(at, "verify", actions, workload.User(live.Spec.Template, w.ApplicationContainer), mounts...), nil
+	return v.VerifyJob(at, q, v.source().Counts, v.filesClaim)
 }
 
 // awaitHops waits until no pod of the go-live's hops is left: one on a node

@@ -15,7 +15,7 @@ import (
 // Remember notes what is gone back to, as long as it is there to be seen:
 // what comes after the point of no return must not need it.
 func (v View) Remember() {
-	if v.began() && v.Scene.Site != nil && v.whole() {
+	if v.began() && v.Site != nil && v.whole() {
 		found := v.found()
 		v.Rollback.Status.Source = &found
 	}
@@ -45,7 +45,10 @@ func (v View) found() v1alpha1.RollbackSource {
 	}
 	s := v1alpha1.RollbackSource{
 		Backup: v.Backup.Name, UID: string(v.Backup.UID), Version: v.Backup.Status.Version,
-		Counts: v.Backup.Status.Counts, AfterFailure: v.afterFailure(),
+		Counts: v.Backup.Status.Counts, Doors: v1alpha1.DoorsOpened,
+	}
+	if v.afterFailure() {
+		s.Doors = v1alpha1.DoorsStayedClosed
 	}
 	if c, claim := v.pick(v.Backup.Status.Copies); claim != "" {
 		s.Dump = &c

@@ -23,7 +23,8 @@ import (
 // that it was done. The side that is switched away is kept under its new name.
 var switchOver = func() pipeline.Step[View] {
 	step := jobStep("Switch", "Switching", "SwitchFailed", View.switchJob, func(v View, _ task.Result) pipeline.Verdict {
-		return pipeline.Pass("database %s is the restored one; the other is kept as %s", v.Site.Spec.Database.Name, v.replaced())
+		return pipeline.Pass("database %s is the restored one; the other is kept as %s",
+			v.Site.Spec.Database.Name, v.replaced())
 	})
 	create, judge := step.Create, step.Judge
 	may := func(v View) bool { return v.Held() && v.Committed() }

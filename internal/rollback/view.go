@@ -63,7 +63,8 @@ func Inherit(r *v1alpha1.Rollback, g *v1alpha1.GoLive, observed []production.Obs
 // Nobody wrote since the fix point.
 func (v View) afterFailure() bool {
 	if noted := v.Rollback.Status.Source; v.GoLive == nil && noted != nil {
-		return noted.AfterFailure && v.Held() // the go-live is gone; what was taken over from it is not
+		// The go-live is gone; what was taken over from it is not.
+		return noted.Doors == v1alpha1.DoorsStayedClosed && v.Held()
 	}
 	if From(v.GoLive) == "" {
 		return false
@@ -86,17 +87,17 @@ func inherited(r *v1alpha1.Rollback, g *v1alpha1.GoLive) bool {
 	return false
 }
 
-// suffix tells this rollback's databases from those of others.
-func (v View) suffix() string {
-	uid := strings.ReplaceAll(string(v.Rollback.UID), "-", "")
+// suffix tells a rollback's databases and claims from those of others.
+func suffix(r *v1alpha1.Rollback) string {
+	uid := strings.ReplaceAll(string(r.UID), "-", "")
 	return uid[:min(8, len(uid))]
 }
 
 // beside is the database into which the backup is restored.
-func (v View) beside() string { return v.Site.Spec.Database.Name + "_r" + v.suffix() }
+func (v View) beside() string { return v.Site.Spec.Database.Name + "_r" + suffix(v.Rollback) }
 
 // replaced is what the database is called once it was switched away.
-func (v View) replaced() string { return v.Site.Spec.Database.Name + "_replaced_" + v.suffix() }
+func (v View) replaced() string { return v.Site.Spec.Database.Name + "_replaced_" + suffix(v.Rollback) }
 
 // steps are the ledgers whose children go at the end: the rollback's own and,
 // when it took over from a failed go-live, that one's.
