@@ -40,6 +40,10 @@ func (d *demo) rollback(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	planner, err := d.As(ctx, "planner", "lms-planners")
+	if err != nil {
+		return err
+	}
 	if err := d.write(ctx, "student0001"); err != nil {
 		return err
 	}
@@ -50,10 +54,10 @@ func (d *demo) rollback(ctx context.Context) error {
 		To:      v1alpha1.RollbackTarget{GoLiveRef: &v1alpha1.LocalRef{Name: plan.Status.GoLive}},
 	}}
 	back.Namespace, back.GenerateName = world.Site, "campus-back-"
-	if err := owner.Create(ctx, back); err != nil {
-		return fmt.Errorf("create Rollback as owner: %w", err)
+	if err := planner.Create(ctx, back); err != nil {
+		return fmt.Errorf("create Rollback as planner: %w", err)
 	}
-	d.say("owner asked for %s, to the state that %s saved", back.Name, plan.Status.GoLive)
+	d.say("planner asked for %s, to the state that %s saved", back.Name, plan.Status.GoLive)
 	if back, err = d.followBack(ctx, owner, back); err != nil {
 		return err
 	}

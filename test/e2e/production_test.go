@@ -130,7 +130,7 @@ func rollback(t *testing.T, ns string) {
 		t.Fatal(err)
 	}
 	held := wayBack(ns, "held", plan.Status.GoLive)
-	if err := owner.Create(t.Context(), held); err != nil {
+	if err := planner.Create(t.Context(), held); err != nil {
 		t.Fatal(err)
 	}
 	refusedFor(t, held, "NoWayBack", "campus-install", "campus-files")
@@ -138,7 +138,7 @@ func rollback(t *testing.T, ns string) {
 	was := volumeOf(t, ns, "campus-files")
 
 	back := wayBack(ns, "back", plan.Status.GoLive)
-	if err := owner.Create(t.Context(), back); err != nil {
+	if err := planner.Create(t.Context(), back); err != nil { // who asks for it does not confirm its price
 		t.Fatal(err)
 	}
 	paid := false
