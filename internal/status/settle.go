@@ -55,6 +55,8 @@ func (s Settler) Settle(
 		switch {
 		case apierrors.IsConflict(werr):
 			return ctrl.Result{RequeueAfter: time.Second}, nil
+		case apierrors.IsInvalid(werr):
+			return ctrl.Result{}, errors.Join(werr, s.tellRefused(ctx, before, werr))
 		case werr != nil:
 			return ctrl.Result{}, client.IgnoreNotFound(werr)
 		}
@@ -64,6 +66,19 @@ func (s Settler) Settle(
 		return ctrl.Result{}, err
 	}
 	return ctrl.Result{RequeueAfter: pipeline.Due(v, now)}, nil
+}
+
+// tellRefused says in the conditions alone that the API refuses the rest: it is
+// a mistake of ours, nothing goes on with it, and nobody would know.
+func (s Settler) tellRefused(ctx context.Context, before Object, refusal error) error {
+	told := before.DeepCopyObject().(Object)
+	Conclude(told.GetConditions(), told.GetGeneration(), pipeline.Fail("StatusRefused",
+		"the API server refuses what Gradus would write here; this is a mistake in Gradus: %v", refusal), nil)
+	if equality.Semantic.DeepEqual(before, told) {
+		return nil
+	}
+	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
+	return s.Client.Status().Patch(ctx, told, patch)
 }
 
 // Conclude turns how a reconcile ended into kstatus conditions. It is pure.

@@ -123,6 +123,9 @@ func open(t *testing.T, obj client.Object) *desk {
 			if d.refuse != nil {
 				return d.refuse
 			}
+			if obj.(*v1alpha1.TrialUpgrade).Status.Environment == "not valid" {
+				return apierrors.NewInvalid(schema.GroupKind{Kind: "TrialUpgrade"}, obj.GetName(), nil)
+			}
 			return c.SubResource(sub).Patch(ctx, obj, p, opts...)
 		},
 	}).Build()
@@ -196,6 +199,33 @@ func TestAConflictIsQuietAndComesBack(t *testing.T) {
 	}
 	if got := stored(t, d); got.Status.Environment != "written by another" || len(got.Status.Conditions) > 0 {
 		t.Errorf("the write of another was overwritten: %+v", got.Status)
+	}
+}
+
+// A status that the API refuses would otherwise be refused for ever, without a word.
+func TestAStatusThatIsRefusedIsTold(t *testing.T) {
+	d := open(t, autumn())
+	for round := range 3 {
+		trial := stored(t, d)
+		before := trial.DeepCopy()
+		trial.Status.Environment = "not valid"
+		if _, err := d.settler.Settle(t.Context(), before, trial, pipeline.Wait("Working", "working"), nil, noon); !apierrors.IsInvalid(err) {
+			t.Fatalf("round %d: error %v, want the refusal, so that it is tried again", round, err)
+		}
+	}
+	got := stored(t, d).Status
+	if c := meta.FindStatusCondition(got.Conditions, v1alpha1.StalledCondition); c == nil || c.Reason != "StatusRefused" || got.Environment != "" {
+		t.Errorf("status %+v", got)
+	}
+	if d.writes != 4 { // three that are refused, and one that says so
+		t.Errorf("%d writes", d.writes)
+	}
+	trial := stored(t, d)
+	if _, err := d.settler.Settle(t.Context(), trial.DeepCopy(), trial, pipeline.Pass("done"), nil, noon); err != nil {
+		t.Fatal(err)
+	}
+	if c := meta.FindStatusCondition(stored(t, d).Status.Conditions, v1alpha1.StalledCondition); c != nil {
+		t.Errorf("still told: %s", c.Message)
 	}
 }
 
