@@ -19,6 +19,18 @@ const (
 	RestoreFiles FilesWay = "Restore"
 )
 
+// SourceDoors says what became of the doors since the state to go back to.
+// +kubebuilder:validation:Enum=StayedClosed;Opened
+type SourceDoors string
+
+// What became of the doors.
+const (
+	// DoorsStayedClosed says that nobody wrote.
+	DoorsStayedClosed SourceDoors = "StayedClosed"
+	// DoorsOpened says that users may have written.
+	DoorsOpened SourceDoors = "Opened"
+)
+
 // RollbackSpec asks for one way back.
 // +kubebuilder:validation:XValidation:rule="self == oldSelf",message="spec is immutable; create a new Rollback"
 type RollbackSpec struct {
@@ -145,10 +157,10 @@ type RollbackSource struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
 	GoLive string `json:"goLive,omitempty"`
-	// afterFailure is true when the GoLive failed with the doors closed and they
-	// have been closed since: nobody wrote.
+	// doors is StayedClosed when the GoLive failed with the doors closed and they
+	// have been closed since: nobody wrote. Otherwise Opened.
 	// +optional
-	AfterFailure bool `json:"afterFailure,omitempty"`
+	Doors SourceDoors `json:"doors,omitempty"`
 	// images are the GoLive's changes of images, with what ran before.
 	// +optional
 	// +listType=atomic

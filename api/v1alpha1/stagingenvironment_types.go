@@ -4,6 +4,8 @@
 package v1alpha1
 
 import (
+	"slices"
+
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
@@ -150,4 +152,25 @@ type StagingEnvironmentList struct {
 	metav1.TypeMeta `json:",inline"`
 	metav1.ListMeta `json:"metadata,omitempty"`
 	Items           []StagingEnvironment `json:"items"`
+}
+
+// EnvironmentsOf gives every environment of one owner: those that its ledger knows, and
+// those of earlier attempts, found by the owner's UID.
+func EnvironmentsOf(ledger []StepStatus, found []StagingEnvironment) []ChildRef {
+	var refs []ChildRef
+	for _, entry := range ledger {
+		for _, child := range entry.Children {
+			if child.Kind == "StagingEnvironment" {
+				refs = append(refs, child)
+			}
+		}
+	}
+	for _, env := range found {
+		if !slices.ContainsFunc(refs, func(c ChildRef) bool { return c.UID == env.UID }) {
+			refs = append(refs, ChildRef{
+				Kind: "StagingEnvironment", Namespace: env.Namespace, Name: env.Name, UID: env.UID,
+			})
+		}
+	}
+	return refs
 }

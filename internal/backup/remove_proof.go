@@ -4,7 +4,6 @@
 package backup
 
 import (
-	"slices"
 	"time"
 
 	"github.com/gradus-lms/gradus/api/v1alpha1"
@@ -30,23 +29,7 @@ var removeProof = pipeline.Step[View]{
 // proofs gives every copy that this backup made: those that the ledger knows,
 // and those of earlier attempts, found by their owner's UID.
 func (v View) proofs() []v1alpha1.ChildRef {
-	var refs []v1alpha1.ChildRef
-	for _, entry := range v.Backup.Status.Steps {
-		for _, child := range entry.Children {
-			if child.Kind == "StagingEnvironment" {
-				refs = append(refs, child)
-			}
-		}
-	}
-	for _, env := range v.Environments {
-		known := slices.ContainsFunc(refs, func(c v1alpha1.ChildRef) bool { return c.UID == env.UID })
-		if !known {
-			refs = append(refs, v1alpha1.ChildRef{
-				Kind: "StagingEnvironment", Namespace: env.Namespace, Name: env.Name, UID: env.UID,
-			})
-		}
-	}
-	return refs
+	return v1alpha1.EnvironmentsOf(v.Backup.Status.Steps, v.Environments)
 }
 
 // Reopen lets the removal run again when a copy stands that it does not know:

@@ -4,7 +4,6 @@
 package golive
 
 import (
-	"strings"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -20,13 +19,8 @@ import (
 var check = pipeline.Step[View]{
 	Name: "Check",
 	Judge: func(v View, _ pipeline.At, _ pipeline.Seen) pipeline.Verdict {
-		switch {
-		case v.Site == nil:
-			return pipeline.Fail(v1alpha1.SiteNotFoundReason, "Site %s does not exist", v.GoLive.Spec.SiteRef.Name)
-		case v.Profile == nil:
-			return pipeline.Fail("ProfileUnknown", "profile %q is not one that this version of Gradus has", v.Site.Spec.Profile)
-		case len(v.Missing) > 0:
-			return pipeline.Fail(v1alpha1.SiteNotReadyReason, "missing: %s", strings.Join(v.Missing, ", "))
+		if no := v.Incomplete(); no != nil {
+			return *no
 		}
 		if no := v.Objection(); no != nil {
 			return *no
@@ -56,19 +50,30 @@ func (v View) unfit() string {
 			"of its repository: suspend it (kubectl patch cronjob " + name + " -p '{\"spec\":{\"suspend\":true}}'), " +
 			"or it would run as it is on the upgraded site"
 	}
-	for name, d := range v.Workloads {
-		if _, held := d.Annotations[v1alpha1.HeldAnnotation]; held && v.Owner.Held() == nil {
-			return "workload " + name + " still has the note of an earlier run that was not undone"
-		}
-	}
-	if _, held := v.Door.Annotations[v1alpha1.HeldAnnotation]; held && v.Owner.Held() == nil {
-		return "Service " + v.Door.Name + " still has the note of an earlier run that was not undone"
+	if what := v.noted(); what != "" {
+		return what + " still has the note of an earlier run that was not undone"
 	}
 	for _, hop := range v.GoLive.Spec.Upgrade.Hops {
 		w, _ := v.Web()
 		if v.images(hop.To)[w.ApplicationContainer].Image == "" {
 			return "no release gives an image of container " + w.ApplicationContainer + " for " + hop.To
 		}
+	}
+	return ""
+}
+
+// noted names what has the note of a run, while this one holds nothing.
+func (v View) noted() string {
+	if v.Owner.Held() != nil {
+		return ""
+	}
+	for name, d := range v.Workloads {
+		if _, held := d.Annotations[v1alpha1.HeldAnnotation]; held {
+			return "workload " + name
+		}
+	}
+	if _, held := v.Door.Annotations[v1alpha1.HeldAnnotation]; held {
+		return "Service " + v.Door.Name
 	}
 	return ""
 }

@@ -89,11 +89,11 @@ func TestARunningPodOfACronJobIsWaitedFor(t *testing.T) {
 	pod := &corev1.Pod{ObjectMeta: w.meta("nightly-1-x"), Spec: c.Spec.JobTemplate.Spec.Template.Spec}
 	pod.Labels = map[string]string{batchv1.JobNameLabel: "nightly-1"}
 	w.must(w.admin.Create(w.ctx, pod))
-	g := w.until("quiescing", func(g *v1alpha1.GoLive) bool { return state(g, "Quiesce") == v1alpha1.StepRunning })
+	w.until("quiescing", func(g *v1alpha1.GoLive) bool { return state(g, "Quiesce") == v1alpha1.StepRunning })
 	for range 3 {
 		w.tick()
 	}
-	if g = w.get(); state(g, "Quiesce") != v1alpha1.StepRunning {
+	if g := w.get(); state(g, "Quiesce") != v1alpha1.StepRunning {
 		t.Errorf("Quiesce is %s while the CronJob's pod runs", state(g, "Quiesce"))
 	}
 	w.must(w.admin.Delete(w.ctx, pod, client.GracePeriodSeconds(0)))

@@ -136,7 +136,7 @@ func recordHop(v View, at pipeline.At, seen pipeline.Seen) {
 		result := v1alpha1.HopResult{Hop: hop, Verdict: "Failed"}
 		job := seen.Job()
 		asked := v.ranBefore(at) && !made(at)
-		if asked && !(job.State == pipeline.JobSucceeded && arrived(job.Result)) {
+		if asked && (job.State != pipeline.JobSucceeded || !arrived(job.Result)) {
 			return // nothing was run: what the earlier attempt came to stands
 		}
 		if job.State == pipeline.JobSucceeded {

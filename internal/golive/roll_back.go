@@ -29,6 +29,9 @@ var askDatabase = pipeline.Step[View]{
 		if !v.failedClosed() && len(at.Entry.Children) == 0 {
 			return nil
 		}
+		if v.Site == nil || v.Profile == nil {
+			return nil
+		}
 		t, _, err := v.Profile.VersionTask(v.Params(), "")
 		if err != nil {
 			return nil
@@ -38,6 +41,9 @@ var askDatabase = pipeline.Step[View]{
 	Judge: func(v View, at pipeline.At, seen pipeline.Seen) pipeline.Verdict {
 		if !v.failedClosed() && len(at.Entry.Children) == 0 {
 			return pipeline.Skip("NothingToAsk", "the site is open")
+		}
+		if v.Site == nil || v.Profile == nil { // another run has the site
+			return pipeline.Skip("NothingToAsk", "the Site is gone")
 		}
 		if len(seen.Jobs) == 0 && len(seen.Objects) == 0 {
 			return pipeline.Skip("ProfileIncomplete", "the profile cannot read a version")

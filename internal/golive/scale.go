@@ -92,7 +92,8 @@ func (v View) short() []string {
 	var out []string
 	for _, s := range v.GoLive.Spec.Scale {
 		if d := v.Workloads[s.Workload]; d != nil && d.Status.AvailableReplicas < s.Replicas {
-			out = append(out, fmt.Sprintf("%d of %d pods of %s are available", d.Status.AvailableReplicas, s.Replicas, s.Workload))
+			out = append(out, fmt.Sprintf("%d of %d pods of %s are available",
+				d.Status.AvailableReplicas, s.Replicas, s.Workload))
 		}
 	}
 	return out
@@ -111,7 +112,7 @@ var Aftercare = []pipeline.Step[View]{
 // go-live puts back at once: nobody would ever say when.
 var awaitSupport = pipeline.Step[View]{
 	Name: "AwaitSupport",
-	Judge: func(v View, _ pipeline.At, seen pipeline.Seen) pipeline.Verdict {
+	Judge: func(v View, _ pipeline.At, _ pipeline.Seen) pipeline.Verdict {
 		if v.Plan == nil || !v.Plan.DeletionTimestamp.IsZero() {
 			return pipeline.Pass("its plan is gone")
 		}
@@ -157,7 +158,10 @@ func Extra(g *v1alpha1.GoLive) []string {
 // Ledger is the one by which a go-live moves: that of its steps, and after its
 // end, while something stands, that of aftercare.
 func Ledger(g *v1alpha1.GoLive) *[]v1alpha1.StepStatus {
-	if end, over := Over(g); !over || end.State != v1alpha1.StepPassed || len(g.Status.Aftercare) == 0 && len(v1alpha1.Standing(g.Status.Changes)) == 0 {
+	if end, over := Over(g); !over || end.State != v1alpha1.StepPassed {
+		return &g.Status.Steps
+	}
+	if len(g.Status.Aftercare) == 0 && len(v1alpha1.Standing(g.Status.Changes)) == 0 {
 		return &g.Status.Steps
 	}
 	if len(g.Status.Aftercare) == 0 {

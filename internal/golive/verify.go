@@ -4,8 +4,6 @@
 package golive
 
 import (
-	"slices"
-
 	batchv1 "k8s.io/api/batch/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -13,9 +11,7 @@ import (
 	"github.com/gradus-lms/gradus/internal/environment"
 	"github.com/gradus-lms/gradus/internal/golive/closing"
 	"github.com/gradus-lms/gradus/internal/pipeline"
-	"github.com/gradus-lms/gradus/internal/profile"
 	"github.com/gradus-lms/gradus/internal/task"
-	"github.com/gradus-lms/gradus/internal/workload"
 )
 
 // verify asks the database for its version, counts what must be as it was at
@@ -48,29 +44,7 @@ var verify = pipeline.Step[View]{
 func (v View) verifyJob(at pipeline.At) (*batchv1.Job, error) {
 	q := v.Params()
 	q.Target = v.target()
-	version, _, err := v.Profile.VersionTask(q, v.target())
-	if err != nil {
-		return nil, err
-	}
-	equal, orphans := v.Profile.SplitFigures(environment.ByName(v.GoLive.Status.Before))
-	count, _, err := v.Profile.CountTask(q, equal, orphans, nil)
-	if err != nil {
-		return nil, err
-	}
-	actions := slices.Concat(version.Actions, count.Actions)
-	w, live := v.Web()
-	mounts := []closing.Mount{v.ReaderMount()}
-	if len(v.Site.Spec.Volumes) > 0 {
-		volume := v.Site.Spec.Volumes[0]
-		files, _, err := v.Profile.HashFilesTask(q, volume.MountPath, true, 0, profile.Throttle{})
-		if err != nil {
-			return nil, err
-		}
-		actions = append(actions, files.Actions...)
-		claim := workload.Claim("gradus-live", volume.ClaimName, true)
-		mounts = append(mounts, closing.Mount{Volume: claim, Path: volume.MountPath})
-	}
-	return v.AgentJob(at, "verify", actions, workload.User(live.Spec.Template, w.ApplicationContainer), mounts...), nil
+	return v.VerifyJob(at, q, v.GoLive.Status.Before, func(volume v1alpha1.SiteVolume) string { return volume.ClaimName })
 }
 
 // findings of a result, as the API keeps them.

@@ -70,38 +70,76 @@ func verified(b *v1alpha1.SiteBackup) bool {
 // nil when nothing does. It is asked before the first change and again right
 // before the point of no return.
 func (v View) Objection() *pipeline.Verdict {
-	no := func(reason, format string, a ...any) *pipeline.Verdict {
-		verdict := pipeline.Fail(reason, format, a...)
-		return &verdict
+	for _, objection := range []func(View) *pipeline.Verdict{
+		planMustStand, fixPointMustStand, orderMustBeApproved, backupMustBeGood, windowMustBeOpen,
+	} {
+		if no := objection(v); no != nil {
+			return no
+		}
 	}
+	return nil
+}
+
+// against gives an objection.
+func against(reason, format string, a ...any) *pipeline.Verdict {
+	verdict := pipeline.Fail(reason, format, a...)
+	return &verdict
+}
+
+func planMustStand(v View) *pipeline.Verdict {
+	name := v.GoLive.Spec.PlanRef.Name
+	switch {
+	case v.Plan == nil:
+		return against("PlanNotFound", "UpgradePlan %s is gone, or is another one of this name", name)
+	case !v.Plan.DeletionTimestamp.IsZero():
+		return against("PlanDeleted", "UpgradePlan %s is being deleted", name)
+	case v.Plan.Annotations[v1alpha1.AbortAnnotation] != "":
+		return against("PlanAborted", "UpgradePlan %s was aborted: %s", name, v.Plan.Annotations[v1alpha1.AbortAnnotation])
+	}
+	return nil
+}
+
+func fixPointMustStand(v View) *pipeline.Verdict {
+	if name := v.GoLive.Status.FixPoint; name != "" && !verified(v.FixPoint) {
+		return against("FixPointGone", "SiteBackup %s, the way back of this run, is gone or not verified", name)
+	}
+	return nil
+}
+
+// orderMustBeApproved: what would be done is what the plan orders, and what people agreed to.
+func orderMustBeApproved(v View) *pipeline.Verdict {
+	spec := v.GoLive.Spec
+	switch {
+	case v.Digest != spec.Digest:
+		return against("SubjectChanged", "what was approved (%s) is not what would be done now (%s)", spec.Digest, v.Digest)
+	case order.Strays(spec, v.Plan) != "":
+		return against("NotTheOrder", "%s is not what UpgradePlan %s orders", order.Strays(spec, v.Plan), v.Plan.Name)
+	case v.Gate.State != v1alpha1.GateOpened:
+		return against("NotApproved", "gate GoLive is %s", v.Gate.State)
+	}
+	return nil
+}
+
+func backupMustBeGood(v View) *pipeline.Verdict {
 	spec := v.GoLive.Spec
 	maxAge := order.MaxBackupAge
 	if spec.MaxBackupAge != nil {
 		maxAge = spec.MaxBackupAge.Duration
 	}
 	switch {
-	case v.Plan == nil:
-		return no("PlanNotFound", "UpgradePlan %s is gone, or is another one of this name", spec.PlanRef.Name)
-	case !v.Plan.DeletionTimestamp.IsZero():
-		return no("PlanDeleted", "UpgradePlan %s is being deleted", spec.PlanRef.Name)
-	case v.Plan.Annotations[v1alpha1.AbortAnnotation] != "":
-		return no("PlanAborted", "UpgradePlan %s was aborted: %s", spec.PlanRef.Name, v.Plan.Annotations[v1alpha1.AbortAnnotation])
-	case v.GoLive.Status.FixPoint != "" && !verified(v.FixPoint):
-		return no("FixPointGone", "SiteBackup %s, the way back of this run, is gone or not verified", v.GoLive.Status.FixPoint)
-	case v.Digest != spec.Digest:
-		return no("SubjectChanged", "what was approved (%s) is not what would be done now (%s)", spec.Digest, v.Digest)
-	case order.Strays(spec, v.Plan) != "":
-		return no("NotTheOrder", "%s is not what UpgradePlan %s orders", order.Strays(spec, v.Plan), v.Plan.Name)
-	case v.Gate.State != v1alpha1.GateOpened:
-		return no("NotApproved", "gate GoLive is %s", v.Gate.State)
 	case v.Backup == nil || !verified(v.Backup):
-		return no("BackupNotVerified", "SiteBackup %s is not verified", spec.BackupRef.Name)
+		return against("BackupNotVerified", "SiteBackup %s is not verified", spec.BackupRef.Name)
 	case v.Backup.Spec.SiteRef != spec.SiteRef:
-		return no("BackupOfAnother", "SiteBackup %s is of Site %s", v.Backup.Name, v.Backup.Spec.SiteRef.Name)
+		return against("BackupOfAnother", "SiteBackup %s is of Site %s", v.Backup.Name, v.Backup.Spec.SiteRef.Name)
 	case v.FixPoint == nil && (v.Backup.Status.Taken == nil || v.Now.Sub(v.Backup.Status.Taken.Time) > maxAge):
-		return no("BackupTooOld", "SiteBackup %s is older than %s", spec.BackupRef.Name, maxAge)
-	case spec.Closes != nil && v.Now.After(spec.Closes.Time):
-		return no("WindowClosed", "the window closed at %s", spec.Closes.UTC().Format(time.RFC3339))
+		return against("BackupTooOld", "SiteBackup %s is older than %s", spec.BackupRef.Name, maxAge)
+	}
+	return nil
+}
+
+func windowMustBeOpen(v View) *pipeline.Verdict {
+	if closes := v.GoLive.Spec.Closes; closes != nil && v.Now.After(closes.Time) {
+		return against("WindowClosed", "the window closed at %s", closes.UTC().Format(time.RFC3339))
 	}
 	return nil
 }

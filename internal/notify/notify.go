@@ -148,7 +148,8 @@ func Messages(before, after *v1alpha1.UpgradePlan, now time.Time) []Message {
 			continue
 		}
 		m := Message{
-			Plan: after.Name, Site: after.Spec.SiteRef.Name, Step: s.Name, State: string(s.State), Text: s.Message, At: now.UTC(),
+			Plan: after.Name, Site: after.Spec.SiteRef.Name,
+			Step: s.Name, State: string(s.State), Text: s.Message, At: now.UTC(),
 		}
 		if s.State == v1alpha1.StepWaiting {
 			for _, w := range after.Status.WaitingFor {

@@ -126,7 +126,8 @@ func (p Profile) hop(from, to, end string) Hop {
 		)
 		return h
 	}
-	h.Runtime, h.Database, h.SupportEnd, h.SecurityEnd, h.Notes = r.Runtime, r.Database, r.SupportEnd, r.SecurityEnd, r.Notes
+	h.Runtime, h.Database, h.Notes = r.Runtime, r.Database, r.Notes
+	h.SupportEnd, h.SecurityEnd = r.SupportEnd, r.SecurityEnd
 	for _, between := range p.Releases {
 		if Compare(between.Version, from) > 0 && !within(from, between.Version) && Compare(between.Version, to) <= 0 {
 			h.Removes = append(h.Removes, between.Removes...)

@@ -40,19 +40,10 @@ func (p Profile) Validate() error {
 	if _, err := regexp.Compile(p.Versions.Normalise); err != nil {
 		bad("versions.normalise", "%v", err)
 	}
-	for field, v := range map[string]string{"plugins.requires": p.Plugins.Requires, "plugins.incompatible": p.Plugins.Incompatible} {
-		if !slices.Contains([]string{"", ByRelease, ByBuild, ByBranch}, v) {
-			bad(field, "unknown kind %q", v)
-		}
-	}
-	p.validateReleases(bad)
-	p.validatePaths(bad)
-	p.validateVerbs(bad)
-	p.validateQueries(bad)
-	for i, k := range p.Failures {
-		if _, err := regexp.Compile(k.Match); err != nil || k.Reason == "" || k.Message == "" {
-			bad(fmt.Sprintf("failures[%d]", i), "needs reason, message and a valid match (%v)", err)
-		}
+	for _, part := range []func(func(string, string, ...any)){
+		p.validatePlugins, p.validateReleases, p.validatePaths, p.validateVerbs, p.validateQueries, p.validateFailures,
+	} {
+		part(bad)
 	}
 	if len(p.Smoke) > 0 {
 		check := task.Action{Name: "smoke", Probe: &task.Probe{BaseURL: "http://x", Requests: p.Smoke}}
@@ -61,6 +52,24 @@ func (p Profile) Validate() error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+func (p Profile) validatePlugins(bad func(string, string, ...any)) {
+	for field, v := range map[string]string{
+		"plugins.requires": p.Plugins.Requires, "plugins.incompatible": p.Plugins.Incompatible,
+	} {
+		if !slices.Contains([]string{"", ByRelease, ByBuild, ByBranch}, v) {
+			bad(field, "unknown kind %q", v)
+		}
+	}
+}
+
+func (p Profile) validateFailures(bad func(string, string, ...any)) {
+	for i, k := range p.Failures {
+		if _, err := regexp.Compile(k.Match); err != nil || k.Reason == "" || k.Message == "" {
+			bad(fmt.Sprintf("failures[%d]", i), "needs reason, message and a valid match (%v)", err)
+		}
+	}
 }
 
 func (p Profile) validateReleases(bad func(string, string, ...any)) {
@@ -114,18 +123,7 @@ func (p Profile) validateVerbs(bad func(string, string, ...any)) {
 			bad(at+".image", "unknown image %q", verb.Image)
 		}
 		for field, list := range map[string][]task.Action{".actions": verb.Actions, ".undo": verb.Undo} {
-			if len(list) == 0 {
-				continue
-			}
-			if err := checkHolders(list); err != nil {
-				bad(at+field, "%v", err)
-				continue
-			}
-			example, err := fill(list, exampleParams())
-			if err == nil {
-				err = (task.Task{Actions: example}).Validate()
-			}
-			if err != nil {
+			if err := checkActions(list); err != nil {
 				bad(at+field, "%v", err)
 			}
 		}
@@ -135,6 +133,21 @@ func (p Profile) validateVerbs(bad func(string, string, ...any)) {
 			bad("verbs."+string(v), "unknown verb")
 		}
 	}
+}
+
+// checkActions fills a list with an example: what the agent would refuse is refused here.
+func checkActions(list []task.Action) error {
+	if len(list) == 0 {
+		return nil
+	}
+	if err := checkHolders(list); err != nil {
+		return err
+	}
+	example, err := fill(list, exampleParams())
+	if err != nil {
+		return err
+	}
+	return task.Task{Actions: example}.Validate()
 }
 
 // ways counts how the verb says that it is done.

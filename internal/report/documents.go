@@ -130,8 +130,8 @@ func readLine(in *bufio.Reader) ([]byte, error) {
 	}
 	line = bytes.Clone(line)
 	for more {
-		if _, more, err = in.ReadLine(); err != nil {
-			break
+		if _, more, err = in.ReadLine(); err != nil && !errors.Is(err, io.EOF) {
+			return nil, err
 		}
 	}
 	return bytes.TrimRight(line, "\r"), nil

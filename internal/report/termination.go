@@ -95,17 +95,24 @@ func sane(r *task.Result) error {
 	for k, v := range r.Facts {
 		r.Facts[k] = clean(v)
 	}
-	for i := range r.Findings {
-		f := &r.Findings[i]
-		if f.Severity != task.Info && f.Severity != task.Warning && f.Severity != task.Blocking {
-			return fmt.Errorf("a finding has the unknown severity %q", task.Shorten(string(f.Severity), 40))
-		}
-		f.Code, f.Component, f.Message = clean(f.Code), clean(f.Component), clean(f.Message)
+	if err := saneFindings(r.Findings); err != nil {
+		return err
 	}
 	for i := range r.Actions {
 		r.Actions[i].Name, r.Actions[i].Reason = clean(r.Actions[i].Name), clean(r.Actions[i].Reason)
 	}
 	return saneDocuments(r.Documents)
+}
+
+func saneFindings(findings []task.Finding) error {
+	for i := range findings {
+		f := &findings[i]
+		if f.Severity != task.Info && f.Severity != task.Warning && f.Severity != task.Blocking {
+			return fmt.Errorf("a finding has the unknown severity %q", task.Shorten(string(f.Severity), 40))
+		}
+		f.Code, f.Component, f.Message = clean(f.Code), clean(f.Component), clean(f.Message)
+	}
+	return nil
 }
 
 func saneDocuments(docs []task.Document) error {

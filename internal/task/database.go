@@ -6,7 +6,7 @@ package task
 // Engine names the kind of a database server.
 type Engine string
 
-// Engines that the agent knows.
+// PostgreSQL is the one that the agent knows.
 const PostgreSQL Engine = "postgresql"
 
 // Database says how to reach one database. User and password are files of a

@@ -39,48 +39,27 @@ func (a *Action) readers(change func(*Database)) {
 		c.Referenced = &ref
 		a.HashTree = &c
 	}
-	if a.Query != nil {
-		c := *a.Query
-		change(&c.Database)
-		a.Query = &c
-	}
-	if a.Count != nil {
-		c := *a.Count
-		change(&c.Database)
-		a.Count = &c
-	}
-	if a.Sessions != nil {
-		c := *a.Sessions
-		change(&c.Database)
-		a.Sessions = &c
-	}
-	if a.Dump != nil {
-		c := *a.Dump
-		change(&c.Database)
-		a.Dump = &c
-	}
+	on(&a.Query, func(k *Query) *Database { return &k.Database }, change)
+	on(&a.Count, func(k *Count) *Database { return &k.Database }, change)
+	on(&a.Sessions, func(k *Sessions) *Database { return &k.Database }, change)
+	on(&a.Dump, func(k *Dump) *Database { return &k.Database }, change)
 }
 
 // writers are the kinds that change a database.
 func (a *Action) writers(change func(*Database)) {
-	if a.Execute != nil {
-		c := *a.Execute
-		change(&c.Database)
-		a.Execute = &c
+	on(&a.Execute, func(k *Execute) *Database { return &k.Database }, change)
+	on(&a.Restore, func(k *Restore) *Database { return &k.Database }, change)
+	on(&a.Rename, func(k *Rename) *Database { return &k.Database }, change)
+	on(&a.RotatePassword, func(k *RotatePassword) *Database { return &k.Database }, change)
+}
+
+// on changes the database of an action of one kind, if it is of that kind. The
+// kind is copied: other actions may share it.
+func on[T any](kind **T, database func(*T) *Database, change func(*Database)) {
+	if *kind == nil {
+		return
 	}
-	if a.Restore != nil {
-		c := *a.Restore
-		change(&c.Database)
-		a.Restore = &c
-	}
-	if a.Rename != nil {
-		c := *a.Rename
-		change(&c.Database)
-		a.Rename = &c
-	}
-	if a.RotatePassword != nil {
-		c := *a.RotatePassword
-		change(&c.Database)
-		a.RotatePassword = &c
-	}
+	c := **kind
+	change(database(&c))
+	*kind = &c
 }

@@ -82,7 +82,8 @@ func (a Action) Kind() string {
 		{"sessions", a.Sessions != nil}, {"recover", a.Recover != nil}, {"dump", a.Dump != nil},
 		{"verifyDump", a.VerifyDump != nil}, {"restore", a.Restore != nil}, {"rename", a.Rename != nil},
 		{"rotatePassword", a.RotatePassword != nil}, {"hashTree", a.HashTree != nil},
-		{"copyTree", a.CopyTree != nil}, {"linkTree", a.LinkTree != nil}, {"clear", a.Clear != nil}, {"probe", a.Probe != nil},
+		{"copyTree", a.CopyTree != nil}, {"linkTree", a.LinkTree != nil}, {"clear", a.Clear != nil},
+		{"probe", a.Probe != nil},
 	} {
 		if c.set {
 			kind, n = c.name, n+1

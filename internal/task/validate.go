@@ -89,12 +89,29 @@ func (a Action) validate() error {
 		return a.Version.validate()
 	case a.Plugins != nil:
 		return a.Plugins.validate()
+	case a.Recover != nil:
+		return absolute("recover.dataDir", a.Recover.DataDir)
+	case a.HashTree != nil:
+		return join(absolute("hashTree.root", a.HashTree.Root), treeKind("hashTree", a.HashTree.Kind, a.HashTree.Algorithm))
+	case a.CopyTree != nil:
+		return a.CopyTree.validate()
+	case a.LinkTree != nil:
+		return join(absolute("linkTree.base", a.LinkTree.Base), absolute("linkTree.to", a.LinkTree.To))
+	case a.Clear != nil:
+		return a.Clear.validate()
+	case a.Probe != nil:
+		return a.Probe.validate()
+	}
+	return a.validateDatabase()
+}
+
+// validateDatabase looks at the kinds that work on a database alone.
+func (a Action) validateDatabase() error {
+	switch {
 	case a.Query != nil:
 		return need("query.sql", a.Query.SQL)
 	case a.Execute != nil && len(a.Execute.Statements) == 0:
 		return errors.New("execute.statements: is empty")
-	case a.Recover != nil:
-		return absolute("recover.dataDir", a.Recover.DataDir)
 	case a.Dump != nil:
 		return join(absolute("dump.dir", a.Dump.Dir), fileName("dump.name", a.Dump.Name))
 	case a.VerifyDump != nil:
@@ -109,16 +126,6 @@ func (a Action) validate() error {
 	case a.RotatePassword != nil:
 		return join(need("rotatePassword.role", a.RotatePassword.Role),
 			absolute("rotatePassword.passwordFile", a.RotatePassword.PasswordFile))
-	case a.HashTree != nil:
-		return join(absolute("hashTree.root", a.HashTree.Root), treeKind("hashTree", a.HashTree.Kind, a.HashTree.Algorithm))
-	case a.CopyTree != nil:
-		return a.CopyTree.validate()
-	case a.LinkTree != nil:
-		return join(absolute("linkTree.base", a.LinkTree.Base), absolute("linkTree.to", a.LinkTree.To))
-	case a.Clear != nil:
-		return a.Clear.validate()
-	case a.Probe != nil:
-		return a.Probe.validate()
 	}
 	return nil
 }

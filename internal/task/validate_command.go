@@ -12,6 +12,15 @@ func (c *Command) validate() error {
 	if len(c.Argv) == 0 || c.Argv[0] == "" {
 		return errors.New("command.argv: is empty")
 	}
+	for _, wrong := range []func() error{c.validateOutcomes, c.validatePatterns, c.validateSuccess, c.validateJSON} {
+		if err := wrong(); err != nil {
+			return err
+		}
+	}
+	return expressions("command.capture", c.Capture, true)
+}
+
+func (c *Command) validateOutcomes() error {
 	for code, o := range c.ExitCodes {
 		if !o.known() {
 			return fmt.Errorf("command.exitCodes[%d]: unknown outcome %q", code, o)
@@ -22,6 +31,10 @@ func (c *Command) validate() error {
 			return fmt.Errorf("command.want[%d]: unknown outcome %q", i, o)
 		}
 	}
+	return nil
+}
+
+func (c *Command) validatePatterns() error {
 	for i, p := range c.Patterns {
 		if !p.Outcome.known() {
 			return fmt.Errorf("command.patterns[%d].outcome: unknown outcome %q", i, p.Outcome)
@@ -33,22 +46,31 @@ func (c *Command) validate() error {
 			return err
 		}
 	}
+	return nil
+}
+
+func (c *Command) validateSuccess() error {
 	for i, s := range c.Success {
 		if err := expression(fmt.Sprintf("command.success[%d]", i), s); err != nil {
 			return err
 		}
 	}
-	if c.JSON != nil {
-		if err := fileName("command.jsonDocument.name", c.JSON.Name); err != nil {
+	return nil
+}
+
+func (c *Command) validateJSON() error {
+	if c.JSON == nil {
+		return nil
+	}
+	if err := fileName("command.jsonDocument.name", c.JSON.Name); err != nil {
+		return err
+	}
+	for i, k := range c.JSON.Redact {
+		if err := expression(fmt.Sprintf("command.jsonDocument.redact[%d]", i), k); err != nil {
 			return err
 		}
-		for i, k := range c.JSON.Redact {
-			if err := expression(fmt.Sprintf("command.jsonDocument.redact[%d]", i), k); err != nil {
-				return err
-			}
-		}
 	}
-	return expressions("command.capture", c.Capture, true)
+	return nil
 }
 
 func (o Outcome) known() bool {

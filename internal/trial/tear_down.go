@@ -73,22 +73,7 @@ func (v View) remains() []string {
 // copies gives every copy that this trial made: those that the ledger knows,
 // and those of earlier attempts, found by their owner's UID.
 func (v View) copies() []v1alpha1.ChildRef {
-	var refs []v1alpha1.ChildRef
-	for _, entry := range v.Trial.Status.Steps {
-		for _, child := range entry.Children {
-			if child.Kind == "StagingEnvironment" {
-				refs = append(refs, child)
-			}
-		}
-	}
-	for _, env := range v.Environments {
-		if !slices.ContainsFunc(refs, func(c v1alpha1.ChildRef) bool { return c.UID == env.UID }) {
-			refs = append(refs, v1alpha1.ChildRef{
-				Kind: "StagingEnvironment", Namespace: env.Namespace, Name: env.Name, UID: env.UID,
-			})
-		}
-	}
-	return refs
+	return v1alpha1.EnvironmentsOf(v.Trial.Status.Steps, v.Environments)
 }
 
 // Reopen lets the removal run again when a copy stands that it does not know:

@@ -129,7 +129,8 @@ func handler(state func() State) http.Handler {
 		if s.Abandoned {
 			abandoned = 1
 		}
-		fmt.Fprintf(w, "# TYPE gradus_watchdog_silence_seconds gauge\ngradus_watchdog_silence_seconds %g\n", s.Silence.Seconds())
+		silence := s.Silence.Seconds()
+		fmt.Fprintf(w, "# TYPE gradus_watchdog_silence_seconds gauge\ngradus_watchdog_silence_seconds %g\n", silence)
 		fmt.Fprintf(w, "# TYPE gradus_watchdog_site_abandoned gauge\ngradus_watchdog_site_abandoned %d\n", abandoned)
 		fmt.Fprintf(w, "# TYPE gradus_watchdog_undone_total counter\ngradus_watchdog_undone_total %d\n", s.Undone)
 		fmt.Fprintf(w, "# TYPE gradus_watchdog_refused gauge\ngradus_watchdog_refused %d\n", s.Refused)

@@ -12,7 +12,9 @@ import (
 )
 
 // Autoscaler gives the one that governs a workload; nil when none does.
-func Autoscaler(all []autoscalingv2.HorizontalPodAutoscaler, ref v1alpha1.WorkloadRef) *autoscalingv2.HorizontalPodAutoscaler {
+func Autoscaler(
+	all []autoscalingv2.HorizontalPodAutoscaler, ref v1alpha1.WorkloadRef,
+) *autoscalingv2.HorizontalPodAutoscaler {
 	for i := range all {
 		if target := all[i].Spec.ScaleTargetRef; target.Kind == ref.Kind && target.Name == ref.Name {
 			return &all[i]

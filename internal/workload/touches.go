@@ -15,30 +15,40 @@ import (
 // has its configuration or the credentials of its database.
 func Touches(site *v1alpha1.Site, pod corev1.PodSpec) bool {
 	claims, secrets := belongings(site)
-	for _, v := range pod.Volumes {
-		switch {
-		case v.PersistentVolumeClaim != nil && slices.Contains(claims, v.PersistentVolumeClaim.ClaimName),
-			v.Secret != nil && slices.Contains(secrets, v.Secret.SecretName):
+	return slices.ContainsFunc(pod.Volumes, func(v corev1.Volume) bool { return holds(v, claims, secrets) }) ||
+		slices.ContainsFunc(slices.Concat(pod.InitContainers, pod.Containers), func(c corev1.Container) bool {
+			return reads(c, secrets)
+		})
+}
+
+// holds says whether a volume is of one of these claims or Secrets.
+func holds(v corev1.Volume, claims, secrets []string) bool {
+	switch {
+	case v.PersistentVolumeClaim != nil:
+		return slices.Contains(claims, v.PersistentVolumeClaim.ClaimName)
+	case v.Secret != nil:
+		return slices.Contains(secrets, v.Secret.SecretName)
+	case v.Projected != nil:
+		return slices.ContainsFunc(v.Projected.Sources, func(source corev1.VolumeProjection) bool {
+			return source.Secret != nil && slices.Contains(secrets, source.Secret.Name)
+		})
+	}
+	return false
+}
+
+// reads says whether a container has one of these Secrets in its environment.
+func reads(c corev1.Container, secrets []string) bool {
+	for _, from := range c.EnvFrom {
+		if from.SecretRef != nil && slices.Contains(secrets, from.SecretRef.Name) {
 			return true
-		case v.Projected == nil:
-			continue
-		}
-		for _, source := range v.Projected.Sources {
-			if source.Secret != nil && slices.Contains(secrets, source.Secret.Name) {
-				return true
-			}
 		}
 	}
-	for _, c := range slices.Concat(pod.InitContainers, pod.Containers) {
-		for _, from := range c.EnvFrom {
-			if from.SecretRef != nil && slices.Contains(secrets, from.SecretRef.Name) {
-				return true
-			}
+	for _, env := range c.Env {
+		if env.ValueFrom == nil || env.ValueFrom.SecretKeyRef == nil {
+			continue
 		}
-		for _, env := range c.Env {
-			if env.ValueFrom != nil && env.ValueFrom.SecretKeyRef != nil && slices.Contains(secrets, env.ValueFrom.SecretKeyRef.Name) {
-				return true
-			}
+		if slices.Contains(secrets, env.ValueFrom.SecretKeyRef.Name) {
+			return true
 		}
 	}
 	return false

@@ -65,7 +65,8 @@ func CloseDoors[V Stage](closed func(V, time.Time)) pipeline.Step[V] {
 }
 
 // Quiesce takes the LMS's pods away: those that work in the background first.
-// CronJobs start no more; what they have started is waited for. Pods end as they do on every deployment; the database keeps running.
+// CronJobs start no more; what they have started is waited for. Pods end as they
+// do on every deployment; the database keeps running.
 func Quiesce[V Stage]() pipeline.Step[V] {
 	return Guarded(pipeline.Step[V]{
 		Name: "Quiesce",

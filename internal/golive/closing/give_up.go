@@ -5,6 +5,7 @@ package closing
 
 import (
 	"errors"
+	"strings"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -130,6 +131,23 @@ func Regained(ledger []v1alpha1.StepStatus, loss Loss, now time.Time) {
 		}
 		Abandon(ledger, v1alpha1.LeaseLostReason, "the site's lease was deleted while the point of no return was passed", now)
 	}
+}
+
+// Incomplete fails the first step of a run on a site that is not all there; nil
+// when it is.
+func (s *Scene) Incomplete() *pipeline.Verdict {
+	var no pipeline.Verdict
+	switch {
+	case s.Site == nil:
+		no = pipeline.Fail(v1alpha1.SiteNotFoundReason, "Site %s does not exist", s.Owner.SiteName())
+	case s.Profile == nil:
+		no = pipeline.Fail("ProfileUnknown", "profile %q is not one that this version of Gradus has", s.Site.Spec.Profile)
+	case len(s.Missing) > 0:
+		no = pipeline.Fail(v1alpha1.SiteNotReadyReason, "missing: %s", strings.Join(s.Missing, ", "))
+	default:
+		return nil
+	}
+	return &no
 }
 
 // Blind says what a run that began cannot go on without; "" when it can.

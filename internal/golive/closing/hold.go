@@ -61,6 +61,8 @@ func TakeLease[V Stage]() pipeline.Step[V] {
 		Judge: func(v V, _ pipeline.At, seen pipeline.Seen) pipeline.Verdict {
 			s := v.Stage()
 			switch {
+			case s.Site == nil: // deleted while it was held by somebody else
+				return pipeline.Fail(v1alpha1.SiteNotFoundReason, "Site %s was deleted", s.Owner.SiteName())
 			case s.Held():
 				return pipeline.Pass("the site is held by %s", s.Owner.GetName())
 			case s.Grip.Holder != "":

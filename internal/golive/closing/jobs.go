@@ -12,7 +12,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gradus-lms/gradus/api/v1alpha1"
+	"github.com/gradus-lms/gradus/internal/environment"
 	"github.com/gradus-lms/gradus/internal/pipeline"
+	"github.com/gradus-lms/gradus/internal/profile"
 	"github.com/gradus-lms/gradus/internal/task"
 	"github.com/gradus-lms/gradus/internal/workload"
 )
@@ -64,6 +66,35 @@ func (s *Scene) AgentJob(
 	j.User, j.Volumes = user, volumes
 	j.Task = task.Task{Actions: actions, Known: s.Profile.Failures}
 	return j.Build()
+}
+
+// VerifyJob gives a Job that compares the site's version, figures and files with
+// what they should be. Claim gives where the files of a volume are read.
+func (s *Scene) VerifyJob(
+	at pipeline.At, q profile.Params, counts []v1alpha1.Count, claim func(v1alpha1.SiteVolume) string,
+) (*batchv1.Job, error) {
+	version, _, err := s.Profile.VersionTask(q, q.Target)
+	if err != nil {
+		return nil, err
+	}
+	equal, orphans := s.Profile.SplitFigures(environment.ByName(counts))
+	count, _, err := s.Profile.CountTask(q, equal, orphans, nil)
+	if err != nil {
+		return nil, err
+	}
+	actions := slices.Concat(version.Actions, count.Actions)
+	mounts := []Mount{s.ReaderMount()}
+	if len(s.Site.Spec.Volumes) > 0 {
+		volume := s.Site.Spec.Volumes[0]
+		files, _, err := s.Profile.HashFilesTask(q, volume.MountPath, true, 0, profile.Throttle{})
+		if err != nil {
+			return nil, err
+		}
+		actions = append(actions, files.Actions...)
+		mounts = append(mounts, Mount{workload.Claim("gradus-live", claim(volume), true), volume.MountPath})
+	}
+	w, live := s.Web()
+	return s.AgentJob(at, "verify", actions, workload.User(live.Spec.Template, w.ApplicationContainer), mounts...), nil
 }
 
 // DatabaseJob gives a Job in the database server's own image: its tools fit
@@ -127,21 +158,31 @@ func named(template corev1.PodTemplateSpec) (secrets, configMaps []string) {
 		}
 	}
 	for _, c := range slices.Concat(template.Spec.InitContainers, template.Spec.Containers) {
-		for _, from := range c.EnvFrom {
-			if from.SecretRef != nil {
-				secrets = append(secrets, from.SecretRef.Name)
-			}
-			if from.ConfigMapRef != nil {
-				configMaps = append(configMaps, from.ConfigMapRef.Name)
-			}
+		s, m := read(c)
+		secrets, configMaps = append(secrets, s...), append(configMaps, m...)
+	}
+	return secrets, configMaps
+}
+
+// read lists the Secrets and ConfigMaps in a container's environment.
+func read(c corev1.Container) (secrets, configMaps []string) {
+	for _, from := range c.EnvFrom {
+		if from.SecretRef != nil {
+			secrets = append(secrets, from.SecretRef.Name)
 		}
-		for _, env := range c.Env {
-			if env.ValueFrom != nil && env.ValueFrom.SecretKeyRef != nil {
-				secrets = append(secrets, env.ValueFrom.SecretKeyRef.Name)
-			}
-			if env.ValueFrom != nil && env.ValueFrom.ConfigMapKeyRef != nil {
-				configMaps = append(configMaps, env.ValueFrom.ConfigMapKeyRef.Name)
-			}
+		if from.ConfigMapRef != nil {
+			configMaps = append(configMaps, from.ConfigMapRef.Name)
+		}
+	}
+	for _, env := range c.Env {
+		if env.ValueFrom == nil {
+			continue
+		}
+		if ref := env.ValueFrom.SecretKeyRef; ref != nil {
+			secrets = append(secrets, ref.Name)
+		}
+		if ref := env.ValueFrom.ConfigMapKeyRef; ref != nil {
+			configMaps = append(configMaps, ref.Name)
 		}
 	}
 	return secrets, configMaps

@@ -1,0 +1,103 @@
+// Copyright The Gradus Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package golive_test
+
+import (
+	"strings"
+	"testing"
+
+	coordinationv1 "k8s.io/api/coordination/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/gradus-lms/gradus/api/v1alpha1"
+	"github.com/gradus-lms/gradus/internal/pipeline"
+)
+
+// A go-live that waits for a busy site holds nothing: it ends with the Site,
+// and the lease of who holds it is left alone.
+func TestASiteThatGoesBeforeItsLeaseIsTakenEndsTheGoLive(t *testing.T) {
+	w := newWorld(t)
+	now := metav1.NewMicroTime(w.clock.Now())
+	w.must(w.admin.Create(w.ctx, &coordinationv1.Lease{ObjectMeta: w.meta("gradus-campus"), Spec: coordinationv1.LeaseSpec{
+		HolderIdentity: ptr.To("GoLive/other/1"), LeaseTransitions: ptr.To[int32](7),
+		AcquireTime: &now, RenewTime: &now, LeaseDurationSeconds: ptr.To[int32](3600),
+	}}))
+	w.order(nil)
+	w.until("waiting for the lease", func(g *v1alpha1.GoLive) bool {
+		return state(g, "TakeLease") == v1alpha1.StepWaiting && reason(g, "TakeLease") == v1alpha1.SiteBusyReason
+	})
+	w.must(w.admin.Delete(w.ctx, &v1alpha1.Site{ObjectMeta: w.meta("campus")}))
+	g := w.until("over", over)
+	if c := succeeded(g); c.Status != metav1.ConditionFalse || c.Reason != v1alpha1.SiteNotFoundReason ||
+		!strings.Contains(c.Message, "Site campus was deleted") {
+		t.Errorf("%s %s: %s", c.Status, c.Reason, c.Message)
+	}
+	if len(g.Status.Changes) != 0 || g.Status.Lease != nil || !w.isOpen() || w.besides("") != 2 {
+		t.Errorf("changes %v, lease %v, open: %v", g.Status.Changes, g.Status.Lease, w.isOpen())
+	}
+	if lease := w.lease(); *lease.Spec.HolderIdentity != "GoLive/other/1" || *lease.Spec.LeaseTransitions != 7 {
+		t.Errorf("the lease is %s's, number %d", *lease.Spec.HolderIdentity, *lease.Spec.LeaseTransitions)
+	}
+}
+
+// copies writes what is known of a backup's copies.
+func (w *world) copies(backup string, copies []v1alpha1.BackupCopy) (before []v1alpha1.BackupCopy) {
+	w.t.Helper()
+	b := &v1alpha1.SiteBackup{}
+	w.must(w.admin.Get(w.ctx, client.ObjectKey{Namespace: w.namespace, Name: backup}, b))
+	before, b.Status.Copies = b.Status.Copies, copies
+	w.must(w.admin.Status().Update(w.ctx, b))
+	return before
+}
+
+// A Rollback that ended with Succeeded=False brought nothing back: the go-live
+// does not say so, and the site stays closed and held until another one does.
+func TestARollbackThatFailedIsNoWayBack(t *testing.T) {
+	w := newWorld(t)
+	w.order(nil)
+	w.outcomes["go-hop"] = pipeline.JobOutcome{State: pipeline.JobRunning}
+	g := w.until("at the hop", func(g *v1alpha1.GoLive) bool { return state(g, "Hops") == v1alpha1.StepRunning })
+	dump := w.copies(g.Status.FixPoint, nil)
+	w.outcomes["go-hop"] = broken("CountsDiffer")
+	w.versions("1.0")
+	w.until("a rollback", func(*v1alpha1.GoLive) bool { return w.rollbacks() == 1 })
+	// Somebody deletes the lease, and we crash while the go-live takes it back:
+	// the Rollback finds no way, and a site that nobody holds.
+	w.must(w.admin.Delete(w.ctx, w.lease()))
+	w.crash = w.writes
+	g = w.until("the rollback failed", func(g *v1alpha1.GoLive) bool { return state(g, "RollBack") == v1alpha1.StepFailed })
+	if c := meta.FindStatusCondition(w.rollback().Status.Conditions, v1alpha1.SucceededCondition); c == nil ||
+		c.Status != metav1.ConditionFalse || c.Reason != "NoWayBack" {
+		t.Fatalf("the Rollback ended as %v", c)
+	}
+	for range 5 {
+		w.tick()
+	}
+	g = w.get()
+	if c := meta.FindStatusCondition(g.Status.Conditions, v1alpha1.StalledCondition); reason(g, "RollBack") != "RollbackFailed" ||
+		c == nil || !strings.Contains(c.Message, "did not bring the site back") ||
+		!strings.Contains(c.Message, "until a person creates another Rollback to this GoLive") {
+		t.Errorf("%s, conditions %v", reason(g, "RollBack"), g.Status.Conditions)
+	}
+	if w.isOpen() || over(g) || g.Status.Lease == nil || w.holder() != "GoLive/go/"+string(g.UID) || w.rollbacks() != 1 {
+		t.Fatalf("open: %v, over: %v, lease %v of %s, %d rollbacks", w.isOpen(), over(g), g.Status.Lease, w.holder(), w.rollbacks())
+	}
+
+	w.copies(g.Status.FixPoint, dump)
+	w.outcomes["again-"] = w.outcomes["back"]
+	again := &v1alpha1.Rollback{ObjectMeta: w.meta("again"), Spec: v1alpha1.RollbackSpec{
+		SiteRef: v1alpha1.LocalRef{Name: "campus"}, To: v1alpha1.RollbackTarget{GoLiveRef: &v1alpha1.LocalRef{Name: "go"}}}}
+	w.must(w.admin.Create(w.ctx, again))
+	w.until("brought back", func(*v1alpha1.GoLive) bool {
+		w.must(w.admin.Get(w.ctx, client.ObjectKeyFromObject(again), again))
+		return ended(again)
+	})
+	if c := meta.FindStatusCondition(again.Status.Conditions, v1alpha1.SucceededCondition); c.Status != metav1.ConditionTrue {
+		t.Errorf("%s: %s", c.Reason, c.Message)
+	}
+	w.wantServing("campus:1.0")
+}
