@@ -1,0 +1,30 @@
+// Copyright The Gradus Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package faults
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"testing"
+
+	"github.com/gradus-lms/gradus/test/faults/world"
+)
+
+var server *world.Server
+
+func TestMain(m *testing.M) {
+	if os.Getenv("KUBEBUILDER_ASSETS") == "" {
+		fmt.Println("left out: faults need an API server: KUBEBUILDER_ASSETS (make faults sets it)")
+		os.Exit(0)
+	}
+	var err error
+	if server, err = world.Start(context.Background(), "../.."); err != nil {
+		fmt.Fprintln(os.Stderr, "start:", err)
+		os.Exit(1)
+	}
+	code := m.Run()
+	_ = server.Stop()
+	os.Exit(code)
+}

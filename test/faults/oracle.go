@@ -1,0 +1,175 @@
+// Copyright The Gradus Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package faults
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	coordinationv1 "k8s.io/api/coordination/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/gradus-lms/gradus/api/v1alpha1"
+	"github.com/gradus-lms/gradus/test/faults/gate"
+	"github.com/gradus-lms/gradus/test/faults/world"
+)
+
+// oracle watches every request of a run for what no run may do.
+type oracle struct {
+	w     *world.World
+	wrong []string
+	done  map[string]int
+	// steps as they were last persisted, by owner, name and key.
+	steps map[string]v1alpha1.StepStatus
+	// changes of journals as they were last persisted, by id.
+	changes map[string]v1alpha1.ChangeState
+}
+
+func watch(w *world.World, g *gate.Gate) *oracle {
+	o := &oracle{w: w, done: map[string]int{}, steps: map[string]v1alpha1.StepStatus{},
+		changes: map[string]v1alpha1.ChangeState{}}
+	g.Before, g.After = o.before, o.after
+	return o
+}
+
+func (o *oracle) say(oracle string, call gate.Call, format string, args ...any) {
+	o.wrong = append(o.wrong, fmt.Sprintf("%s: request %d, %s: %s", oracle, call.Seq, call.Site, fmt.Sprintf(format, args...)))
+}
+
+func (o *oracle) before(call gate.Call, body []byte) {
+	if !call.Write {
+		return
+	}
+	if secret := []byte("canary-of-the-harness"); bytes.Contains(body, secret) && call.Resource != "secrets" {
+		o.say("secret", call, "carries a password")
+	}
+	if o.toProduction(call) {
+		o.held(call)
+	}
+	if call.Verb == "delete" {
+		o.deletes(call, body)
+	}
+}
+
+// siteKinds are the resources that production consists of. Gradus makes its own
+// children once and never changes them: what it patches is not its own.
+var siteKinds = []string{
+	"deployments", "statefulsets", "services", "cronjobs", "horizontalpodautoscalers", "persistentvolumes", "namespaces",
+}
+
+func (o *oracle) toProduction(call gate.Call) bool {
+	changes := call.Verb == "patch" || call.Verb == "update"
+	claims := call.Resource == "persistentvolumeclaims" && call.Namespace == o.w.Namespace
+	return changes && slices.Contains(siteKinds, call.Resource) || claims && call.Verb == "delete"
+}
+
+// held: production is written only by who holds the site's lease.
+func (o *oracle) held(call gate.Call) {
+	lease := &coordinationv1.Lease{}
+	o.w.Get("gradus-campus", lease)
+	who := ptr.Deref(lease.Spec.HolderIdentity, "")
+	want := []string{"GoLive/", "Rollback/"}
+	if call.Process == "watchdog" {
+		want = []string{"Watchdog/"}
+	}
+	if call.Process == "manager" || !slices.ContainsFunc(want, func(p string) bool { return strings.HasPrefix(who, p) }) {
+		o.say("lease", call, "production is written while %q holds the site", who)
+	}
+}
+
+var kindsOf = map[string]func() client.Object{
+	"persistentvolumeclaims": func() client.Object { return &corev1.PersistentVolumeClaim{} },
+	"services":               func() client.Object { return &corev1.Service{} },
+	"namespaces":             func() client.Object { return &corev1.Namespace{} },
+}
+
+// deletes: by UID, and only what Gradus made, but for a claim whose volume is kept.
+func (o *oracle) deletes(call gate.Call, body []byte) {
+	var options struct {
+		Preconditions struct{ UID types.UID } `json:"preconditions"`
+	}
+	if json.Unmarshal(body, &options); options.Preconditions.UID == "" {
+		o.say("delete", call, "without a UID")
+	}
+	for _, object := range o.w.Left() {
+		if object.GetUID() != options.Preconditions.UID || object.GetLabels()[v1alpha1.OwnerUIDLabel] != "" {
+			continue
+		}
+		claim, ok := object.(*corev1.PersistentVolumeClaim)
+		if !ok {
+			o.say("delete", call, "of what Gradus did not make")
+			continue
+		}
+		volume := &corev1.PersistentVolume{}
+		o.w.Must(o.w.Admin.Get(o.w.Context(), client.ObjectKey{Name: claim.Spec.VolumeName}, volume))
+		if volume.Spec.PersistentVolumeReclaimPolicy != corev1.PersistentVolumeReclaimRetain {
+			o.say("delete", call, "of a claim whose volume would go with it")
+		}
+	}
+}
+
+func (o *oracle) after(call gate.Call, code int, body []byte) {
+	if code >= http.StatusMultipleChoices {
+		return
+	}
+	if call.Verb == "create" || call.Verb == "delete" {
+		o.done[call.Site]++
+	}
+	if call.Subresource == "status" {
+		o.transitions(call, body)
+	}
+}
+
+// transitions: what is settled stays so, but by another attempt, and what was
+// undone is not done again.
+func (o *oracle) transitions(call gate.Call, body []byte) {
+	var object struct {
+		Metadata struct{ UID string } `json:"metadata"`
+		Status   struct {
+			Steps   []v1alpha1.StepStatus `json:"steps"`
+			Changes []v1alpha1.Change     `json:"changes"`
+		} `json:"status"`
+	}
+	if err := json.Unmarshal(body, &object); err != nil {
+		o.say("steps", call, "cannot be read: %v", err)
+	}
+	for _, now := range object.Status.Steps {
+		id := object.Metadata.UID + "/" + now.Name + "/" + now.Key
+		was, known := o.steps[id]
+		if known && now.Attempt < was.Attempt {
+			o.say("steps", call, "%s %s goes back from attempt %d to %d", now.Name, now.Key, was.Attempt, now.Attempt)
+		}
+		if known && settled(was.State) && now.State != was.State && now.Attempt == was.Attempt {
+			o.say("steps", call, "%s %s was %s and is %s", now.Name, now.Key, was.State, now.State)
+		}
+		o.steps[id] = now
+	}
+	for _, c := range object.Status.Changes {
+		id := object.Metadata.UID + "/" + c.ID
+		if o.changes[id] == v1alpha1.ChangeUndone && c.State != v1alpha1.ChangeUndone {
+			o.say("journal", call, "change %s was undone and is %s", c.ID, c.State)
+		}
+		o.changes[id] = c.State
+	}
+}
+
+func settled(s v1alpha1.StepState) bool {
+	return s == v1alpha1.StepPassed || s == v1alpha1.StepSkipped || s == v1alpha1.StepFailed
+}
+
+// released: when a story is over nobody holds the site.
+func released(w *world.World) []string {
+	lease := &coordinationv1.Lease{}
+	if w.Get("gradus-campus", lease) && ptr.Deref(lease.Spec.HolderIdentity, "") != "" {
+		return []string{"lease: still held by " + *lease.Spec.HolderIdentity}
+	}
+	return nil
+}

@@ -1,0 +1,169 @@
+// Copyright The Gradus Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package faults tells every scenario once without a fault and then with every
+// fault at every write of the operator, and compares how it ends.
+package faults
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/gradus-lms/gradus/test/faults/gate"
+	"github.com/gradus-lms/gradus/test/faults/world"
+)
+
+// Plan is a scenario and what goes wrong in it.
+type Plan struct {
+	Scenario string       `json:"scenario"`
+	Faults   []gate.Fault `json:"faults"`
+	// Why says what it found, in plans that are kept.
+	Why string `json:"why,omitempty"`
+}
+
+func (p Plan) String() string {
+	parts := []string{p.Scenario}
+	for _, f := range p.Faults {
+		parts = append(parts, f.String())
+	}
+	return strings.Join(parts, ", ")
+}
+
+// Result is what one run showed.
+type Result struct {
+	Trace []gate.Call
+	End   map[string]string
+	// Done counts the creates and deletes that succeeded.
+	Done  map[string]int
+	Ticks int
+	// Wrong is what the oracles saw.
+	Wrong []string
+	// Errors that reconcilers gave, for whoever reads a failure.
+	Errors []string
+}
+
+// slack is how many ticks more than without faults a run may take: errors are
+// tried again, a lease that was lost is waited for.
+const slack = 40
+
+// Run tells a scenario with faults. Without a reference only what no run may
+// do is looked for. Seeded names a bug that is put in; see seeds.go.
+func Run(ctx context.Context, server *world.Server, s Scenario, faults []gate.Fault, reference *Result, seeded string) (r Result) {
+	g := gate.New(faults...)
+	var o *oracle
+	var w *world.World
+	defer func() {
+		switch said := recover().(type) {
+		case nil:
+		case world.Stopped:
+			r.Wrong = append(r.Wrong, "stopped: "+said.Why)
+		default:
+			panic(said)
+		}
+		if w != nil {
+			r.Ticks, r.Errors, r.Trace = w.Ticks, w.Errors, g.Trace()
+			r.Wrong = slices.Concat(r.Wrong, o.wrong, prefixed("panic: ", w.Panics))
+			r.Done = o.done
+		}
+	}()
+	w = server.New(ctx, g, s.Kinds...)
+	o = watch(w, g)
+	if seeded != "" {
+		seeds[seeded].plant(w, g)
+	}
+	if reference != nil {
+		w.Bound = reference.Ticks + slack
+	}
+	s.Play(w)
+	if !w.Rest() {
+		r.Wrong = append(r.Wrong, "rest: the operator goes on writing when the story is over")
+	}
+	w.Collect()
+	r.End, r.Done = w.Dump(), o.done
+	r.Wrong = append(r.Wrong, released(w)...)
+	for _, f := range g.Unfired() {
+		r.Wrong = append(r.Wrong, "plan: never came to "+f.String())
+	}
+	if reference != nil {
+		r.Wrong = append(r.Wrong, differences(*reference, r)...)
+	}
+	return r
+}
+
+func prefixed(prefix string, all []string) []string {
+	out := slices.Clone(all)
+	for i := range out {
+		out[i] = prefix + out[i]
+	}
+	return out
+}
+
+// differences between two runs that must end alike.
+func differences(want, got Result) []string {
+	var out []string
+	for _, key := range union(want.End, got.End) {
+		switch w, g := want.End[key], got.End[key]; {
+		case w == g:
+		case w == "":
+			out = append(out, "orphan: "+key)
+		case g == "":
+			out = append(out, "missing: "+key)
+		default:
+			out = append(out, "end state: "+key+"\n"+lines(w, g))
+		}
+	}
+	for _, key := range union(want.Done, got.Done) {
+		if want.Done[key] != got.Done[key] {
+			out = append(out, fmt.Sprintf("count: %d times instead of %d: %s", got.Done[key], want.Done[key], key))
+		}
+	}
+	return out
+}
+
+func union[V any](a, b map[string]V) []string {
+	all := maps.Clone(a)
+	if all == nil {
+		all = map[string]V{}
+	}
+	maps.Copy(all, b)
+	return slices.Sorted(maps.Keys(all))
+}
+
+// lines that are in one text only.
+func lines(want, got string) string {
+	var out []string
+	a, b := strings.Split(want, "\n"), strings.Split(got, "\n")
+	for _, side := range []struct {
+		sign     string
+		in, none []string
+	}{{"-", a, b}, {"+", b, a}} {
+		for _, line := range side.in {
+			if !slices.Contains(side.none, line) && len(out) < 12 {
+				out = append(out, "  "+side.sign+" "+strings.TrimSpace(line))
+			}
+		}
+	}
+	if len(out) == 0 {
+		return "  the same lines in another order or number"
+	}
+	return strings.Join(out, "\n")
+}
+
+// Writes gives what the operator wrote in a run, in order.
+func (r Result) Writes() []gate.Call {
+	return slices.DeleteFunc(slices.Clone(r.Trace), func(c gate.Call) bool { return !c.Write })
+}
+
+// PlansOf gives every write of a run, with each of these faults.
+func PlansOf(s Scenario, reference Result, kinds ...gate.Kind) []Plan {
+	var out []Plan
+	for _, call := range reference.Writes() {
+		for _, kind := range kinds {
+			out = append(out, Plan{Scenario: s.Name, Faults: []gate.Fault{{Call: call.Site, N: call.N, Kind: kind}}})
+		}
+	}
+	return out
+}

@@ -1,0 +1,190 @@
+// Copyright The Gradus Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package world
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/gradus-lms/gradus/api/v1alpha1"
+	"github.com/gradus-lms/gradus/controllers"
+	"github.com/gradus-lms/gradus/internal/environment"
+	"github.com/gradus-lms/gradus/internal/evidence"
+	"github.com/gradus-lms/gradus/internal/notify"
+	"github.com/gradus-lms/gradus/internal/pipeline"
+	"github.com/gradus-lms/gradus/internal/status"
+	"github.com/gradus-lms/gradus/internal/watchdog"
+	"github.com/gradus-lms/gradus/test/faults/gate"
+)
+
+// Image of Gradus, as far as the operator knows.
+const Image = "gradus:1"
+
+// process is one identity of the operator.
+type process struct {
+	name, user string
+	gate       *gate.Process
+	base       controllers.Base
+}
+
+// client speaks as the process, through the gate.
+func (w *World) client(user string, life *gate.Process) client.Client {
+	config := w.server.as(user)
+	config.Wrap(w.memo.wrap)
+	config.Wrap(life.Wrap)
+	c, err := client.New(config, client.Options{Scheme: controllers.Scheme(), Mapper: w.server.mapper})
+	w.Must(err)
+	return c
+}
+
+// boot begins a new life of a process, with what main gives to reconcilers.
+func (w *World) boot(p *process) {
+	p.gate = w.Gate.Process(p.name)
+	c := w.client(p.user, p.gate)
+	said := reports{Reader: evidence.Reader{Client: c}, world: w}
+	p.base = controllers.Base{
+		Client: c, Live: c, Clock: w.Clock,
+		Install: environment.Install{Image: Image, Namespace: "gradus-system", Account: "gradus-manager",
+			Canaries: []string{"10.0.0.1:443"}},
+		Teller:  notify.NewTeller(c, "gradus-system"),
+		Engine:  pipeline.Engine{Client: c, Live: c, Clock: w.Clock, Reports: said},
+		Settler: status.Settler{Client: c},
+	}
+}
+
+// reports plays what the pods of Jobs said; what is kept of it is real.
+type reports struct {
+	evidence.Reader
+	world *World
+}
+
+func (r reports) Outcome(_ context.Context, job *batchv1.Job) (pipeline.JobOutcome, error) {
+	return r.world.outcome(job), nil
+}
+
+// reconcile runs the reconcilers of a process over their objects, in order.
+func (w *World) reconcile(p *process) {
+	if p.user == Manager {
+		each(w, p, &v1alpha1.SiteList{}, (&controllers.SiteReconciler{Base: p.base}).Reconcile)
+		each(w, p, &v1alpha1.SiteBackupList{}, (&controllers.SiteBackupReconciler{Base: p.base}).Reconcile)
+		each(w, p, &v1alpha1.StagingEnvironmentList{}, (&controllers.StagingEnvironmentReconciler{Base: p.base}).Reconcile)
+		each(w, p, &v1alpha1.TrialUpgradeList{}, (&controllers.TrialUpgradeReconciler{Base: p.base}).Reconcile)
+		each(w, p, &v1alpha1.UpgradePlanList{}, (&controllers.UpgradePlanReconciler{Base: p.base}).Reconcile)
+		return
+	}
+	each(w, p, &v1alpha1.GoLiveList{}, (&controllers.GoLiveReconciler{Base: p.base}).Reconcile)
+	each(w, p, &v1alpha1.RollbackList{}, (&controllers.RollbackReconciler{Base: p.base}).Reconcile)
+}
+
+// each reconciles every object of a list, as long as the process lives.
+func each[T client.Object](
+	w *World, p *process, list client.ObjectList, reconcile func(context.Context, T) (ctrl.Result, error),
+) {
+	kind := strings.TrimSuffix(fmt.Sprintf("%T", list), "List")
+	kind = kind[strings.LastIndex(kind, ".")+1:]
+	if !slices.Contains(w.Kinds, kind) {
+		return
+	}
+	w.List(list)
+	for _, item := range itemsOf(list) {
+		if p.gate.Dead() {
+			return
+		}
+		err := w.guarded(kind, func() error {
+			_, err := reconcile(w.ctx, item.(T))
+			return err
+		})
+		if err != nil && !errors.Is(err, gate.Dead) {
+			w.Errors = append(w.Errors, fmt.Sprintf("tick %d, %s %s: %v", w.Ticks, kind, item.GetName(), err))
+		}
+	}
+}
+
+// guarded counts panics, as a manager would recover from them.
+func (w *World) guarded(kind string, do func() error) error {
+	defer func() {
+		switch said := recover().(type) {
+		case nil:
+		case Stopped:
+			panic(said)
+		default:
+			w.Panics = append(w.Panics, fmt.Sprintf("%s: %v\n%s", kind, said, debug.Stack()))
+		}
+	}()
+	return do()
+}
+
+// dog is the watchdog of the run that holds the site, once it was deployed.
+type dog struct {
+	process
+	watchdog.Dog
+}
+
+type silent struct{}
+
+func (silent) Tell(context.Context, string, string) error { return nil }
+
+// watch lets the watchdog look, as the account that the operator made for it.
+func (w *World) watch() {
+	var all appsv1.DeploymentList
+	w.List(&all)
+	var at *appsv1.Deployment
+	for i := range all.Items {
+		if strings.HasPrefix(all.Items[i].Spec.Template.Spec.ServiceAccountName, "gradus-watchdog") {
+			at = &all.Items[i]
+		}
+	}
+	if at == nil || !w.bound(at.Spec.Template.Spec.ServiceAccountName) {
+		w.dog = nil
+		return
+	}
+	if w.dog == nil || w.dog.gate.Dead() {
+		w.unleash(at)
+	}
+	err := w.guarded("watchdog", func() error { return w.dog.Look(w.ctx) })
+	if err != nil && !errors.Is(err, gate.Dead) {
+		w.Errors = append(w.Errors, fmt.Sprintf("tick %d, watchdog: %v", w.Ticks, err))
+	}
+}
+
+// bound says whether an account of the site's namespace was given anything.
+func (w *World) bound(account string) bool {
+	var all rbacv1.RoleBindingList
+	w.List(&all)
+	return slices.ContainsFunc(all.Items, func(b rbacv1.RoleBinding) bool {
+		return slices.ContainsFunc(b.Subjects, func(s rbacv1.Subject) bool { return s.Name == account })
+	})
+}
+
+// unleash starts the watchdog with the arguments of its Deployment.
+func (w *World) unleash(at *appsv1.Deployment) {
+	user := "system:serviceaccount:" + w.Namespace + ":" + at.Spec.Template.Spec.ServiceAccountName
+	w.mayNow(user, w.Namespace, "get", "coordination.k8s.io", "leases", "gradus-campus")
+	life := w.Gate.Process("watchdog")
+	w.dog = &dog{process: process{name: "watchdog", user: user, gate: life}, Dog: watchdog.Dog{
+		Client: w.client(user, life), Clock: w.Clock, Namespace: w.Namespace, Site: "campus",
+		Duration: 2 * time.Minute, Poll: 5 * time.Second, Alarm: 5 * time.Minute, Tell: silent{},
+	}}
+	args := slices.Concat(at.Spec.Template.Spec.Containers[0].Command, at.Spec.Template.Spec.Containers[0].Args)
+	for i, arg := range args {
+		value, ok := strings.CutPrefix(arg, "--target=")
+		if !ok && arg == "--target" && i+1 < len(args) {
+			value, ok = args[i+1], true
+		}
+		if kind, name, cut := strings.Cut(value, "/"); ok && cut {
+			w.dog.Targets = append(w.dog.Targets, v1alpha1.ChangeTarget{Kind: kind, Name: name})
+		}
+	}
+}

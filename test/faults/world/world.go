@@ -1,0 +1,228 @@
+// Copyright The Gradus Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package world
+
+import (
+	"context"
+	_ "embed"
+	"fmt"
+	"runtime/debug"
+	"sync/atomic"
+	"time"
+
+	authorizationv1 "k8s.io/api/authorization/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	clocktesting "k8s.io/utils/clock/testing"
+	"os"
+	"path/filepath"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/gradus-lms/gradus/controllers"
+	"github.com/gradus-lms/gradus/internal/pipeline"
+	"github.com/gradus-lms/gradus/test/faults/gate"
+)
+
+//go:embed site.yaml
+var siteYAML []byte
+
+// World is one run: a namespace with one site, the processes of the operator,
+// and everything around them.
+type World struct {
+	Namespace string
+	// Admin reads and plays; Person is somebody with every right.
+	Admin, Person client.Client
+	Clock         *clocktesting.FakeClock
+	Gate          *gate.Gate
+	// Kinds whose reconcilers work; the others' objects are played.
+	Kinds []string
+	// Outcomes of Jobs, by a part of their names; all others succeed.
+	Outcomes map[string]pipeline.JobOutcome
+	// Bound on the ticks of the run.
+	Bound, Ticks int
+	// Panics of reconcilers, and errors that they gave.
+	Panics, Errors []string
+	// Witness is called after each tick.
+	Witness func()
+	// Seeded is a bug that the harness puts in to see whether it is caught.
+	Seeded string
+
+	ctx    context.Context
+	server *Server
+	memo   *memo
+	procs  []*process
+	dog    *dog
+}
+
+var runs atomic.Int64
+
+// Stopped is what a run panics with when it cannot go on.
+type Stopped struct{ Why string }
+
+// New makes a world in a namespace of its own, whose owner gave Gradus all that
+// config/site asks for.
+func (s *Server) New(ctx context.Context, g *gate.Gate, kinds ...string) *World {
+	w := &World{
+		ctx: ctx, server: s, memo: newMemo(), Gate: g, Kinds: kinds, Bound: 300,
+		Namespace: fmt.Sprintf("campus-%05d", runs.Add(1)), Outcomes: map[string]pipeline.JobOutcome{},
+		Clock: clocktesting.NewFakeClock(time.Now().Truncate(time.Second)),
+	}
+	w.Admin, w.Person = w.As(""), w.As("registrar@campus.example")
+	g.Normalise = w.Normalise
+	g.Pause = func() { w.Clock.Step(time.Minute) }
+	w.Must(w.Admin.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: w.Namespace}}))
+	w.grant()
+	objects, err := parse(siteYAML)
+	w.Must(err)
+	for _, object := range objects {
+		object.SetNamespace(w.Namespace)
+		w.Must(w.Admin.Create(ctx, object))
+	}
+	w.play()
+	w.procs = []*process{{name: "manager", user: Manager}, {name: "production", user: Production}}
+	for _, p := range w.procs {
+		w.boot(p)
+	}
+	return w
+}
+
+// Must stops the run on an error of the world's own.
+func (w *World) Must(err error) {
+	if err != nil {
+		w.Stop("%v\n%s", err, debug.Stack())
+	}
+}
+
+// Stop ends the run.
+func (w *World) Stop(format string, args ...any) { panic(Stopped{fmt.Sprintf(format, args...)}) }
+
+// As gives a client that speaks as somebody, around the gate.
+func (w *World) As(user string) client.Client {
+	config := w.server.as(user)
+	config.Wrap(w.memo.wrap)
+	c, err := client.New(config, client.Options{Scheme: controllers.Scheme(), Mapper: w.server.mapper})
+	w.Must(err)
+	return c
+}
+
+// Meta names an object of the site's namespace.
+func (w *World) Meta(name string) metav1.ObjectMeta {
+	return metav1.ObjectMeta{Namespace: w.Namespace, Name: name}
+}
+
+// Key names an object of the site's namespace.
+func (w *World) Key(name string) client.ObjectKey {
+	return client.ObjectKey{Namespace: w.Namespace, Name: name}
+}
+
+// Get reads an object of the site's namespace; false when there is none.
+func (w *World) Get(name string, into client.Object) bool {
+	err := w.Admin.Get(w.ctx, w.Key(name), into)
+	w.Must(client.IgnoreNotFound(err))
+	return err == nil
+}
+
+// List reads objects of the site's namespace.
+func (w *World) List(into client.ObjectList) {
+	w.Must(w.Admin.List(w.ctx, into, client.InNamespace(w.Namespace)))
+}
+
+// Create makes objects as a person.
+func (w *World) Create(objects ...client.Object) {
+	for _, object := range objects {
+		w.Must(w.Person.Create(w.ctx, object))
+	}
+}
+
+// grant gives Gradus its rights in the namespace, and waits until they hold.
+func (w *World) grant() {
+	for _, file := range []string{"read.yaml", "production.yaml", "secrets.yaml"} {
+		text, err := os.ReadFile(filepath.Join(w.server.Root, "config/site", file))
+		w.Must(err)
+		objects, err := parse(text)
+		w.Must(err)
+		for _, object := range objects {
+			object.SetNamespace(w.Namespace)
+			w.Must(w.Admin.Create(w.ctx, object))
+		}
+	}
+	w.mayNow(Manager, w.Namespace, "create", "batch", "jobs", "")
+	w.mayNow(Production, w.Namespace, "patch", "apps", "deployments", "")
+}
+
+// mayNow waits until the API server knows of a right that was given.
+func (w *World) mayNow(user, namespace, verb, group, resource, name string) {
+	w.Must(until(w.ctx, "rights of "+user, func() error {
+		review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
+			User: user, ResourceAttributes: &authorizationv1.ResourceAttributes{
+				Namespace: namespace, Verb: verb, Group: group, Resource: resource, Name: name}}}
+		if err := w.Admin.Create(w.ctx, review); err != nil {
+			return err
+		}
+		if !review.Status.Allowed {
+			return fmt.Errorf("%s may not %s %s in %s", user, verb, resource, namespace)
+		}
+		return nil
+	}))
+}
+
+// Tick lets every process reconcile once everything that it would, and the
+// cluster answer. A process that has crashed is back for the next tick, and
+// remembers nothing.
+func (w *World) Tick() {
+	w.Ticks++
+	if w.Ticks > w.Bound {
+		w.Stop("the run does not end within %d ticks", w.Bound)
+	}
+	for _, p := range w.procs {
+		w.reconcile(p)
+		if p.gate.Dead() {
+			w.boot(p)
+		}
+	}
+	w.watch()
+	w.play()
+	w.Clock.Step(5 * time.Second)
+	if w.Witness != nil {
+		w.Witness()
+	}
+}
+
+// Until ticks until something holds.
+func (w *World) Until(what string, holds func() bool) {
+	for !holds() {
+		if w.Ticks >= w.Bound {
+			w.Stop("never came to it within %d ticks: %s\n%s", w.Bound, what, w.told())
+		}
+		w.Tick()
+	}
+}
+
+// Rest ticks until the operator writes nothing any more, twice.
+func (w *World) Rest() bool {
+	for quiet, n := 0, 0; n < 12; n++ {
+		before := w.writes()
+		w.Tick()
+		if quiet++; w.writes() > before {
+			quiet = 0
+		}
+		if quiet == 2 {
+			return true
+		}
+	}
+	return false
+}
+
+func (w *World) writes() int {
+	n := 0
+	for _, call := range w.Gate.Trace() {
+		if call.Write {
+			n++
+		}
+	}
+	return n
+}
+
+// Context of the run.
+func (w *World) Context() context.Context { return w.ctx }
