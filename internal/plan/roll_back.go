@@ -58,10 +58,27 @@ const (
 	rollingBackReason = "RollingBack"
 )
 
-// end closes a plan that was aborted or rolled back.
-func end(plan *v1alpha1.UpgradePlan, state v1alpha1.PlanState, verdict pipeline.Verdict) pipeline.Verdict {
+// end closes a plan that was aborted or rolled back. What it was at is settled:
+// a go-live that failed as such, all else as left.
+func end(v View, state v1alpha1.PlanState, verdict pipeline.Verdict) pipeline.Verdict {
+	plan := v.Plan
 	plan.Status.Summary.State = state
 	status.Set(&plan.Status.Conditions, v1alpha1.CompleteCondition, metav1.ConditionTrue, plan.Generation,
 		verdict.Reason, verdict.Message)
+	at := metav1.NewTime(v.Now).Rfc3339Copy()
+	for i := range plan.Status.Steps {
+		e := &plan.Status.Steps[i]
+		if e.State != v1alpha1.StepRunning && e.State != v1alpha1.StepWaiting {
+			continue
+		}
+		e.State, e.Reason, e.Message, e.Finished = v1alpha1.StepSkipped, verdict.Reason, verdict.Message, &at
+		if e.Name != v1alpha1.StepGoLive || v.GoLive == nil {
+			continue
+		}
+		if c, known := condition(v.GoLive, v1alpha1.SucceededCondition); known && c.Status == metav1.ConditionFalse {
+			e.State, e.Reason = v1alpha1.StepFailed, c.Reason
+			e.Message = fmt.Sprintf("go-live %s: %s; %s", v.GoLive.Name, c.Message, verdict.Message)
+		}
+	}
 	return verdict
 }

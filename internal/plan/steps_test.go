@@ -388,3 +388,27 @@ func TestThePlanEndsWhenTheExtraPodsAreGone(t *testing.T) {
 		t.Errorf("%s: %s", got.State, got.Message)
 	}
 }
+
+func TestAPlanThatEndsLeavesNoStepRunning(t *testing.T) {
+	v := autumn(t, func(v *View) {
+		v.GoLive = &v1alpha1.GoLive{}
+		v.GoLive.Name = "autumn-golive-1"
+		v.GoLive.Status.Conditions = []metav1.Condition{{Type: v1alpha1.SucceededCondition, Status: metav1.ConditionFalse,
+			Reason: "HopFailed", Message: "Hops: a plugin is broken"}}
+		v.Plan.Status.Steps = []v1alpha1.StepStatus{
+			{Name: v1alpha1.StepTest, State: v1alpha1.StepPassed}, {Name: v1alpha1.StepGoLive, State: v1alpha1.StepRunning},
+			{Name: v1alpha1.StepSupport, State: v1alpha1.StepWaiting}, {Name: v1alpha1.StepReview, State: v1alpha1.StepPending},
+		}
+	})
+	end(v, v1alpha1.PlanRolledBack, pipeline.Verdict{State: v1alpha1.StepPassed, Reason: rolledBackReason, Message: "rolled back: 1.0"})
+	want := []v1alpha1.StepState{v1alpha1.StepPassed, v1alpha1.StepFailed, v1alpha1.StepSkipped, v1alpha1.StepPending}
+	for i, e := range v.Plan.Status.Steps {
+		if e.State != want[i] {
+			t.Errorf("%s is %s, want %s", e.Name, e.State, want[i])
+		}
+	}
+	failed := v.Plan.Status.Steps[1]
+	if failed.Reason != "HopFailed" || !strings.Contains(failed.Message, "a plugin is broken; rolled back") || failed.Finished == nil {
+		t.Errorf("%+v", failed)
+	}
+}

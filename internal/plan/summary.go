@@ -34,9 +34,9 @@ func Summarise(v View, verdict pipeline.Verdict, err error) pipeline.Verdict {
 	drop(conditions, v1alpha1.WaitingCondition)
 	switch {
 	case verdict.Reason == v1alpha1.AbortedReason:
-		return end(plan, v1alpha1.PlanAborted, verdict)
+		return end(v, v1alpha1.PlanAborted, verdict)
 	case verdict.Reason == rolledBackReason:
-		return end(plan, v1alpha1.PlanRolledBack, verdict)
+		return end(v, v1alpha1.PlanRolledBack, verdict)
 	case verdict.Reason == rollingBackReason:
 		plan.Status.Summary.State = v1alpha1.PlanRollingBack
 		verdict = accepted(verdict, rollingBackReason, verdict.Message)

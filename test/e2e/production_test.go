@@ -4,7 +4,6 @@
 package e2e
 
 import (
-	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -37,18 +36,25 @@ func siteData(t *testing.T, ns string) proof.Data {
 // original is the data before the go-live; the rollback must bring it back.
 var original proof.Data
 
-// failing is the first go-live: half-way through its migration it fails, and
-// the site goes back by itself.
+// failing is the story of a plan after the first: half-way through its
+// migration the go-live fails, and the site goes back by itself.
 func failing(t *testing.T, ns string) {
-	plan := campusPlan(ns)
-	original = siteData(t, ns)
+	misbehave(t, ns, "") // the first plan's fault
+	plan := newPlan(ns, "campus-2-0-again", "2.0", image)
+	plan.Spec.Stakeholders.Channels = []string{channel}
+	apply(t, plan)
+	awaitStep(t, 12*time.Minute, plan, v1alpha1.StepTest, v1alpha1.StepPassed)
+	before := siteData(t, ns)
 	misbehave(t, ns, brokenHop)
 	agree(t, plan)
-	failed := awaitStep(t, 12*time.Minute, plan, v1alpha1.StepGoLive, v1alpha1.StepFailed)
-	has(t, failed.Message, "Hops")
-	back := siteData(t, ns)
-	if diff := original.Differences(back); back.Release != "1.0" || len(diff) > 0 {
-		t.Errorf("the site is at %s after a failed go-live: %s", back.Release, strings.Join(diff, "; "))
+	failed := awaitStep(t, 10*time.Minute, plan, v1alpha1.StepGoLive, v1alpha1.StepFailed)
+	has(t, failed.Message, "Hops", "rolled back", "1.0")
+	if state := plan.Status.Summary.State; state != v1alpha1.PlanRolledBack {
+		t.Errorf("the plan is %s", state)
+	}
+	now := siteData(t, ns)
+	if diff := before.Differences(now); now.Release != "1.0" || len(diff) > 0 {
+		t.Errorf("the site is at %s after a failed go-live: %s", now.Release, strings.Join(diff, "; "))
 	}
 	if n := replicas(t, ns); n != 2 {
 		t.Errorf("want 2 pods of campus-web as before, got %d", n)
@@ -82,18 +88,13 @@ func agree(t *testing.T, plan *v1alpha1.UpgradePlan) {
 	}
 }
 
-// goLive is the second attempt, asked for by a person.
 func goLive(t *testing.T, ns string) {
 	plan := campusPlan(ns)
-	awaitStep(t, time.Minute, plan, v1alpha1.StepGoLive, v1alpha1.StepFailed)
-	first := awaitGoLive(t, time.Minute, plan, "")
+	original = siteData(t, ns)
 	misbehave(t, ns, slowHop)
 	door, dead := watchDoor(t, ns), deadFor(t)
-	patch := fmt.Sprintf(`{"metadata":{"annotations":{%q:"GoLive@1"}}}`, v1alpha1.RetryAnnotation)
-	if err := planner.Patch(t.Context(), plan, client.RawPatch("application/merge-patch+json", []byte(patch))); err != nil {
-		t.Fatal(err)
-	}
-	ordered := awaitGoLive(t, 2*time.Minute, plan, first.Name)
+	agree(t, plan)
+	ordered := awaitGoLive(t, 2*time.Minute, plan)
 	pulled := pullThePlug(within(t, dead+12*time.Minute), t, ordered, dead)
 	awaitStep(t, dead+12*time.Minute, plan, v1alpha1.StepGoLive, v1alpha1.StepPassed)
 	if names := <-pulled; len(names) != len(plugs) {
@@ -244,12 +245,11 @@ func replicas(t *testing.T, ns string) int32 {
 	return *web.Spec.Replicas
 }
 
-// awaitGoLive gives the name of the go-live that the plan orders, other than
-// an earlier one.
-func awaitGoLive(t *testing.T, limit time.Duration, plan *v1alpha1.UpgradePlan, earlier string) client.ObjectKey {
+// awaitGoLive gives the name of the go-live that the plan orders.
+func awaitGoLive(t *testing.T, limit time.Duration, plan *v1alpha1.UpgradePlan) client.ObjectKey {
 	t.Helper()
 	_, err := world.Await(within(t, limit), admin, plan, func(p *v1alpha1.UpgradePlan) (string, error) {
-		if p.Status.GoLive == earlier {
+		if p.Status.GoLive == "" {
 			return "no go-live is ordered", nil
 		}
 		plan.Status.GoLive = p.Status.GoLive
