@@ -4,20 +4,77 @@
 package faults
 
 import (
+	"context"
+	"flag"
+	"fmt"
+	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
+
+	"github.com/gradus-lms/gradus/test/faults/gate"
 )
 
-// Told three times without faults, a scenario is the same story.
-func TestReference(t *testing.T) {
+var (
+	which  = flag.String("faults", "sample", "which faults at every write: sample, chosen or all")
+	only   = flag.String("scenario", "", "tell this scenario alone")
+	replay = flag.String("plan", "", "plan to replay, a JSON file")
+	failed = flag.String("failed", "../../dist/faults", "folder for plans that were not survived")
+)
+
+// sideBySide is how many runs share the API server: two cores are busy with four.
+const sideBySide = 4
+
+var crashes = []gate.Kind{gate.CrashBefore, gate.CrashAfter}
+
+// kinds of faults that every write meets. A refusal for want of rights (403) is
+// not among them: it must not end as if nothing had happened.
+func kinds() []gate.Kind {
+	if *which != "all" {
+		return crashes
+	}
+	return slices.Concat(crashes, []gate.Kind{
+		gate.LostAnswer, gate.Answer409, gate.Answer429, gate.Answer500, gate.Answer503, gate.Delay,
+	})
+}
+
+// Every write of every scenario goes wrong in every way, and it ends the same.
+func TestFaults(t *testing.T) {
+	sums := &summary{known: keptPlans(t, "known")}
 	for _, s := range Scenarios {
+		if *only != "" && s.Name != *only {
+			continue
+		}
 		t.Run(s.Name, func(t *testing.T) {
-			reference(t, s, 3)
+			times := 3
+			if *which == "sample" {
+				times = 2
+			}
+			ref := reference(t, s, times)
+			plans := PlansOf(s, ref, kinds()...)
+			if *which == "sample" {
+				plans = sample(plans)
+			}
+			sums.add(t, plans, runAll(t.Context(), s, plans, &ref), ref)
 		})
+	}
+	t.Log("\n" + sums.table())
+	if *which != "sample" && *only == "" {
+		covered(t, sums.crashed)
 	}
 }
 
-// reference tells a scenario without faults, so many times.
+// sample takes a few, at other places in the two ways to crash.
+func sample(plans []Plan) []Plan {
+	var out []Plan
+	for i := 0; i < len(plans); i += 23 {
+		out = append(out, plans[i])
+	}
+	return out
+}
+
+// reference tells a scenario without faults, so many times, and wants the same.
 func reference(t *testing.T, s Scenario, times int) Result {
 	t.Helper()
 	var first Result
@@ -34,13 +91,110 @@ func reference(t *testing.T, s Scenario, times int) Result {
 			first = r
 			continue
 		}
-		a, b := first.Writes(), r.Writes()
-		for n := range max(len(a), len(b)) {
-			if n >= len(a) || n >= len(b) || a[n].Site != b[n].Site {
-				t.Fatalf("time %d differs from the first at write %d of %d and %d", i+1, n+1, len(a), len(b))
-			}
+		if n := sameWrites(first, r); n >= 0 {
+			t.Fatalf("time %d differs from the first at write %d", i+1, n+1)
 		}
 	}
 	t.Logf("%d writes, %d requests, %d ticks", len(first.Writes()), len(first.Trace), first.Ticks)
 	return first
+}
+
+// sameWrites gives the first write in which two runs differ; -1 if none.
+func sameWrites(a, b Result) int {
+	x, y := a.Writes(), b.Writes()
+	for n := range max(len(x), len(y)) {
+		if n >= len(x) || n >= len(y) || x[n].Site != y[n].Site {
+			return n
+		}
+	}
+	return -1
+}
+
+// runAll runs plans side by side.
+func runAll(ctx context.Context, s Scenario, plans []Plan, ref *Result) []Result {
+	out := make([]Result, len(plans))
+	next := make(chan int)
+	var all sync.WaitGroup
+	for range sideBySide {
+		all.Go(func() {
+			for i := range next {
+				out[i] = Run(ctx, server, s, plans[i].Faults, ref, "")
+			}
+		})
+	}
+	for i := range plans {
+		next <- i
+	}
+	close(next)
+	all.Wait()
+	return out
+}
+
+// summary counts what was run and survived, by scenario and fault.
+type summary struct {
+	known map[string]Plan
+	rows  []string
+	// crashed are the functions of the operator that died in a write.
+	crashed map[string]bool
+}
+
+func (s *summary) add(t *testing.T, plans []Plan, results []Result, ref Result) {
+	t.Helper()
+	if s.crashed == nil {
+		s.crashed = map[string]bool{}
+	}
+	from := map[string]string{}
+	for _, call := range ref.Writes() {
+		from[fmt.Sprint(call.Site, call.N)] = call.From
+	}
+	run, survived := map[gate.Kind]int{}, map[gate.Kind]int{}
+	for i, plan := range plans {
+		f := plan.Faults[0]
+		run[f.Kind]++
+		if slices.Contains(crashes, f.Kind) {
+			s.crashed[from[fmt.Sprint(f.Call, f.N)]] = true
+		}
+		if len(results[i].Wrong) == 0 {
+			survived[f.Kind]++
+			continue
+		}
+		if known, ok := s.known[plan.String()]; ok {
+			t.Logf("known, %s: %s", known.Why, plan)
+			continue
+		}
+		t.Errorf("%s\n%s\n%s\nreplay: go test ./test/faults -run Replay -plan %s", plan,
+			strings.Join(results[i].Wrong, "\n"), strings.Join(results[i].Errors, "\n"), keep(t, plan))
+	}
+	for _, kind := range kinds() {
+		s.rows = append(s.rows, fmt.Sprintf("%-24s %-12s %5d run %5d survived", plans[0].Scenario, kind, run[kind], survived[kind]))
+	}
+}
+
+func (s *summary) table() string { return strings.Join(s.rows, "\n") }
+
+// Plans that once found something are run always.
+func TestRegressions(t *testing.T) {
+	for name, plan := range keptPlans(t, "regressions") {
+		t.Run(filepath.Base(name), func(t *testing.T) { again(t, plan) })
+	}
+}
+
+// Replay runs one plan from a file.
+func TestReplay(t *testing.T) {
+	if *replay == "" {
+		t.Skip("left out: it needs -plan FILE")
+	}
+	again(t, readPlan(t, *replay))
+}
+
+func again(t *testing.T, plan Plan) {
+	t.Helper()
+	s, ok := scenario(plan.Scenario)
+	if !ok {
+		t.Fatalf("there is no scenario %q", plan.Scenario)
+	}
+	ref := reference(t, s, 1)
+	if r := Run(t.Context(), server, s, plan.Faults, &ref, ""); len(r.Wrong) > 0 {
+		t.Errorf("%s\n%s\n%s", plan, strings.Join(r.Wrong, "\n"), strings.Join(r.Errors, "\n"))
+	}
 }

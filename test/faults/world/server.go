@@ -223,7 +223,7 @@ func create(ctx context.Context, c client.Client, object client.Object) error {
 // moment in which the API server takes a rule into use.
 func until(ctx context.Context, what string, do func() error) error {
 	var last error
-	err := wait.PollUntilContextTimeout(ctx, 100*time.Millisecond, time.Minute, true,
+	err := wait.PollUntilContextTimeout(ctx, 20*time.Millisecond, time.Minute, true,
 		func(context.Context) (bool, error) {
 			last = do()
 			return last == nil, nil
