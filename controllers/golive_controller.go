@@ -118,7 +118,8 @@ func (r *GoLiveReconciler) observe(
 	if view.Backup, err = optional(ctx, r.Live, g.Namespace, g.Spec.BackupRef.Name, &v1alpha1.SiteBackup{}); err != nil {
 		return view, err
 	}
-	if view.FixPoint, err = optional(ctx, r.Live, g.Namespace, g.Status.FixPoint, &v1alpha1.SiteBackup{}); err != nil {
+	view.Sought = g.Status.FixPoint
+	if view.FixPoint, err = optional(ctx, r.Live, g.Namespace, view.Sought, &v1alpha1.SiteBackup{}); err != nil {
 		return view, err
 	}
 	if len(g.Spec.Scale) > 0 {

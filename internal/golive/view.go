@@ -25,6 +25,8 @@ type View struct {
 	GoLive *v1alpha1.GoLive
 	// Backup on which the go-live rests, and the one taken with the site closed.
 	Backup, FixPoint *v1alpha1.SiteBackup
+	// Sought is the name under which the fix point was looked for.
+	Sought string
 	// Plan is nil when it is gone, or another one by UID.
 	Plan *v1alpha1.UpgradePlan
 	// Digest of gate GoLive's subject, computed again, and who approved it.
@@ -100,7 +102,14 @@ func planMustStand(v View) *pipeline.Verdict {
 }
 
 func fixPointMustStand(v View) *pipeline.Verdict {
-	if name := v.GoLive.Status.FixPoint; name != "" && !verified(v.FixPoint) {
+	name := v.GoLive.Status.FixPoint
+	switch {
+	case name != v.Sought:
+		// After a crash several steps can pass at once: it is known since this
+		// picture of the world was taken.
+		wait := pipeline.Wait("BackingUp", "SiteBackup %s is looked at once more", name).By(v.Now.Add(time.Second))
+		return &wait
+	case name != "" && !verified(v.FixPoint):
 		return against("FixPointGone", "SiteBackup %s, the way back of this run, is gone or not verified", name)
 	}
 	return nil

@@ -7,7 +7,6 @@ import (
 	"context"
 	"flag"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -175,7 +174,7 @@ func (s *summary) table() string { return strings.Join(s.rows, "\n") }
 // Plans that once found something are run always.
 func TestRegressions(t *testing.T) {
 	for name, plan := range keptPlans(t, "regressions") {
-		t.Run(filepath.Base(name), func(t *testing.T) { again(t, plan) })
+		t.Run(name, func(t *testing.T) { again(t, plan) })
 	}
 }
 

@@ -6,8 +6,12 @@ package faults
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"testing"
+
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 
 	"github.com/gradus-lms/gradus/test/faults/world"
 )
@@ -19,6 +23,7 @@ func TestMain(m *testing.M) {
 		fmt.Println("left out: faults need an API server: KUBEBUILDER_ASSETS (make faults sets it)")
 		os.Exit(0)
 	}
+	ctrl.SetLogger(zap.New(zap.WriteTo(io.Discard))) // what reconcilers say is told with the run that fails
 	var err error
 	if server, err = world.Start(context.Background(), "../.."); err != nil {
 		fmt.Fprintln(os.Stderr, "start:", err)

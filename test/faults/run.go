@@ -39,6 +39,8 @@ type Result struct {
 	// Done counts the creates and deletes that succeeded.
 	Done  map[string]int
 	Ticks int
+	// Marked is the last request that another scenario breaks.
+	Marked int
 	// Wrong is what the oracles saw.
 	Wrong []string
 	// Errors that reconcilers gave, for whoever reads a failure.
@@ -66,7 +68,7 @@ func Run(ctx context.Context, server *world.Server, s Scenario, faults []gate.Fa
 		if w != nil {
 			r.Ticks, r.Errors, r.Trace = w.Ticks, w.Errors, g.Trace()
 			r.Wrong = slices.Concat(r.Wrong, o.wrong, prefixed("panic: ", w.Panics))
-			r.Done = o.done
+			r.Done, r.Marked = o.done, w.Marked
 		}
 	}()
 	w = server.New(ctx, g, s.Kinds...)
@@ -161,6 +163,9 @@ func (r Result) Writes() []gate.Call {
 func PlansOf(s Scenario, reference Result, kinds ...gate.Kind) []Plan {
 	var out []Plan
 	for _, call := range reference.Writes() {
+		if call.Seq <= reference.Marked {
+			continue
+		}
 		for _, kind := range kinds {
 			out = append(out, Plan{Scenario: s.Name, Faults: []gate.Fault{{Call: call.Site, N: call.N, Kind: kind}}})
 		}

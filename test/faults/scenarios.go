@@ -4,6 +4,8 @@
 package faults
 
 import (
+	"slices"
+
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -11,6 +13,7 @@ import (
 	"github.com/gradus-lms/gradus/api/v1alpha1"
 	"github.com/gradus-lms/gradus/internal/gate"
 	"github.com/gradus-lms/gradus/internal/golive/order"
+	"github.com/gradus-lms/gradus/internal/pipeline"
 	"github.com/gradus-lms/gradus/internal/profile"
 	"github.com/gradus-lms/gradus/test/faults/world"
 )
@@ -24,7 +27,10 @@ type Scenario struct {
 	Play func(*world.World)
 }
 
-var production = []string{"GoLive", "Rollback"}
+var (
+	production = []string{"GoLive", "Rollback"}
+	copies     = []string{"SiteBackup", "StagingEnvironment"}
+)
 
 // Scenarios are all stories. A new step or kind needs no test here, at most a story.
 var Scenarios = []Scenario{
@@ -32,6 +38,17 @@ var Scenarios = []Scenario{
 		goLive(w, nil)
 		w.Until("a go-live that succeeded", over(w, &v1alpha1.GoLive{}, "go", metav1.ConditionTrue))
 	}},
+	{"golive-fails", production, goLiveFails},
+	{"golive-scales", production, goLiveScales},
+	{"golive-deleted", production, goLiveDeleted},
+	{"golive-aborted", production, goLiveAborted},
+	{"rollback-keep", production, func(w *world.World) { rollback(w, v1alpha1.KeepInPlace) }},
+	{"rollback-restore", production, func(w *world.World) { rollback(w, v1alpha1.RestoreFiles) }},
+	{"backup", copies, func(w *world.World) {
+		w.Create(backup(w))
+		w.Until("a verified backup", ready(w, &v1alpha1.SiteBackup{}, "backup"))
+	}},
+	{"environment", copies, environment},
 }
 
 // scenario finds one by name.
@@ -101,4 +118,116 @@ func subject(w *world.World, plan *v1alpha1.UpgradePlan) string {
 	w.Must(err)
 	facts := gate.Facts{Plan: plan, Site: site, ProfileDigest: known.Digest(), AgentImage: world.Image}
 	return gate.Subject(v1alpha1.GateGoLive, facts).Digest()
+}
+
+// goLiveFails: the hop fails past the point of no return, and the site goes back by itself.
+func goLiveFails(w *world.World) {
+	w.Outcomes["go-hop"] = world.Breaks("CountsDiffer")
+	w.Outcomes["back"] = world.Finds("1.0", 100)
+	goLive(w, nil)
+	w.Until("a hop that runs", at(w, "go", "Hops", v1alpha1.StepRunning, v1alpha1.StepFailed))
+	w.Mark()
+	w.Until("a go-live that was undone", over(w, &v1alpha1.GoLive{}, "go", metav1.ConditionFalse))
+}
+
+// goLiveScales: more pods until support ends.
+func goLiveScales(w *world.World) {
+	goLive(w, func(p *v1alpha1.UpgradePlan) {
+		p.Spec.Infrastructure.Scale = []v1alpha1.WorkloadScale{{Workload: "web", Replicas: 5}}
+	})
+	w.Until("a hop that runs", at(w, "go", "Hops", v1alpha1.StepRunning, v1alpha1.StepPassed))
+	w.Mark()
+	g := &v1alpha1.GoLive{}
+	w.Until("a go-live that succeeded", over(w, g, "go", metav1.ConditionTrue))
+	plan := &v1alpha1.UpgradePlan{}
+	w.Get("plan", plan)
+	plan.Status.Steps = []v1alpha1.StepStatus{{Name: v1alpha1.StepSupport, State: v1alpha1.StepPassed, Attempt: 1}}
+	w.Must(w.As(world.Manager).Status().Update(w.Context(), plan))
+	w.Until("pods as before", func() bool {
+		w.Get("go", g)
+		return len(v1alpha1.Standing(g.Status.Changes)) == 0 && g.Status.Lease == nil
+	})
+}
+
+// quiet goes as far as the closed site waits for its last requests.
+func quiet(w *world.World) {
+	w.Outcomes["-awaitsilence-"] = pipeline.JobOutcome{State: pipeline.JobRunning}
+	goLive(w, nil)
+	w.Until("a closed site", at(w, "go", "AwaitSilence", v1alpha1.StepRunning))
+	w.Mark()
+	delete(w.Outcomes, "-awaitsilence-")
+}
+
+// goLiveDeleted: whoever deletes a go-live before the point of no return gets the site as it was.
+func goLiveDeleted(w *world.World) {
+	quiet(w)
+	g := &v1alpha1.GoLive{ObjectMeta: w.Meta("go")}
+	w.Must(w.Person.Delete(w.Context(), g))
+	w.Until("no go-live", func() bool { return !w.Get("go", g) })
+}
+
+// goLiveAborted: the plan is aborted while the site is closed.
+func goLiveAborted(w *world.World) {
+	quiet(w)
+	plan := &v1alpha1.UpgradePlan{}
+	w.Get("plan", plan)
+	metav1.SetMetaDataAnnotation(&plan.ObjectMeta, v1alpha1.AbortAnnotation, "we go another way")
+	w.Must(w.Person.Update(w.Context(), plan))
+	w.Until("a go-live that was undone", over(w, &v1alpha1.GoLive{}, "go", metav1.ConditionFalse))
+}
+
+// rollback: a person goes back to a backup, is told the price, and another confirms it.
+func rollback(w *world.World, files v1alpha1.FilesWay) {
+	site := &v1alpha1.Site{}
+	w.Get("campus", site)
+	site.Status.Version = "1.0"
+	w.Must(w.As(world.Manager).Status().Update(w.Context(), site))
+	w.Create(backup(w))
+	for _, job := range []string{"price", "recount", "verify", "smoke"} {
+		w.Outcomes["way-"+job] = world.Finds("1.0", 112)
+	}
+	back := &v1alpha1.Rollback{ObjectMeta: w.Meta("way"), Spec: v1alpha1.RollbackSpec{
+		SiteRef: v1alpha1.LocalRef{Name: "campus"}, Files: files,
+		To: v1alpha1.RollbackTarget{BackupRef: &v1alpha1.LocalRef{Name: "backup"}}}}
+	w.Must(w.As("oncall@campus.example").Create(w.Context(), back))
+	w.Until("a price", func() bool {
+		return w.Get("way", back) && meta.IsStatusConditionTrue(back.Status.Conditions, v1alpha1.WaitingCondition)
+	})
+	for _, job := range []string{"verify", "smoke"} { // what counts is what was restored
+		w.Outcomes["way-"+job] = world.Finds("1.0", 100)
+	}
+	w.Create(&v1alpha1.UpgradeApproval{ObjectMeta: w.Meta("loss"), Spec: v1alpha1.UpgradeApprovalSpec{
+		RollbackRef: &v1alpha1.LocalRef{Name: "way"}, Gate: v1alpha1.GateDataLoss, Digest: back.Status.Price.Digest,
+		Decision: v1alpha1.DecisionApprove}})
+	w.Until("the way back", over(w, back, "way", metav1.ConditionTrue))
+}
+
+// environment: a lasting copy is made of a backup, and deleted.
+func environment(w *world.World) {
+	w.Create(backup(w))
+	w.Until("a verified backup", ready(w, &v1alpha1.SiteBackup{}, "backup"))
+	w.Mark()
+	env := &v1alpha1.StagingEnvironment{ObjectMeta: w.Meta("autumn"), Spec: v1alpha1.StagingEnvironmentSpec{
+		SiteRef: v1alpha1.LocalRef{Name: "campus"}, BackupRef: v1alpha1.LocalRef{Name: "backup"},
+		Purpose: v1alpha1.PurposeStaging}}
+	w.Create(env)
+	w.Until("a copy", ready(w, env, "autumn"))
+	w.Must(w.Person.Delete(w.Context(), env))
+	w.Until("no copy", func() bool { return !w.Get("autumn", env) })
+}
+
+// at says whether a step of a go-live is in one of these states.
+func at(w *world.World, name, step string, states ...v1alpha1.StepState) func() bool {
+	return func() bool {
+		g := &v1alpha1.GoLive{}
+		return w.Get(name, g) && slices.ContainsFunc(g.Status.Steps, func(e v1alpha1.StepStatus) bool {
+			return e.Name == step && slices.Contains(states, e.State)
+		})
+	}
+}
+
+func ready(w *world.World, into run, name string) func() bool {
+	return func() bool {
+		return w.Get(name, into) && meta.IsStatusConditionTrue(*into.GetConditions(), v1alpha1.ReadyCondition)
+	}
 }

@@ -45,8 +45,8 @@ type World struct {
 	Panics, Errors []string
 	// Witness is called after each tick.
 	Witness func()
-	// Seeded is a bug that the harness puts in to see whether it is caught.
-	Seeded string
+	// Marked is the request after which the story is one of its own.
+	Marked int
 
 	ctx    context.Context
 	server *Server
@@ -226,3 +226,6 @@ func (w *World) writes() int {
 
 // Context of the run.
 func (w *World) Context() context.Context { return w.ctx }
+
+// Mark says that what came before is another scenario's to break.
+func (w *World) Mark() { w.Marked = len(w.Gate.Trace()) }
