@@ -4,13 +4,96 @@
 package faults
 
 import (
+	"bytes"
+	"encoding/json"
+	"strings"
+
+	coordinationv1 "k8s.io/api/coordination/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/utils/ptr"
+
 	"github.com/gradus-lms/gradus/test/faults/gate"
 	"github.com/gradus-lms/gradus/test/faults/world"
 )
 
-// seed is a bug that the harness puts into the operator to see that it is caught.
+// seed is a bug that the harness puts into the operator, at its transport, to
+// see that an oracle catches it.
 type seed struct {
-	plant func(*world.World, *gate.Gate)
+	scenario, oracle string
+	plant            func(*world.World, *gate.Gate)
 }
 
-var seeds = map[string]seed{}
+// seeds are bugs of kinds that operators have had.
+var seeds = map[string]seed{
+	"lease-kept": {"golive", "lease", swallows(func(c gate.Call, body []byte) bool {
+		return c.Resource == "leases" && c.Verb == "update" && bytes.Contains(body, []byte(`"holderIdentity":""`))
+	})},
+	"undo-skipped": {"golive-aborted", "end state", swallows(func(c gate.Call, _ []byte) bool {
+		return c.Resource == "services" && c.Verb == "patch" && c.N == 2
+	})},
+	"child-left": {"golive-aborted", "stopped", swallows(func(c gate.Call, _ []byte) bool {
+		return c.Resource == "deployments" && c.Verb == "delete"
+	})},
+	"deletes-by-name": {"golive-aborted", "delete", alters(func(c gate.Call, body []byte) []byte {
+		if c.Verb != "delete" {
+			return body
+		}
+		var options map[string]any
+		_ = json.Unmarshal(body, &options)
+		delete(options, "preconditions")
+		body, _ = json.Marshal(options)
+		return body
+	})},
+	"told-a-secret": {"golive", "secret", alters(func(c gate.Call, body []byte) []byte {
+		if c.Resource != "jobs" {
+			return body
+		}
+		return bytes.Replace(body, []byte(`"annotations":{`), []byte(`"annotations":{"password":"canary-of-the-harness",`), 1)
+	})},
+	"fence-not-read": {"golive", "lease", func(w *world.World, g *gate.Gate) {
+		before := g.Before
+		g.Before = func(c gate.Call, body []byte) {
+			if c.Resource == "deployments" && c.Verb == "patch" && c.N == 1 {
+				lease := &coordinationv1.Lease{}
+				w.Get("gradus-campus", lease)
+				lease.Spec.HolderIdentity = ptr.To("GoneToSomebodyElse/x/y")
+				w.Must(w.Person.Update(w.Context(), lease))
+			}
+			before(c, body)
+		}
+	}},
+	"child-twice": {"golive", "orphan", func(w *world.World, g *gate.Gate) {
+		after := g.After
+		g.After = func(c gate.Call, code int, body []byte) {
+			if c.Resource == "jobs" && strings.Contains(c.Name, "-hop-") {
+				w.Create(&corev1.ConfigMap{ObjectMeta: w.Meta("one-more-hop")})
+			}
+			after(c, code, body)
+		}
+	}},
+	"writes-for-ever": {"golive", "rest", func(w *world.World, _ *gate.Gate) {
+		w.Witness = func() { w.Churn() }
+	}},
+	"panics": {"golive", "panic", func(_ *world.World, g *gate.Gate) {
+		before := g.Before
+		g.Before = func(c gate.Call, body []byte) {
+			if c.Resource == "jobs" && c.Verb == "create" && c.N == 1 {
+				var none map[string]int
+				none[c.Name]++ // as a reconciler would
+			}
+			before(c, body)
+		}
+	}},
+}
+
+func swallows(which func(gate.Call, []byte) bool) func(*world.World, *gate.Gate) {
+	return func(_ *world.World, g *gate.Gate) {
+		g.Alter = func(c gate.Call, body []byte) ([]byte, bool) { return body, which(c, body) }
+	}
+}
+
+func alters(how func(gate.Call, []byte) []byte) func(*world.World, *gate.Gate) {
+	return func(_ *world.World, g *gate.Gate) {
+		g.Alter = func(c gate.Call, body []byte) ([]byte, bool) { return how(c, body), false }
+	}
+}

@@ -33,10 +33,10 @@ var verbs = map[string]string{
 }
 
 // uidish are the tails by which children are told apart: UIDs and digests.
-var uidish = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|\b[0-9a-f]{8,}\b`)
+var uidish = regexp.MustCompile(`[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|(\b|_)(r?)[0-9a-f]{8,}\b`)
 
 // Uidish takes UIDs and digests out of a text.
-func Uidish(text string) string { return uidish.ReplaceAllString(text, "*") }
+func Uidish(text string) string { return uidish.ReplaceAllString(text, "${2}${3}*") }
 
 // callOf reads what a request is about. A create has its name in its body,
 // which is why processes under test speak JSON.

@@ -63,6 +63,9 @@ type Gate struct {
 	// Before sees a request that is about to be made, After one that was answered.
 	Before func(Call, []byte)
 	After  func(Call, int, []byte)
+	// Alter is for bugs that the harness puts in: it changes a request, or
+	// swallows a write, and the operator believes that it was done.
+	Alter func(Call, []byte) (body []byte, swallow bool)
 	// Pause is how long a delayed request takes.
 	Pause func()
 
@@ -152,6 +155,14 @@ func (p *Process) pass(next http.RoundTripper, r *http.Request) (*http.Response,
 	case Rival:
 		fault.Do()
 	}
+	if p.gate.Alter != nil && call.Write {
+		var swallow bool
+		if body, swallow = p.gate.Alter(call, body); swallow {
+			return next.RoundTrip(asRead(r))
+		}
+		r = r.Clone(r.Context())
+		r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+	}
 	if p.gate.Before != nil {
 		p.gate.Before(call, body)
 	}
@@ -194,6 +205,13 @@ func (g *Gate) told(call Call, response *http.Response) error {
 		g.After(call, response.StatusCode, content)
 	}
 	return err
+}
+
+// asRead reads what a request would have written.
+func asRead(r *http.Request) *http.Request {
+	read := r.Clone(r.Context())
+	read.Method, read.Body, read.ContentLength, read.URL.RawQuery = http.MethodGet, nil, 0, ""
+	return read
 }
 
 func bodyOf(r *http.Request) ([]byte, error) {

@@ -54,7 +54,7 @@ func TestRequestsAreNamedAndNumbered(t *testing.T) {
 		{"GET", jobs}, {"GET", jobs + "/hop-1-0a1b2c3d"}, {"POST", jobs},
 		{"PATCH", "/apis/lms.gradus.dev/v1alpha1/namespaces/campus/golives/go/status"},
 		{"PATCH", "/apis/lms.gradus.dev/v1alpha1/namespaces/campus/golives/go/status"},
-		{"DELETE", "/api/v1/namespaces/copy-7f3e9d20aa"}, {"PUT", "/api/v1/namespaces/copy/finalize"},
+		{"DELETE", "/api/v1/namespaces/copy-r7f3e9d20aa"}, {"PUT", "/api/v1/namespaces/copy/finalize"},
 	} {
 		body := ""
 		if request[0] == "POST" {
@@ -71,7 +71,7 @@ func TestRequestsAreNamedAndNumbered(t *testing.T) {
 	want := []string{
 		"manager list jobs SITE/", "manager get jobs SITE/hop-1-*", "manager create jobs SITE/dump-1-*",
 		"manager patch golives/status SITE/go", "manager patch golives/status SITE/go",
-		"manager delete namespaces /copy-*", "manager update namespaces/finalize /copy",
+		"manager delete namespaces /copy-r*", "manager update namespaces/finalize /copy",
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got %q", got)

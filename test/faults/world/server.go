@@ -47,9 +47,8 @@ type Server struct {
 
 // Start brings up the API server and installs Gradus.
 func Start(ctx context.Context, root string) (*Server, error) {
-	cluster := &envtest.Environment{ErrorIfCRDPathMissing: true, CRDDirectoryPaths: []string{
-		filepath.Join(root, "test/rights/testdata/snapshot-crds.yaml"), filepath.Join(root, "test/faults/world/crds"),
-	}}
+	cluster := &envtest.Environment{ErrorIfCRDPathMissing: true,
+		CRDDirectoryPaths: []string{filepath.Join(root, "test/faults/world/crds")}}
 	// Every run has Services of its own; and nobody reads this disk again.
 	cluster.ControlPlane.GetAPIServer().Configure().Set("service-cluster-ip-range", "10.0.0.0/12")
 	cluster.ControlPlane.Etcd = &envtest.Etcd{}

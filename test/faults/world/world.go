@@ -7,6 +7,8 @@ import (
 	"context"
 	_ "embed"
 	"fmt"
+	"os"
+	"path/filepath"
 	"runtime/debug"
 	"sync/atomic"
 	"time"
@@ -14,11 +16,11 @@ import (
 	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	clocktesting "k8s.io/utils/clock/testing"
-	"os"
-	"path/filepath"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/gradus-lms/gradus/api/v1alpha1"
 	"github.com/gradus-lms/gradus/controllers"
 	"github.com/gradus-lms/gradus/internal/pipeline"
 	"github.com/gradus-lms/gradus/test/faults/gate"
@@ -229,3 +231,11 @@ func (w *World) Context() context.Context { return w.ctx }
 
 // Mark says that what came before is another scenario's to break.
 func (w *World) Mark() { w.Marked = len(w.Gate.Trace()) }
+
+// Churn lets the operator write what is no news, as an operator with a hot loop would.
+func (w *World) Churn() {
+	site := &v1alpha1.Site{}
+	w.Get("campus", site)
+	patch := client.RawPatch(types.MergePatchType, []byte(`{"status":{"observedGeneration":1}}`))
+	w.Must(w.procs[0].base.Client.Status().Patch(w.ctx, site, patch))
+}
