@@ -1,5 +1,4 @@
-# make           regenerate, format, lint, quick tests, build
-# make presubmit all of it, as before a merge
+# make: regenerate, format, lint, quick tests, build; make presubmit: all of it, as before a merge
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 
@@ -16,7 +15,7 @@ endif
 assets = export KUBEBUILDER_ASSETS="$$($(CLUSTERCTL) assets)"
 kube = export KUBECONFIG="$(KUBECONFIG)"; $(assets); export PATH="$$KUBEBUILDER_ASSETS:$$PATH"
 
-.PHONY: all help generate fmt lint verify build unit packages integration conformance test test-e2e \
+.PHONY: all help generate fmt lint verify build unit packages integration faults faults-all conformance test test-e2e \
 	cluster-up cluster-down images deploy undeploy demo demo-rollback presubmit clean
 
 all: generate fmt lint unit build ## regenerate, format, lint, quick tests, build
@@ -63,6 +62,11 @@ packages: ## Debian packages that the integration tests need (as root)
 integration: packages ## everything that needs PostgreSQL or an API server
 	$(assets); GRADUS_INTEGRATION=1 go test -timeout 25m ./...
 
+faults: ## the operator killed at every write of every scenario; docs/faults.md
+	$(assets); go test -v -count=1 -timeout 3h ./test/faults -faults $(or $(FAULTS),chosen)
+
+faults-all: ; $(MAKE) faults FAULTS=all ## every fault at every write
+
 conformance: ## what the local cluster does like any other Kubernetes
 	if test -f test/conformance/go.mod; then $(kube); go -C test/conformance test -timeout 30m ./...; fi
 
@@ -105,9 +109,7 @@ undeploy: $(DIST)/kustomization.yaml ## Gradus out of the cluster; sites are lef
 	$(kube); kubectl delete --ignore-not-found -k $(DIST)
 
 DEMO := go run ./hack/demo
-ifeq ($(CLUSTER),current)
-DEMO_FLAGS := --current
-endif
+DEMO_FLAGS := $(if $(filter current,$(CLUSTER)),--current)
 
 demo: ## a whole upgrade of a real LMS to watch; then make demo-rollback
 	$(DEMO) all $(DEMO_FLAGS)
