@@ -5,17 +5,13 @@ package controllers
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
 
-	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gradus-lms/gradus/api/v1alpha1"
 	"github.com/gradus-lms/gradus/internal/golive/closing"
@@ -42,101 +38,6 @@ func (b Base) keep(
 
 // racing says that somebody wrote the lease meanwhile: look again.
 func racing(err error) bool { return apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) }
-
-// scene reads the live site.
-func (b Base) scene(ctx context.Context, owner production.Owner, grip production.Grip) (*closing.Scene, error) {
-	s := &closing.Scene{Owner: owner, Grip: grip, Image: b.Install.Image, Now: b.Clock.Now(), Pods: map[string]int{}}
-	site, err := getSite(ctx, b.Client, owner.GetNamespace(), owner.SiteName())
-	if err != nil || site == nil {
-		return s, err
-	}
-	s.Site, s.Profile = site, loadProfile(site)
-	live := &liveSite{reader: b.Live, site: site}
-	if s.Workloads, err = live.workloads(ctx); err != nil {
-		return s, err
-	}
-	if s.CronJobs, err = live.cronJobs(ctx); err != nil {
-		return s, err
-	}
-	if s.Database, err = live.database(ctx); err != nil {
-		return s, err
-	}
-	services, err := live.services(ctx, s.Database)
-	if err != nil {
-		return s, err
-	}
-	for i := range services {
-		if services[i].Name == site.Spec.Traffic.ServiceRef.Name {
-			s.Door = &services[i]
-		}
-	}
-	if s.Missing = live.missing; len(s.Missing) > 0 && s.Door == nil {
-		s.Door = &corev1.Service{}
-	}
-	if err := b.countPods(ctx, s); err != nil {
-		return s, err
-	}
-	observed, err := production.ObserveAll(ctx, b.Live, site.Namespace, *owner.Journal())
-	if err != nil {
-		return s, err
-	}
-	s.Rival = production.FirstRival(*owner.Journal(), observed)
-	return s, nil
-}
-
-// countPods counts the pods of the workloads that have not ended.
-func (b Base) countPods(ctx context.Context, s *closing.Scene) error {
-	for name, workload := range s.Workloads {
-		selector, err := metav1.LabelSelectorAsSelector(workload.Spec.Selector)
-		if err != nil {
-			return fmt.Errorf("read selector of Deployment %s: %w", workload.Name, err)
-		}
-		n, err := b.countRunning(ctx, s.Site.Namespace, client.MatchingLabelsSelector{Selector: selector})
-		if err != nil {
-			return err
-		}
-		s.Pods[name] = n
-	}
-	return b.countCronPods(ctx, s)
-}
-
-// countCronPods counts the pods of the Jobs that a CronJob of the site started.
-func (b Base) countCronPods(ctx context.Context, s *closing.Scene) error {
-	if len(s.CronJobs) == 0 {
-		return nil
-	}
-	var jobs batchv1.JobList
-	if err := b.Live.List(ctx, &jobs, client.InNamespace(s.Site.Namespace)); err != nil {
-		return fmt.Errorf("list Jobs: %w", err)
-	}
-	for _, cron := range s.CronJobs {
-		for _, job := range jobs.Items {
-			if !metav1.IsControlledBy(&job, &cron) {
-				continue
-			}
-			n, err := b.countRunning(ctx, s.Site.Namespace, client.MatchingLabels{batchv1.JobNameLabel: job.Name})
-			if err != nil {
-				return err
-			}
-			s.Pods[closing.CronPods(cron.Name)] += n
-		}
-	}
-	return nil
-}
-
-func (b Base) countRunning(ctx context.Context, namespace string, which client.ListOption) (int, error) {
-	var pods corev1.PodList
-	if err := b.Live.List(ctx, &pods, client.InNamespace(namespace), which); err != nil {
-		return 0, fmt.Errorf("list Pods of %s: %w", namespace, err)
-	}
-	n := 0
-	for _, pod := range pods.Items {
-		if pod.Status.Phase != corev1.PodSucceeded && pod.Status.Phase != corev1.PodFailed {
-			n++
-		}
-	}
-	return n, nil
-}
 
 // lost is for a run whose lease is not its own any more. Where nobody holds it,
 // the run takes it back to end or go on; else it only looks, and tells by the live
@@ -236,9 +137,9 @@ func (b Base) letGo(ctx context.Context, owner productionObject) (ctrl.Result, e
 	before := owner.DeepCopyObject().(productionObject)
 	// A run that is over holds nothing: it goes even where our rights are gone,
 	// as when its namespace is deleted.
-	nothing := owner.Held() == nil && !slices.ContainsFunc(production.Open(*owner.Journal()), func(c v1alpha1.Change) bool {
-		return c.Undo != v1alpha1.UndoNever
-	})
+	open := production.Open(*owner.Journal())
+	nothing := owner.Held() == nil &&
+		!slices.ContainsFunc(open, func(c v1alpha1.Change) bool { return c.Undo != v1alpha1.UndoNever })
 	if nothing && pipeline.Over(owner.GetSteps()) {
 		return ctrl.Result{}, dropFinalizer(ctx, b.Client, owner)
 	}

@@ -31,14 +31,8 @@ type march[V closing.Stage] struct {
 // walk runs the steps of a run that is not over and has not lost its lease.
 func walk[V closing.Stage](ctx context.Context, b Base, owner production.Owner, m march[V]) (pipeline.Verdict, error) {
 	scene := m.view.Stage()
-	if what := scene.Blind(*m.ledger); what != "" && scene.Held() {
-		if scene.Committed() {
-			return pipeline.Fail(v1alpha1.SiteNotReadyReason, "%s; the site stays as it is until it is back", what), nil
-		}
-		closing.Abandon(*m.ledger, v1alpha1.SiteNotReadyReason, what, b.Clock.Now())
-	}
-	if scene.Rival != nil && scene.Held() && scene.Committed() {
-		return failed(scene.Conflict(*scene.Rival)), nil
+	if no := m.halt(b.Clock.Now()); no != nil {
+		return *no, nil
 	}
 	if closing.Committing(*m.ledger) && closing.MayCommit(m.view, m.objection) == nil {
 		grip, err := b.writer().Leases.Keep(ctx, owner, production.WishCommit, "")
@@ -57,6 +51,25 @@ func walk[V closing.Stage](ctx context.Context, b Base, owner production.Owner, 
 		return failed(*told), nil // more telling than the failure that is being undone
 	}
 	return verdict, err
+}
+
+// halt says what a run past the point of no return must not go on against; nil
+// when nothing. Before that point a site that cannot be seen is given up, and
+// the walk goes on to put it back.
+func (m march[V]) halt(now time.Time) *pipeline.Verdict {
+	scene := m.view.Stage()
+	if what := scene.Blind(*m.ledger); what != "" && scene.Held() {
+		if scene.Committed() {
+			no := pipeline.Fail(v1alpha1.SiteNotReadyReason, "%s; the site stays as it is until it is back", what)
+			return &no
+		}
+		closing.Abandon(*m.ledger, v1alpha1.SiteNotReadyReason, what, now)
+	}
+	if scene.Rival != nil && scene.Held() && scene.Committed() {
+		no := failed(scene.Conflict(*scene.Rival))
+		return &no
+	}
+	return nil
 }
 
 // failed turns what waits for a person's repair into a stall, without

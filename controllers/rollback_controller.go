@@ -54,7 +54,7 @@ func (r *RollbackReconciler) Reconcile(ctx context.Context, back *v1alpha1.Rollb
 		return ctrl.Result{RequeueAfter: time.Second}, nil
 	}
 	var verdict pipeline.Verdict
-	if err == nil && grip.Held && before.Status.Lease == nil && goLive != nil {
+	if err == nil && goLive != nil && taken(before, grip) {
 		err = r.inherit(ctx, back, goLive)
 	}
 	if err == nil {
@@ -62,6 +62,11 @@ func (r *RollbackReconciler) Reconcile(ctx context.Context, back *v1alpha1.Rollb
 	}
 	result, err := r.Settler.Settle(ctx, before, back, r.conclude(back, verdict), err, r.Clock.Now())
 	return r.awake(result, err, back)
+}
+
+// taken says whether the lease was taken right now.
+func taken(before *v1alpha1.Rollback, grip production.Grip) bool {
+	return grip.Held && before.Status.Lease == nil
 }
 
 // inherit takes over what the go-live still holds. Repeated after a crash it
@@ -77,7 +82,8 @@ func (r *RollbackReconciler) inherit(ctx context.Context, back *v1alpha1.Rollbac
 
 // walk runs the steps, if the site is ours to run them on.
 func (r *RollbackReconciler) walk(
-	ctx context.Context, back *v1alpha1.Rollback, goLive *v1alpha1.GoLive, session *production.Session, grip production.Grip,
+	ctx context.Context, back *v1alpha1.Rollback, goLive *v1alpha1.GoLive,
+	session *production.Session, grip production.Grip,
 ) (pipeline.Verdict, error) {
 	if verdict, over := rollback.Over(back); over {
 		return verdict, nil

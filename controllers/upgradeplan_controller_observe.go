@@ -1,0 +1,104 @@
+// Copyright The Gradus Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/gradus-lms/gradus/api/v1alpha1"
+	"github.com/gradus-lms/gradus/internal/plan"
+)
+
+// observe reads what the steps decide from.
+func (r *UpgradePlanReconciler) observe(
+	ctx context.Context, p *v1alpha1.UpgradePlan, now time.Time,
+) (plan.View, error) {
+	view := plan.View{Plan: p, Install: r.Install, Now: now, Location: time.UTC}
+	// First what the plan has made: whatever becomes of the Site, an ordered
+	// go-live is never forgotten.
+	if err := r.observeChildren(ctx, &view); err != nil {
+		return view, err
+	}
+	site, err := getSite(ctx, r.Client, p.Namespace, p.Spec.SiteRef.Name)
+	if err != nil || site == nil {
+		return view, err
+	}
+	view.Site, view.Profile = site, loadProfile(site)
+	if view.Location, err = time.LoadLocation(site.Spec.TimeZone); err != nil {
+		view.Location = time.UTC
+		view.Missing = append(view.Missing, fmt.Sprintf("a time zone named %q (Site %s, spec.timeZone)",
+			site.Spec.TimeZone, site.Name))
+	}
+	if view.Holder, err = r.hold(ctx, site, p); err != nil {
+		return view, err
+	}
+	if err := r.observeSite(ctx, &view); err != nil {
+		return view, err
+	}
+	channels, err := r.Teller.Channels(ctx)
+	if err != nil {
+		return view, err
+	}
+	view.Channels = slices.Sorted(maps.Keys(channels))
+	return view, nil
+}
+
+// observeSite reads what is there of the site.
+func (r *UpgradePlanReconciler) observeSite(ctx context.Context, view *plan.View) (err error) {
+	live := &liveSite{reader: r.Live, site: view.Site}
+	if view.Workloads, err = live.workloads(ctx); err != nil {
+		return err
+	}
+	if view.Database, err = live.database(ctx); err != nil {
+		return err
+	}
+	if _, err = live.services(ctx, view.Database); err != nil {
+		return err
+	}
+	if _, err = live.claims(ctx, view.Database); err != nil {
+		return err
+	}
+	view.Missing = append(view.Missing, live.missing...)
+	if len(view.Plan.Spec.Infrastructure.Scale) > 0 {
+		if view.Autoscalers, err = live.autoscalers(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// observeChildren reads approvals and what the plan has made.
+func (r *UpgradePlanReconciler) observeChildren(ctx context.Context, view *plan.View) error {
+	p := view.Plan
+	var approvals v1alpha1.UpgradeApprovalList
+	if err := r.List(ctx, &approvals, client.InNamespace(p.Namespace)); err != nil {
+		return fmt.Errorf("list UpgradeApprovals: %w", err)
+	}
+	view.Approvals = approvals.Items
+	var err error
+	if view.Backup, err = child[v1alpha1.SiteBackup](ctx, r.Client, p.Namespace, p.Status.Backup); err != nil {
+		return err
+	}
+	if view.Trial, err = child[v1alpha1.TrialUpgrade](ctx, r.Client, p.Namespace, p.Status.Trial); err != nil {
+		return err
+	}
+	if view.Staging, err = child[v1alpha1.StagingEnvironment](ctx, r.Client, p.Namespace, p.Status.Staging); err != nil {
+		return err
+	}
+	if view.GoLive, err = r.goLiveOf(ctx, p); err != nil || view.GoLive == nil {
+		return err
+	}
+	var backs v1alpha1.RollbackList
+	if err := r.List(ctx, &backs, client.InNamespace(p.Namespace)); err != nil {
+		return fmt.Errorf("list Rollbacks: %w", err)
+	}
+	view.Rollback = plan.WayBack(view.GoLive, backs.Items)
+	return nil
+}
