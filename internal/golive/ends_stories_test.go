@@ -69,7 +69,7 @@ func TestARollbackThatFailedIsNoWayBack(t *testing.T) {
 	// the Rollback finds no way, and a site that nobody holds.
 	w.must(w.admin.Delete(w.ctx, w.lease()))
 	w.crash = w.writes
-	g = w.until("the rollback failed", func(g *v1alpha1.GoLive) bool { return state(g, "RollBack") == v1alpha1.StepFailed })
+	w.until("the rollback failed", func(g *v1alpha1.GoLive) bool { return state(g, "RollBack") == v1alpha1.StepFailed })
 	if c := meta.FindStatusCondition(w.rollback().Status.Conditions, v1alpha1.SucceededCondition); c == nil ||
 		c.Status != metav1.ConditionFalse || c.Reason != "NoWayBack" {
 		t.Fatalf("the Rollback ended as %v", c)

@@ -33,7 +33,11 @@ import (
 // name, a StatefulSet or a pipeline would make it anew and get an empty volume.
 
 // claims of an exchange as they are; nil where there is none.
-type claims struct{ live, beside, kept *corev1.PersistentVolumeClaim }
+type claims struct {
+	live, beside, kept *corev1.PersistentVolumeClaim
+	// goes and comes are the volumes.
+	goes, comes string
+}
 
 // Exchange carries one exchange on, and says whether it is done. The site must
 // be closed and without pods. Deleting a claim of the site is the one thing
@@ -46,41 +50,57 @@ func (s *Session) Exchange(
 	if err != nil {
 		return false, nil, err
 	}
-	goes, comes, err := s.volumes(x, now)
-	if err != nil || goes == "" || comes == "" {
+	now.goes, now.comes, err = s.volumes(x, now)
+	if err != nil || now.goes == "" || now.comes == "" {
 		return false, nil, err
 	}
+	if reserved, foreign, err := s.reserve(ctx, owner, step, x, now); !reserved || err != nil {
+		return false, foreign, err
+	}
+	if swapped, err := s.swap(ctx, x, now); !swapped || err != nil {
+		return false, nil, err
+	}
+	hand := s.claimRef("hand-"+x.ID, now.goes, x.Kept)
+	if stands, foreign, err := s.Ensure(ctx, owner, step, hand); !stands || err != nil {
+		return false, foreign, err
+	}
+	return bound(now.live, now.comes) && bound(now.kept, now.goes), nil, nil
+}
+
+// reserve goes as far as the live claim can be deleted: retain, keep, free, reserve.
+func (s *Session) reserve(
+	ctx context.Context, owner pipeline.Owner, step string, x pipeline.Exchange, now claims,
+) (bool, *v1alpha1.Change, error) {
+	const kind, field = "PersistentVolume", v1alpha1.FieldReclaimPolicy
 	retain := []v1alpha1.Change{
-		Want("retain-live-"+x.ID, "PersistentVolume", goes, v1alpha1.FieldReclaimPolicy, "", retained, v1alpha1.UndoNever),
-		Want("retain-new-"+x.ID, "PersistentVolume", comes, v1alpha1.FieldReclaimPolicy, "", retained, v1alpha1.UndoNever),
+		Want("retain-live-"+x.ID, kind, now.goes, field, "", retained, v1alpha1.UndoNever),
+		Want("retain-new-"+x.ID, kind, now.comes, field, "", retained, v1alpha1.UndoNever),
 	}
 	if stands, foreign, err := s.Ensure(ctx, owner, step, retain); !stands || err != nil {
 		return false, foreign, err
 	}
 	if now.kept == nil {
-		return false, nil, s.keepClaim(ctx, x, now, goes)
+		return false, nil, s.keepClaim(ctx, x, now)
 	}
 	if now.beside != nil {
 		return false, nil, s.deleteClaim(ctx, now.beside)
 	}
-	reserve := s.claimRef("reserve-"+x.ID, comes, x.Claim)
-	if stands, foreign, err := s.Ensure(ctx, owner, step, reserve); !stands || err != nil {
-		return false, foreign, err
-	}
+	return s.Ensure(ctx, owner, step, s.claimRef("reserve-"+x.ID, now.comes, x.Claim))
+}
+
+// swap deletes the live claim and makes it again on the volume that comes. It
+// says whether the claim is there; the volume may be yet to be bound.
+func (s *Session) swap(ctx context.Context, x pipeline.Exchange, now claims) (bool, error) {
 	switch {
 	case now.live == nil:
-		return false, nil, s.makeClaim(ctx, now.kept, x.Claim, comes)
-	case now.live.Spec.VolumeName == goes:
-		return false, nil, s.deleteClaim(ctx, now.live)
-	case now.live.Spec.VolumeName != "" && now.live.Spec.VolumeName != comes:
-		return false, nil, fmt.Errorf("claim %s was made anew by somebody, on volume %s instead of %s: delete it, "+
-			"with its volume retained, and Gradus goes on", x.Claim, now.live.Spec.VolumeName, comes)
+		return false, s.makeClaim(ctx, now.kept, x.Claim, now.comes)
+	case now.live.Spec.VolumeName == now.goes:
+		return false, s.deleteClaim(ctx, now.live)
+	case now.live.Spec.VolumeName != "" && now.live.Spec.VolumeName != now.comes:
+		return false, fmt.Errorf("claim %s was made anew by somebody, on volume %s instead of %s: delete it, "+
+			"with its volume retained, and Gradus goes on", x.Claim, now.live.Spec.VolumeName, now.comes)
 	}
-	hand := s.claimRef("hand-"+x.ID, goes, x.Kept)
-	if stands, foreign, err := s.Ensure(ctx, owner, step, hand); !stands || err != nil {
-		return false, foreign, err
-	}
-	return bound(now.live, comes) && bound(now.kept, goes), nil, nil
+	return true, nil
 }
 
 const retained = string(corev1.PersistentVolumeReclaimRetain)
@@ -132,12 +152,12 @@ func (s *Session) readClaims(ctx context.Context, x pipeline.Exchange) (claims, 
 
 // keepClaim makes the claim under which the volume that goes stays. It takes
 // the live claim's labels along: from it the live one is made again.
-func (s *Session) keepClaim(ctx context.Context, x pipeline.Exchange, now claims, goes string) error {
-	if now.live == nil || now.live.Spec.VolumeName != goes {
+func (s *Session) keepClaim(ctx context.Context, x pipeline.Exchange, now claims) error {
+	if now.live == nil || now.live.Spec.VolumeName != now.goes {
 		return fmt.Errorf("claim %s, which keeps volume %s, is gone: make it anew on that volume, "+
-			"with the labels of %s, and Gradus goes on", x.Kept, goes, x.Claim)
+			"with the labels of %s, and Gradus goes on", x.Kept, now.goes, x.Claim)
 	}
-	return s.makeClaim(ctx, now.live, x.Kept, goes)
+	return s.makeClaim(ctx, now.live, x.Kept, now.goes)
 }
 
 // makeClaim makes a claim like another, on a volume. It is nobody's child:

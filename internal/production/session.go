@@ -231,6 +231,11 @@ func (s *Session) make(ctx context.Context, c *v1alpha1.Change) (bool, *v1alpha1
 		mark(c, v1alpha1.ChangeForeign, Rival(*c, now), clock)
 		return false, c, nil
 	}
+	return s.write(ctx, c, now)
+}
+
+// write puts a change's value on an object that has the value before.
+func (s *Session) write(ctx context.Context, c *v1alpha1.Change, now Observed) (bool, *v1alpha1.Change, error) {
 	if err := s.writer.Leases.Fence(ctx, s.owner); err != nil {
 		return false, nil, err
 	}
@@ -252,7 +257,7 @@ func (s *Session) make(ctx context.Context, c *v1alpha1.Change) (bool, *v1alpha1
 	case err != nil:
 		return false, nil, err
 	}
-	mark(c, v1alpha1.ChangeApplied, "", clock)
+	mark(c, v1alpha1.ChangeApplied, "", s.writer.Leases.Clock)
 	return true, nil, nil
 }
 
