@@ -77,11 +77,11 @@ func listen(t *testing.T) func() []notify.Message {
 	meta := metav1.ObjectMeta{Namespace: world.SystemNamespace, Name: notify.Name}
 	config := &corev1.ConfigMap{ObjectMeta: meta, Data: map[string]string{channel: "webhook: {urlKey: it}"}}
 	address := &corev1.Secret{ObjectMeta: meta, StringData: map[string]string{"it": "http://hook." + witnesses + ".svc:8080/"}}
-	clear := func() {
+	forget := func() {
 		remove(within(t, time.Minute), t, config.DeepCopy())
 		remove(within(t, time.Minute), t, address.DeepCopy())
 	}
-	clear() // what an earlier run left
+	forget() // what an earlier run left
 	for _, create := range []func() error{
 		func() error { return admin.Create(t.Context(), config) },
 		func() error { return admin.Create(t.Context(), address) },

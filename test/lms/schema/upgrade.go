@@ -144,7 +144,7 @@ func (u *Upgrader) failed(ctx context.Context, component, version string, cause 
 	_, err := u.DB.Exec(ctx, `INSERT INTO {upgrade_log} (type, component, version, target, info, details)
 		VALUES (2, $1, $2, $3, 'Upgrade failed', $4)`, component, version, u.Code.Name, cause.Error())
 	if err != nil {
-		return fmt.Errorf("%s %s: %w (and the log: %v)", component, version, cause, err)
+		return fmt.Errorf("%s %s: %w (and the log: %w)", component, version, cause, err)
 	}
 	return fmt.Errorf("%s %s: %w", component, version, cause)
 }

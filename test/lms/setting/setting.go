@@ -39,8 +39,8 @@ func (s *Store) Hard(name string) (string, bool) {
 
 // Get reads one setting past the cache.
 func (s *Store) Get(ctx context.Context, name string) (value string, found bool, err error) {
-	if value, found := s.hard[name]; found {
-		return value, true, nil
+	if hard, found := s.hard[name]; found {
+		return hard, true, nil
 	}
 	err = s.db.Row(ctx, "SELECT value FROM {config} WHERE name=$1", []any{name}, &value)
 	if database.IsMissing(err) {

@@ -86,18 +86,27 @@ func bounce(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
+// session is the one that a browser says it has; "" when it has none.
+func session(r *http.Request) string {
+	cookie, err := r.Cookie(sessionCookie)
+	if err != nil {
+		return ""
+	}
+	return cookie.Value
+}
+
 // signedIn lets only signed-in users pass, and nobody while versions are mixed.
 func (s *Server) signedIn(show func(http.ResponseWriter, *http.Request, user) error) page {
 	return func(w http.ResponseWriter, r *http.Request, v view) error {
-		cookie, err := r.Cookie(sessionCookie)
-		if err != nil || v.pending {
+		sid := session(r)
+		if sid == "" || v.pending {
 			http.Redirect(w, r, "/login", http.StatusSeeOther)
 			return nil
 		}
 		var u user
-		err = s.DB.Row(r.Context(), `SELECT u.id, u.firstname, u.role FROM {sessions} s JOIN {users} u ON u.id = s.userid
+		err := s.DB.Row(r.Context(), `SELECT u.id, u.firstname, u.role FROM {sessions} s JOIN {users} u ON u.id = s.userid
 			WHERE s.sid = $1 AND s.expires_at > $2 AND NOT u.deleted`,
-			[]any{cookie.Value, time.Now().Unix()}, &u.id, &u.firstname, &u.role)
+			[]any{sid, time.Now().Unix()}, &u.id, &u.firstname, &u.role)
 		if database.IsMissing(err) {
 			http.Redirect(w, r, "/login", http.StatusSeeOther)
 			return nil
