@@ -59,8 +59,8 @@ func TestFaults(t *testing.T) {
 		})
 	}
 	t.Log("\n" + sums.table())
-	if *which != "sample" && *only == "" {
-		covered(t, sums.crashed)
+	if *only == "" {
+		covered(t, sums.written, sums.crashed, *which == "sample")
 	}
 }
 
@@ -133,25 +133,27 @@ func runAll(ctx context.Context, s Scenario, plans []Plan, ref *Result) []Result
 type summary struct {
 	known map[string]Plan
 	rows  []string
-	// crashed are the functions of the operator that died in a write.
-	crashed map[string]bool
+	// written and crashed are the functions of the operator that came to a
+	// write, and those that died in one.
+	written, crashed map[string]bool
 }
 
 func (s *summary) add(t *testing.T, plans []Plan, results []Result, ref Result) {
 	t.Helper()
 	if s.crashed == nil {
-		s.crashed = map[string]bool{}
+		s.written, s.crashed = map[string]bool{}, map[string]bool{}
 	}
 	from := map[string]string{}
 	for _, call := range ref.Writes() {
 		from[fmt.Sprint(call.Site, call.N)] = call.From
+		s.written[plain(call.From)] = true
 	}
 	run, survived := map[gate.Kind]int{}, map[gate.Kind]int{}
 	for i, plan := range plans {
 		f := plan.Faults[0]
 		run[f.Kind]++
 		if slices.Contains(crashes, f.Kind) {
-			s.crashed[from[fmt.Sprint(f.Call, f.N)]] = true
+			s.crashed[plain(from[fmt.Sprint(f.Call, f.N)])] = true
 		}
 		if len(results[i].Wrong) == 0 {
 			survived[f.Kind]++
