@@ -72,13 +72,24 @@ func end(v View, state v1alpha1.PlanState, verdict pipeline.Verdict) pipeline.Ve
 			continue
 		}
 		e.State, e.Reason, e.Message, e.Finished = v1alpha1.StepSkipped, verdict.Reason, verdict.Message, &at
-		if e.Name != v1alpha1.StepGoLive || v.GoLive == nil {
-			continue
-		}
-		if c, known := condition(v.GoLive, v1alpha1.SucceededCondition); known && c.Status == metav1.ConditionFalse {
-			e.State, e.Reason = v1alpha1.StepFailed, c.Reason
-			e.Message = fmt.Sprintf("go-live %s: %s; %s", v.GoLive.Name, c.Message, verdict.Message)
+		if what := broken(v.GoLive); e.Name == v1alpha1.StepGoLive && what != nil {
+			e.State, e.Reason = v1alpha1.StepFailed, what.Reason
+			e.Message = fmt.Sprintf("go-live %s, %s: %s; %s", v.GoLive.Name, what.Name, what.Message, verdict.Message)
 		}
 	}
 	return verdict
+}
+
+// broken gives the step at which a go-live failed. Its own verdict may not be
+// written yet when the site is back.
+func broken(run *v1alpha1.GoLive) *v1alpha1.StepStatus {
+	if run == nil {
+		return nil
+	}
+	for i := range run.Status.Steps {
+		if run.Status.Steps[i].State == v1alpha1.StepFailed {
+			return &run.Status.Steps[i]
+		}
+	}
+	return nil
 }

@@ -393,8 +393,8 @@ func TestAPlanThatEndsLeavesNoStepRunning(t *testing.T) {
 	v := autumn(t, func(v *View) {
 		v.GoLive = &v1alpha1.GoLive{}
 		v.GoLive.Name = "autumn-golive-1"
-		v.GoLive.Status.Conditions = []metav1.Condition{{Type: v1alpha1.SucceededCondition, Status: metav1.ConditionFalse,
-			Reason: "HopFailed", Message: "Hops: a plugin is broken"}}
+		v.GoLive.Status.Steps = []v1alpha1.StepStatus{{Name: "Commit", State: v1alpha1.StepPassed},
+			{Name: "Hops", State: v1alpha1.StepFailed, Reason: "HopFailed", Message: "a plugin is broken"}}
 		v.Plan.Status.Steps = []v1alpha1.StepStatus{
 			{Name: v1alpha1.StepTest, State: v1alpha1.StepPassed}, {Name: v1alpha1.StepGoLive, State: v1alpha1.StepRunning},
 			{Name: v1alpha1.StepSupport, State: v1alpha1.StepWaiting}, {Name: v1alpha1.StepReview, State: v1alpha1.StepPending},
