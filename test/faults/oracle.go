@@ -41,7 +41,8 @@ func watch(w *world.World, g *gate.Gate) *oracle {
 }
 
 func (o *oracle) say(oracle string, call gate.Call, format string, args ...any) {
-	o.wrong = append(o.wrong, fmt.Sprintf("%s: request %d, %s: %s", oracle, call.Seq, call.Site, fmt.Sprintf(format, args...)))
+	what := fmt.Sprintf(format, args...)
+	o.wrong = append(o.wrong, fmt.Sprintf("%s: request %d, %s: %s", oracle, call.Seq, call.Site, what))
 }
 
 func (o *oracle) before(call gate.Call, body []byte) {
@@ -85,18 +86,12 @@ func (o *oracle) held(call gate.Call) {
 	}
 }
 
-var kindsOf = map[string]func() client.Object{
-	"persistentvolumeclaims": func() client.Object { return &corev1.PersistentVolumeClaim{} },
-	"services":               func() client.Object { return &corev1.Service{} },
-	"namespaces":             func() client.Object { return &corev1.Namespace{} },
-}
-
 // deletes: by UID, and only what Gradus made, but for a claim whose volume is kept.
 func (o *oracle) deletes(call gate.Call, body []byte) {
 	var options struct {
 		Preconditions struct{ UID types.UID } `json:"preconditions"`
 	}
-	if json.Unmarshal(body, &options); options.Preconditions.UID == "" {
+	if err := json.Unmarshal(body, &options); err != nil || options.Preconditions.UID == "" {
 		o.say("delete", call, "without a UID")
 	}
 	for _, object := range o.w.Left() {

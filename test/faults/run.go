@@ -53,7 +53,9 @@ const slack = 40
 
 // Run tells a scenario with faults. Without a reference only what no run may
 // do is looked for. Seeded names a bug that is put in; see seeds.go.
-func Run(ctx context.Context, server *world.Server, s Scenario, faults []gate.Fault, reference *Result, seeded string) (r Result) {
+func Run(
+	ctx context.Context, server *world.Server, s Scenario, faults []gate.Fault, reference *Result, seeded string,
+) (r Result) {
 	g := gate.New(faults...)
 	var o *oracle
 	var w *world.World

@@ -98,7 +98,8 @@ func goLive(w *world.World, change func(*v1alpha1.UpgradePlan)) {
 	w.Must(manager.Status().Update(w.Context(), plan))
 	digest := subject(w, plan)
 	w.Create(&v1alpha1.UpgradeApproval{ObjectMeta: w.Meta("yes"), Spec: v1alpha1.UpgradeApprovalSpec{
-		PlanRef: &v1alpha1.PlanRef{Name: "plan"}, Gate: v1alpha1.GateGoLive, Digest: digest, Decision: v1alpha1.DecisionApprove}})
+		PlanRef: &v1alpha1.PlanRef{Name: "plan"}, Gate: v1alpha1.GateGoLive, Digest: digest,
+		Decision: v1alpha1.DecisionApprove}})
 	w.Create(backup(w))
 	g := &v1alpha1.GoLive{ObjectMeta: w.Meta("go"), Spec: order.Of(plan)}
 	g.Spec.Digest, g.Spec.BackupRef = digest, v1alpha1.LocalRef{Name: "backup"}

@@ -155,26 +155,32 @@ func (p *Process) pass(next http.RoundTripper, r *http.Request) (*http.Response,
 	case Rival:
 		fault.Do()
 	}
-	if p.gate.Alter != nil && call.Write {
-		var swallow bool
-		if body, swallow = p.gate.Alter(call, body); swallow {
-			return next.RoundTrip(asRead(r))
-		}
-		r = r.Clone(r.Context())
-		r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
-	}
-	if p.gate.Before != nil {
-		p.gate.Before(call, body)
-	}
-	response, err := next.RoundTrip(r)
-	if err == nil && p.gate.After != nil && call.Write {
-		err = p.gate.told(call, response)
-	}
+	response, err := p.gate.hooked(next, call, r, body)
 	switch fault.Kind {
 	case CrashAfter:
 		return nil, p.die()
 	case LostAnswer:
 		return nil, timeout{}
+	}
+	return response, err
+}
+
+// hooked sends a request past the hooks that see, alter or swallow it.
+func (g *Gate) hooked(next http.RoundTripper, call Call, r *http.Request, body []byte) (*http.Response, error) {
+	if g.Alter != nil && call.Write {
+		var swallow bool
+		if body, swallow = g.Alter(call, body); swallow {
+			return next.RoundTrip(asRead(r))
+		}
+		r = r.Clone(r.Context())
+		r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+	}
+	if g.Before != nil {
+		g.Before(call, body)
+	}
+	response, err := next.RoundTrip(r)
+	if err == nil && g.After != nil && call.Write {
+		err = g.told(call, response)
 	}
 	return response, err
 }

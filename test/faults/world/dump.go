@@ -172,7 +172,8 @@ func (w *World) told() string {
 			steps := item.(interface{ GetSteps() []v1alpha1.StepStatus }).GetSteps()
 			for _, e := range steps {
 				if e.State != v1alpha1.StepPassed && e.State != v1alpha1.StepSkipped && e.State != v1alpha1.StepPending {
-					out = append(out, fmt.Sprintf("%s: %s %s is %s: %s: %s", item.GetName(), e.Name, e.Key, e.State, e.Reason, e.Message))
+					out = append(out, fmt.Sprintf("%s: %s %s is %s: %s: %s",
+						item.GetName(), e.Name, e.Key, e.State, e.Reason, e.Message))
 				}
 			}
 			for _, c := range *item.(interface{ GetConditions() *[]metav1.Condition }).GetConditions() {

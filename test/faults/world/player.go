@@ -139,7 +139,9 @@ func (w *World) provision(claim *corev1.PersistentVolumeClaim) {
 		AccessModes: claim.Spec.AccessModes, Capacity: claim.Spec.Resources.Requests,
 		StorageClassName:              ptr.Deref(claim.Spec.StorageClassName, ""),
 		PersistentVolumeReclaimPolicy: corev1.PersistentVolumeReclaimDelete,
-		ClaimRef:                      &corev1.ObjectReference{Kind: "PersistentVolumeClaim", Namespace: claim.Namespace, Name: claim.Name},
+		ClaimRef: &corev1.ObjectReference{
+			Kind: "PersistentVolumeClaim", Namespace: claim.Namespace, Name: claim.Name,
+		},
 		PersistentVolumeSource: corev1.PersistentVolumeSource{
 			CSI: &corev1.CSIPersistentVolumeSource{Driver: driver, VolumeHandle: claim.Name}},
 	}}
@@ -170,7 +172,9 @@ func (w *World) take(s *snapshotv1.VolumeSnapshot) {
 				VolumeSnapshotRef: corev1.ObjectReference{Namespace: s.Namespace, Name: s.Name, UID: s.UID},
 			}}
 		w.Must(w.Admin.Create(w.ctx, content))
-		content.Status = &snapshotv1.VolumeSnapshotContentStatus{SnapshotHandle: ptr.To("handle-" + s.Name), ReadyToUse: ptr.To(true)}
+		content.Status = &snapshotv1.VolumeSnapshotContentStatus{
+			SnapshotHandle: ptr.To("handle-" + s.Name), ReadyToUse: ptr.To(true),
+		}
 		w.settled(content)
 	}
 	s.Status = &snapshotv1.VolumeSnapshotStatus{ReadyToUse: ptr.To(true), BoundVolumeSnapshotContentName: &name,

@@ -134,13 +134,13 @@ func (s *Server) enforced(ctx context.Context) error {
 		if err := s.admin.Create(ctx, approval, client.DryRunAll); err != nil {
 			return err
 		}
-		any := v1alpha1.LocalRef{Name: "any"}
+		ref := v1alpha1.LocalRef{Name: "any"}
 		order := &v1alpha1.GoLive{ObjectMeta: here, Spec: v1alpha1.GoLiveSpec{Digest: approval.Spec.Digest,
-			SiteRef: any, BackupRef: any, PlanRef: v1alpha1.PlanRef{Name: "any"},
+			SiteRef: ref, BackupRef: ref, PlanRef: v1alpha1.PlanRef{Name: "any"},
 			Upgrade: v1alpha1.UpgradeSpec{From: "1", Hops: []v1alpha1.Hop{{From: "1", To: "2"}},
 				Releases: []v1alpha1.Release{{Version: "2", Image: "a:2"}}}}}
 		if err := s.admin.Create(ctx, order, client.DryRunAll); err == nil || !strings.Contains(err.Error(), "makers:") {
-			return fmt.Errorf("a GoLive of a person is not refused: %v", err)
+			return fmt.Errorf("a GoLive of a person is not refused: %w", err)
 		}
 		mgr, err := client.New(s.as(Manager), client.Options{Scheme: controllers.Scheme(), Mapper: s.mapper})
 		if err != nil {
@@ -148,7 +148,7 @@ func (s *Server) enforced(ctx context.Context) error {
 		}
 		other := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "other"}}
 		if err := mgr.Create(ctx, other, client.DryRunAll); err == nil || !strings.Contains(err.Error(), "fence:") {
-			return fmt.Errorf("any namespace is not refused: %v", err)
+			return fmt.Errorf("any namespace is not refused: %w", err)
 		}
 		return nil
 	})
