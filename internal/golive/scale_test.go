@@ -155,14 +155,7 @@ func TestARollbackTakesTheExtraPodsAway(t *testing.T) {
 		MaxDataLoss: v1alpha1.DataLoss{Rows: 1000}}}
 	back.Annotations = map[string]string{v1alpha1.AuthorsAnnotation: "tom"}
 	w.must(w.admin.Create(w.ctx, back))
-	for i := 0; !ended(w.rollback()); i++ {
-		if w.tick(); i > 100 {
-			for _, e := range w.rollback().Status.Steps {
-				t.Logf("%s: %s %s: %s", e.Name, e.State, e.Reason, e.Message)
-			}
-			t.Fatal("the rollback does not end")
-		}
-	}
+	w.backUntil("over", ended)
 	if c := meta.FindStatusCondition(w.rollback().Status.Conditions, v1alpha1.SucceededCondition); c.Status != metav1.ConditionTrue {
 		t.Fatalf("%s: %s", c.Reason, c.Message)
 	}
