@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"sort"
 	"strings"
+	"sync"
 
 	"sigs.k8s.io/yaml"
 )
@@ -41,14 +42,29 @@ func Names() []string {
 	return entries
 }
 
-// Load reads a built-in profile.
+// Load gives a built-in profile. Callers share it and must not change it.
 func Load(name string) (Profile, error) {
-	b, err := files.ReadFile(name + ".yaml")
-	if err != nil {
+	once, ok := builtin[name]
+	if !ok {
 		return Profile{}, fmt.Errorf("load profile %q (there are %s): %w", name, strings.Join(Names(), ", "), ErrUnknown)
 	}
-	return read(b)
+	return once()
 }
+
+// builtin reads every profile once: reconcilers ask for one each time.
+var builtin = func() map[string]func() (Profile, error) {
+	out := map[string]func() (Profile, error){}
+	for _, name := range Names() {
+		out[name] = sync.OnceValues(func() (Profile, error) {
+			b, err := files.ReadFile(name + ".yaml")
+			if err != nil {
+				return Profile{}, fmt.Errorf("load profile %q: %w", name, err)
+			}
+			return read(b)
+		})
+	}
+	return out
+}()
 
 // Override reads a profile that a site brings. The digest is what was
 // approved; any other content is refused.

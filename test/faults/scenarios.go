@@ -30,6 +30,7 @@ type Scenario struct {
 var (
 	production = []string{"GoLive", "Rollback"}
 	copies     = []string{"SiteBackup", "StagingEnvironment"}
+	everything = slices.Concat(production, copies, []string{"Site", "TrialUpgrade", "UpgradePlan"})
 )
 
 // Scenarios are all stories. A new step or kind needs no test here, at most a story.
@@ -49,6 +50,7 @@ var Scenarios = []Scenario{
 		w.Until("a verified backup", ready(w, &v1alpha1.SiteBackup{}, "backup"))
 	}},
 	{"environment", copies, environment},
+	{"plan", everything, planned},
 }
 
 // scenario finds one by name.

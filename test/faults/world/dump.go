@@ -98,6 +98,7 @@ func (w *World) Dump() map[string]string {
 	for _, object := range w.Left() {
 		gvk, err := apiutil.GVKForObject(object, controllers.Scheme())
 		w.Must(err)
+		legible(object)
 		content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(object)
 		w.Must(err)
 		strip(content)
@@ -110,6 +111,27 @@ func (w *World) Dump() map[string]string {
 		out[key] = w.steady(string(text))
 	}
 	return out
+}
+
+// legible makes what Gradus wrote in bytes a text that can be compared. Of
+// passwords that it made up it leaves that they are there.
+func legible(object client.Object) {
+	switch o := object.(type) {
+	case *corev1.ConfigMap:
+		for name, content := range o.BinaryData {
+			if o.Data == nil {
+				o.Data = map[string]string{}
+			}
+			o.Data[name] = string(content)
+		}
+		o.BinaryData = nil
+	case *corev1.Secret:
+		for name := range o.Data {
+			if o.Labels[v1alpha1.OwnerUIDLabel] != "" {
+				o.Data[name] = nil
+			}
+		}
+	}
 }
 
 // volatile are fields that tell how often something was written, and when.
@@ -135,7 +157,7 @@ func strip(value any) {
 }
 
 var (
-	moment = regexp.MustCompile(`\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z| UTC)?`)
+	moment = regexp.MustCompile(`\w{3} \d+ \w{3} \d{4} \d\d:\d\d \w+|\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z| UTC)?`)
 	span   = regexp.MustCompile(`\b(\d+h)?(\d+m)?\d+(\.\d+)?s\b|\b\d+m\b`)
 )
 

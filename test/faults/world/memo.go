@@ -17,6 +17,9 @@ import (
 type memo struct {
 	lock  sync.Mutex
 	known map[string]map[string]answered
+	// asked are the reads since the last call of begin: keys by resource.
+	asked map[string][]string
+	wrote bool
 }
 
 type answered struct {
@@ -31,6 +34,7 @@ func (m *memo) wrap(next http.RoundTripper) http.RoundTripper {
 	return trip(func(r *http.Request) (*http.Response, error) {
 		resource := resourceOf(r.URL.Path)
 		key := r.Header.Get("Impersonate-User") + " " + r.Header.Get("Accept") + " " + r.URL.String()
+		m.note(resource, key, r.Method != http.MethodGet)
 		if r.Method != http.MethodGet {
 			defer m.forget(resource)
 			return next.RoundTrip(r)
@@ -44,6 +48,46 @@ func (m *memo) wrap(next http.RoundTripper) http.RoundTripper {
 		}
 		return m.keep(resource, key, response)
 	})
+}
+
+// begin starts to note what is asked.
+func (m *memo) begin() {
+	m.lock.Lock()
+	defer m.lock.Unlock()
+	m.asked, m.wrote = map[string][]string{}, false
+}
+
+func (m *memo) note(resource, key string, write bool) {
+	m.lock.Lock()
+	defer m.lock.Unlock()
+	m.wrote = m.wrote || write
+	if m.asked != nil && !write {
+		m.asked[resource] = append(m.asked[resource], key)
+	}
+}
+
+// end gives what was asked since begin; nil when something was written, too.
+func (m *memo) end() map[string][]string {
+	m.lock.Lock()
+	defer m.lock.Unlock()
+	if m.wrote {
+		return nil
+	}
+	return m.asked
+}
+
+// same says whether all of it would be answered as it was.
+func (m *memo) same(asked map[string][]string) bool {
+	m.lock.Lock()
+	defer m.lock.Unlock()
+	for resource, keys := range asked {
+		for _, key := range keys {
+			if _, ok := m.known[resource][key]; !ok {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 type trip func(*http.Request) (*http.Response, error)

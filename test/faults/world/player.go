@@ -232,6 +232,7 @@ func Finds(version string, posts int) pipeline.JobOutcome {
 		"version.database": version, "version.http": version, "version.disk": version,
 		"count.users": "5", "count.posts": figure, "smoke.passed": "3", "smoke.checks": "3",
 		"dump.sha256": "aa11", "dump.size": "4096", "dump.serverVersion": "15.18 (Debian)", "dump.databaseSize": "8000",
+		"server.version": "15.18", "server.bytes": "8000",
 		"dump.count.users": "5", "dump.count.posts": figure, "hash-rest.digest": "cc33", "verify-dump.sha256": "aa11",
 	}}}
 }

@@ -37,6 +37,16 @@ type process struct {
 	name, user string
 	gate       *gate.Process
 	base       controllers.Base
+	// idle are objects whose last reconcile wrote nothing.
+	idle map[string]idle
+}
+
+// idle is why an object need not be reconciled: it would be told the same, and
+// asked to be looked at again no sooner. A reconciler that forgets to ask is
+// not woken here either.
+type idle struct {
+	asked map[string][]string
+	until time.Time
 }
 
 // client speaks as the process, through the gate.
@@ -51,7 +61,7 @@ func (w *World) client(user string, life *gate.Process) client.Client {
 
 // boot begins a new life of a process, with what main gives to reconcilers.
 func (w *World) boot(p *process) {
-	p.gate = w.Gate.Process(p.name)
+	p.gate, p.idle = w.Gate.Process(p.name), map[string]idle{}
 	c := w.client(p.user, p.gate)
 	said := reports{Reader: evidence.Reader{Client: c}, world: w}
 	p.base = controllers.Base{
@@ -102,10 +112,24 @@ func each[T client.Object](
 		if p.gate.Dead() {
 			return
 		}
-		err := w.guarded(kind, func() error {
-			_, err := reconcile(w.ctx, item.(T))
+		id := kind + "/" + item.GetName()
+		if last, ok := p.idle[id]; ok && w.memo.same(last.asked) && (last.until.IsZero() || w.Clock.Now().Before(last.until)) {
+			continue
+		}
+		var result ctrl.Result
+		w.memo.begin()
+		err := w.guarded(kind, func() (err error) {
+			result, err = reconcile(w.ctx, item.(T))
 			return err
 		})
+		delete(p.idle, id)
+		if asked := w.memo.end(); err == nil && asked != nil {
+			last := idle{asked: asked}
+			if result.RequeueAfter > 0 {
+				last.until = w.Clock.Now().Add(result.RequeueAfter)
+			}
+			p.idle[id] = last
+		}
 		if err != nil && !errors.Is(err, gate.Dead) {
 			w.Errors = append(w.Errors, fmt.Sprintf("tick %d, %s %s: %v", w.Ticks, kind, item.GetName(), err))
 		}
