@@ -30,10 +30,18 @@ func (r *RollbackReconciler) claims(
 	if err != nil {
 		return rollback.Claims{}, err
 	}
-	out := rollback.Claims{Live: found}
+	out := rollback.Claims{Live: found, Beside: map[string]*corev1.PersistentVolumeClaim{}}
 	var names []string
 	for _, v := range scene.Site.Spec.Volumes {
-		names = append(names, v.ClaimName, rollback.ClaimBeside(back, v.ClaimName))
+		beside := rollback.ClaimBeside(back, v.ClaimName)
+		names = append(names, v.ClaimName, beside)
+		claim, err := optional(ctx, r.Live, back.Namespace, beside, &corev1.PersistentVolumeClaim{})
+		if err != nil {
+			return out, err
+		}
+		if claim != nil {
+			out.Beside[v.Name] = claim
+		}
 	}
 	var pods corev1.PodList
 	if err := r.Live.List(ctx, &pods, client.InNamespace(scene.Site.Namespace)); err != nil {

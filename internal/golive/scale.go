@@ -22,44 +22,61 @@ import (
 // fewer pods than planned are better than no site.
 const patienceForPods = 3 * time.Minute
 
-// scaleUp gives workloads more pods before users are let in. What an
-// autoscaler governs is scaled by its floor.
-var scaleUp = pipeline.Step[View]{
-	Name: "ScaleUp",
-	Change: func(v View, _ pipeline.At) []v1alpha1.Change {
-		var changes []v1alpha1.Change
-		for _, w := range v.Site.Spec.Workloads {
-			n := v.asked(w.Name)
-			if n == 0 || v.enough(w, n) {
-				continue
+// scaleUp gives workloads more pods: those that serve users before the doors
+// open, the others not before they have the pods they had. What an autoscaler
+// governs is scaled by its floor.
+func scaleUp(name string, serving bool) pipeline.Step[View] {
+	return pipeline.Step[View]{
+		Name:   name,
+		Change: func(v View, _ pipeline.At) []v1alpha1.Change { return v.morePods(serving) },
+		Judge: func(v View, at pipeline.At, seen pipeline.Seen) pipeline.Verdict {
+			switch {
+			case len(v.scaledHere(serving)) == 0:
+				return pipeline.Skip("NoneAskedFor", "the plan scales nothing here")
+			case seen.Foreign != nil:
+				return v.Conflict(*seen.Foreign)
+			case !seen.Changed:
+				return pipeline.Wait("Scaling", "workloads get more pods").By(seen.Now.Add(time.Second))
 			}
-			kind, name, field := w.TargetRef.Kind, w.TargetRef.Name, v1alpha1.FieldReplicas
-			if hpa := workload.Autoscaler(v.Autoscalers, w.TargetRef); hpa != nil {
-				kind, name, field = "HorizontalPodAutoscaler", hpa.Name, v1alpha1.FieldMinReplicas
+			short := v.short(serving)
+			if len(short) == 0 {
+				return pipeline.Pass("%s", v.scaledTo(serving))
 			}
-			changes = append(changes, production.Want(closing.ScaleID(w.Name), kind, name, field, "", n, v1alpha1.UndoAlways))
+			late := at.Entry.Started != nil && seen.Now.Sub(at.Entry.Started.Time) > patienceForPods
+			if late {
+				return pipeline.Pass("users are let in with fewer pods than planned: %s", strings.Join(short, ", "))
+			}
+			return pipeline.Wait("PodsStarting", "%s", strings.Join(short, ", ")).By(seen.Now.Add(3 * time.Second))
+		},
+	}
+}
+
+// scaledHere gives the workloads that serve users, or the others, and that the
+// plan gives more pods.
+func (v View) scaledHere(serving bool) []v1alpha1.Workload {
+	var out []v1alpha1.Workload
+	for _, w := range v.Site.Spec.Workloads {
+		if (w.Role == v1alpha1.RoleWeb) == serving && v.asked(w.Name) > 0 {
+			out = append(out, w)
 		}
-		return changes
-	},
-	Judge: func(v View, at pipeline.At, seen pipeline.Seen) pipeline.Verdict {
-		switch {
-		case len(v.GoLive.Spec.Scale) == 0:
-			return pipeline.Skip("NoneAskedFor", "the plan scales nothing")
-		case seen.Foreign != nil:
-			return v.Conflict(*seen.Foreign)
-		case !seen.Changed:
-			return pipeline.Wait("Scaling", "workloads get more pods").By(seen.Now.Add(time.Second))
+	}
+	return out
+}
+
+func (v View) morePods(serving bool) []v1alpha1.Change {
+	var changes []v1alpha1.Change
+	for _, w := range v.scaledHere(serving) {
+		n := v.asked(w.Name)
+		if v.enough(w, n) {
+			continue
 		}
-		short := v.short()
-		if len(short) == 0 {
-			return pipeline.Pass("the extra pods are available")
+		kind, name, field := w.TargetRef.Kind, w.TargetRef.Name, v1alpha1.FieldReplicas
+		if hpa := workload.Autoscaler(v.Autoscalers, w.TargetRef); hpa != nil {
+			kind, name, field = "HorizontalPodAutoscaler", hpa.Name, v1alpha1.FieldMinReplicas
 		}
-		late := at.Entry.Started != nil && seen.Now.Sub(at.Entry.Started.Time) > patienceForPods
-		if late {
-			return pipeline.Pass("users are let in with fewer pods than planned: %s", strings.Join(short, ", "))
-		}
-		return pipeline.Wait("PodsStarting", "%s", strings.Join(short, ", ")).By(seen.Now.Add(3 * time.Second))
-	},
+		changes = append(changes, production.Want(closing.ScaleID(w.Name), kind, name, field, "", n, v1alpha1.UndoAlways))
+	}
+	return changes
 }
 
 // asked gives the number of pods that the plan wants of a workload; 0 for none.
@@ -87,16 +104,32 @@ func (v View) enough(w v1alpha1.Workload, n int32) bool {
 	return d == nil || ptr.Deref(d.Spec.Replicas, 1) >= n
 }
 
-// short names the workloads that have not all of their pods.
-func (v View) short() []string {
+// short names the workloads that have not all of their pods. While the site is
+// locked an autoscaler cannot start any: it is not waited for.
+func (v View) short(serving bool) []string {
 	var out []string
-	for _, s := range v.GoLive.Spec.Scale {
-		if d := v.Workloads[s.Workload]; d != nil && d.Status.AvailableReplicas < s.Replicas {
-			out = append(out, fmt.Sprintf("%d of %d pods of %s are available",
-				d.Status.AvailableReplicas, s.Replicas, s.Workload))
+	for _, w := range v.scaledHere(serving) {
+		d, n := v.Workloads[w.Name], v.asked(w.Name)
+		if d == nil || workload.Autoscaler(v.Autoscalers, w.TargetRef) != nil || d.Status.AvailableReplicas >= n {
+			continue
 		}
+		out = append(out, fmt.Sprintf("%d of %d pods of %s are available", d.Status.AvailableReplicas, n, w.Name))
 	}
 	return out
+}
+
+// scaledTo tells who has how many pods, or soon will.
+func (v View) scaledTo(serving bool) string {
+	var out []string
+	for _, w := range v.scaledHere(serving) {
+		text := fmt.Sprintf("%s has %d pods", w.Name, v.asked(w.Name))
+		if hpa := workload.Autoscaler(v.Autoscalers, w.TargetRef); hpa != nil {
+			text = fmt.Sprintf("autoscaler %s starts at least %d pods of %s once the site is unlocked",
+				hpa.Name, v.asked(w.Name), w.Name)
+		}
+		out = append(out, text)
+	}
+	return strings.Join(out, "; ")
 }
 
 // Aftercare are the steps of a go-live that left something standing when it

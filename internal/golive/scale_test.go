@@ -6,6 +6,7 @@ package golive_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -99,7 +100,13 @@ func TestAnAutoscalersFloorIsRaisedInstead(t *testing.T) {
 		MinReplicas:    ptr.To[int32](2), MaxReplicas: 8}}
 	w.must(w.admin.Create(w.ctx, hpa))
 	w.order(scaled(5))
-	w.until("over", over)
+	g := w.until("over", over)
+	for _, e := range g.Status.Steps {
+		if e.Name == "ScaleUp" && (!strings.Contains(e.Message, "once the site is unlocked") ||
+			e.Finished.Sub(e.Started.Time) > time.Minute) {
+			t.Errorf("users waited for the autoscaler, which could do nothing: %s", e.Message)
+		}
+	}
 	w.must(w.admin.Get(w.ctx, client.ObjectKeyFromObject(hpa), hpa))
 	if *hpa.Spec.MinReplicas != 5 || *w.deployment("web").Spec.Replicas != 2 {
 		t.Fatalf("floor %d, replicas %d", *hpa.Spec.MinReplicas, *w.deployment("web").Spec.Replicas)
@@ -109,6 +116,29 @@ func TestAnAutoscalersFloorIsRaisedInstead(t *testing.T) {
 	w.must(w.admin.Get(w.ctx, client.ObjectKeyFromObject(hpa), hpa))
 	if *hpa.Spec.MinReplicas != 2 {
 		t.Errorf("floor %d", *hpa.Spec.MinReplicas)
+	}
+}
+
+// Background work stands still until the doors are open: it is scaled after
+// it has the pods that it had.
+func TestBackgroundWorkIsScaledWhenItRunsAgain(t *testing.T) {
+	w := newWorld(t)
+	w.order(func(s *v1alpha1.GoLiveSpec) {
+		s.Scale = []v1alpha1.WorkloadScale{{Workload: "cron", Replicas: 3}}
+	})
+	w.at = func() {
+		if n := *w.deployment("cron").Spec.Replicas; !w.isOpen() && w.get().Status.Closed != nil && n > 1 {
+			t.Fatalf("%d pods of background work behind closed doors", n)
+		}
+	}
+	g := w.until("over", over)
+	if c := succeeded(g); c.Status != metav1.ConditionTrue || *w.deployment("cron").Spec.Replicas != 3 {
+		t.Fatalf("Succeeded is %s: %s; %d pods", c.Reason, c.Message, *w.deployment("cron").Spec.Replicas)
+	}
+	w.support(v1alpha1.StepPassed)
+	w.until("scaled back", func(g *v1alpha1.GoLive) bool { return extras(g) == 0 && g.Status.Lease == nil })
+	if n := *w.deployment("cron").Spec.Replicas; n != 1 {
+		t.Errorf("%d pods of background work after support", n)
 	}
 }
 

@@ -25,11 +25,12 @@ var Steps = []pipeline.Step[View]{
 	verify,                                  // version, figures and files
 	release,                                 // the new images
 	closing.Start[View]("StartWeb", true),   // as many pods as before
-	scaleUp,                                 // and more, if the plan asks
+	scaleUp("ScaleUp", true),                // and more, if the plan asks
 	closing.Smoke(View.target, recordVersion), // through a Service of ours, doors closed
 	look,                                 // people see it before users do, if asked
 	closing.OpenDoors(opened),            // users are in: from here on nothing goes back by itself
 	closing.Start[View]("Resume", false), // background work
+	scaleUp("ScaleWorkers", false),       // with more pods, if the plan asks
 	closing.Unlock[View](),               // others may write again
 	closing.HandOver(steps),              // our notes, the watchdog and the holding page go
 	closing.ReleaseLease[View](),         // nothing is held any more

@@ -51,7 +51,7 @@ func TestTheOrderOfSteps(t *testing.T) {
 		place[step.Name] = i
 	}
 	order := []string{"Check", "TakeLease", "StartWatchdog", "HoldingPage", "CloseDoors", "Quiesce", "AwaitSilence", "Lock",
-		"FixPoint", "ConfirmSilence", "Commit", "Hops", "Verify", "Release", "StartWeb", "ScaleUp", "Smoke", "Look", "OpenDoors", "Resume",
+		"FixPoint", "ConfirmSilence", "Commit", "Hops", "Verify", "Release", "StartWeb", "ScaleUp", "Smoke", "Look", "OpenDoors", "Resume", "ScaleWorkers",
 		"Unlock", "HandOver", "ReleaseLease", "Undo", "GiveBack", "AskDatabase", "RollBack"}
 	for i, name := range order {
 		if place[name] != i {

@@ -88,6 +88,13 @@ func (w *walk[V]) perform(ctx context.Context, step Step[V], at At, entry *v1alp
 			return seen, err
 		}
 	}
+	if step.Remove != nil {
+		left, err := w.engine.remove(ctx, step.Remove(w.view, at))
+		if err != nil {
+			return seen, err
+		}
+		seen.Left = left
+	}
 	if step.Exchange != nil {
 		var err error
 		if seen.Changed, seen.Foreign, err = w.exchange(ctx, step, at); err != nil || !seen.Changed {
@@ -100,13 +107,6 @@ func (w *walk[V]) perform(ctx context.Context, step Step[V], at At, entry *v1alp
 				return seen, err
 			}
 		}
-	}
-	if step.Remove != nil {
-		left, err := w.engine.remove(ctx, step.Remove(w.view, at))
-		if err != nil {
-			return seen, err
-		}
-		seen.Left = left
 	}
 	return seen, nil
 }

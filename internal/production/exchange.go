@@ -5,8 +5,8 @@ package production
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
-	"maps"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -23,14 +23,16 @@ import (
 // crash between any two lines leaves safe:
 //
 //	retain   both volumes keep their data whatever becomes of their claims
-//	keep     a claim for the volume that goes, with the labels of the live one
 //	free     the claim of the volume that comes is deleted
+//	keep     a claim for the volume that goes, which knows the labels of the live one
 //	reserve  the volume that comes belongs to the live claim's name
 //	swap     the live claim is deleted, and made again on the volume that comes
 //	hand     the volume that goes belongs to the claim made for it
 //
 // Were the live claim deleted before the other volume is reserved for its
 // name, a StatefulSet or a pipeline would make it anew and get an empty volume.
+// There are never more than two claims: a quota that let the second be made
+// does not stop an exchange half-way.
 
 // claims of an exchange as they are; nil where there is none.
 type claims struct {
@@ -50,8 +52,7 @@ func (s *Session) Exchange(
 	if err != nil {
 		return false, nil, err
 	}
-	now.goes, now.comes, err = s.volumes(x, now)
-	if err != nil || now.goes == "" || now.comes == "" {
+	if now.goes, now.comes, err = s.volumes(x, now); err != nil {
 		return false, nil, err
 	}
 	if reserved, foreign, err := s.reserve(ctx, owner, step, x, now); !reserved || err != nil {
@@ -67,7 +68,7 @@ func (s *Session) Exchange(
 	return bound(now.live, now.comes) && bound(now.kept, now.goes), nil, nil
 }
 
-// reserve goes as far as the live claim can be deleted: retain, keep, free, reserve.
+// reserve goes as far as the live claim can be deleted: retain, free, keep, reserve.
 func (s *Session) reserve(
 	ctx context.Context, owner pipeline.Owner, step string, x pipeline.Exchange, now claims,
 ) (bool, *v1alpha1.Change, error) {
@@ -79,11 +80,11 @@ func (s *Session) reserve(
 	if stands, foreign, err := s.Ensure(ctx, owner, step, retain); !stands || err != nil {
 		return false, foreign, err
 	}
-	if now.kept == nil {
-		return false, nil, s.keepClaim(ctx, x, now)
-	}
 	if now.beside != nil {
 		return false, nil, s.deleteClaim(ctx, now.beside)
+	}
+	if now.kept == nil {
+		return false, nil, s.keepClaim(ctx, x, now)
 	}
 	return s.Ensure(ctx, owner, step, s.claimRef("reserve-"+x.ID, now.comes, x.Claim))
 }
@@ -93,7 +94,7 @@ func (s *Session) reserve(
 func (s *Session) swap(ctx context.Context, x pipeline.Exchange, now claims) (bool, error) {
 	switch {
 	case now.live == nil:
-		return false, s.makeClaim(ctx, now.kept, x.Claim, now.comes)
+		return false, s.makeClaim(ctx, now.kept, remembered(now.kept), x.Claim, now.comes)
 	case now.live.Spec.VolumeName == now.goes:
 		return false, s.deleteClaim(ctx, now.live)
 	case now.live.Spec.VolumeName != "" && now.live.Spec.VolumeName != now.comes:
@@ -128,6 +129,10 @@ func (s *Session) volumes(x pipeline.Exchange, now claims) (goes, comes string, 
 		return "", "", fmt.Errorf("claim %s does not exist", x.Claim)
 	case now.beside == nil:
 		return "", "", fmt.Errorf("claim %s, made from the backup, does not exist", x.Beside)
+	case now.live.Spec.VolumeName == "":
+		return "", "", fmt.Errorf("claim %s has no volume", x.Claim)
+	case now.beside.Spec.VolumeName == "":
+		return "", "", fmt.Errorf("claim %s, made from the backup, has no volume yet", x.Beside)
 	}
 	return now.live.Spec.VolumeName, now.beside.Spec.VolumeName, nil
 }
@@ -150,25 +155,52 @@ func (s *Session) readClaims(ctx context.Context, x pipeline.Exchange) (claims, 
 	return now, nil
 }
 
-// keepClaim makes the claim under which the volume that goes stays. It takes
-// the live claim's labels along: from it the live one is made again.
+// wasAnnotation keeps, at the claim of a volume that was switched away, the
+// labels and annotations of the live claim. They are not the kept claim's own:
+// a GitOps controller that knows its objects by label would prune it.
+const wasAnnotation = "lms.gradus.dev/was"
+
+// was is what that annotation holds.
+type was struct {
+	Labels      map[string]string `json:"labels,omitempty"`
+	Annotations map[string]string `json:"annotations,omitempty"`
+}
+
+// keepClaim makes the claim under which the volume that goes stays. It knows
+// the live claim's labels: from it the live one is made again.
 func (s *Session) keepClaim(ctx context.Context, x pipeline.Exchange, now claims) error {
 	if now.live == nil || now.live.Spec.VolumeName != now.goes {
 		return fmt.Errorf("claim %s, which keeps volume %s, is gone: make it anew on that volume, "+
-			"with the labels of %s, and Gradus goes on", x.Kept, now.goes, x.Claim)
+			"with the annotations of %s, and Gradus goes on", x.Kept, now.goes, x.Claim)
 	}
-	return s.makeClaim(ctx, now.live, x.Kept, now.goes)
+	note, err := json.Marshal(was{Labels: now.live.Labels, Annotations: ownNotes(now.live.Annotations)})
+	if err != nil {
+		return fmt.Errorf("note the labels of claim %s: %w", x.Claim, err)
+	}
+	own := was{Annotations: map[string]string{wasAnnotation: string(note)}}
+	return s.makeClaim(ctx, now.live, own, x.Kept, now.goes)
+}
+
+// remembered gives the labels and annotations that the live claim had.
+func remembered(kept *corev1.PersistentVolumeClaim) was {
+	var out was
+	if err := json.Unmarshal([]byte(kept.Annotations[wasAnnotation]), &out); err != nil {
+		return was{Labels: kept.Labels, Annotations: ownNotes(kept.Annotations)} // a person made it anew
+	}
+	return out
 }
 
 // makeClaim makes a claim like another, on a volume. It is nobody's child:
 // nothing that is deleted later takes it along.
-func (s *Session) makeClaim(ctx context.Context, like *corev1.PersistentVolumeClaim, name, volume string) error {
+func (s *Session) makeClaim(
+	ctx context.Context, like *corev1.PersistentVolumeClaim, own was, name, volume string,
+) error {
 	if err := s.writer.Leases.Fence(ctx, s.owner); err != nil {
 		return err
 	}
 	claim := &corev1.PersistentVolumeClaim{
 		ObjectMeta: metav1.ObjectMeta{
-			Namespace: like.Namespace, Name: name, Labels: maps.Clone(like.Labels), Annotations: ownNotes(like.Annotations),
+			Namespace: like.Namespace, Name: name, Labels: own.Labels, Annotations: own.Annotations,
 		},
 		Spec: corev1.PersistentVolumeClaimSpec{
 			AccessModes: like.Spec.AccessModes, Resources: like.Spec.Resources, StorageClassName: like.Spec.StorageClassName,

@@ -53,6 +53,9 @@ func (s *site) controllers() {
 	s.t.Helper()
 	var all corev1.PersistentVolumeClaimList
 	s.must(s.admin.List(s.ctx, &all, client.InNamespace(s.namespace)))
+	if len(all.Items) > 2 {
+		s.t.Error("three claims at once: a quota for two would have stopped the exchange")
+	}
 	for i := range all.Items {
 		claim := &all.Items[i]
 		if !claim.DeletionTimestamp.IsZero() {
@@ -141,7 +144,8 @@ func (s *site) wantExchanged() {
 	for claim, volume := range map[string]string{"files": "files-r1", "files-replaced-r1": "files"} {
 		got := &corev1.PersistentVolumeClaim{}
 		s.must(s.admin.Get(s.ctx, client.ObjectKey{Namespace: s.namespace, Name: claim}, got))
-		if got.Spec.VolumeName != s.volume(volume) || got.Labels["app"] != "files" || got.Annotations["team"] != "files" ||
+		live := claim == "files"
+		if got.Spec.VolumeName != s.volume(volume) || (got.Labels["app"] == "files") != live || (got.Annotations["team"] == "files") != live ||
 			len(got.OwnerReferences) > 0 || got.Status.Phase != corev1.ClaimBound {
 			s.t.Errorf("claim %s: %s on %s, labels %v, owners %v", claim, got.Status.Phase, got.Spec.VolumeName, got.Labels, got.OwnerReferences)
 		}

@@ -140,7 +140,7 @@ func FirstRival(changes []v1alpha1.Change, observed []Observed) *v1alpha1.Change
 		if c.State != v1alpha1.ChangeApplied && c.State != v1alpha1.ChangeForeign {
 			continue
 		}
-		if Stand(c, observed[i]) == StandsAfter {
+		if Stand(c, observed[i]) == StandsAfter || endedCron(c, observed[i]) {
 			continue
 		}
 		c.State, c.Foreign = v1alpha1.ChangeForeign, Rival(c, observed[i])
@@ -148,3 +148,7 @@ func FirstRival(changes []v1alpha1.Change, observed []Observed) *v1alpha1.Change
 	}
 	return nil
 }
+
+// endedCron says that a CronJob was deleted: it starts nothing any more, which
+// is all that the change was for.
+func endedCron(c v1alpha1.Change, o Observed) bool { return c.Target.Kind == "CronJob" && o.Object == nil }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/gradus-lms/gradus/api/v1alpha1"
@@ -29,6 +30,21 @@ func Template(containers []v1alpha1.ContainerImage) map[string]any {
 		out[c.Name] = map[string]any{"image": c.Image, "env": env}
 	}
 	return out
+}
+
+// ImagesOf gives the images that a recorded value of field Template has, by container.
+func ImagesOf(raw *apiextensionsv1.JSON) (map[string]string, error) {
+	value, err := ValueOf(raw)
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]string{}
+	for name, entry := range value.object() {
+		if fields, ok := entry.(map[string]any); ok {
+			out[name], _ = fields["image"].(string)
+		}
+	}
+	return out, nil
 }
 
 // container is one container of a pod template, where it was found.

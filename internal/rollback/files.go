@@ -25,8 +25,8 @@ import (
 
 // Claims are those of the site's volumes, and the pods that mount them.
 type Claims struct {
-	// Live claims by the Site's names for the volumes.
-	Live map[string]*corev1.PersistentVolumeClaim
+	// Live claims, and those beside them, by the Site's names for the volumes.
+	Live, Beside map[string]*corev1.PersistentVolumeClaim
 	// Ours are ended Jobs of Gradus whose pods mount one, or one beside it;
 	// Others are pods of nobody that the Site or Gradus knows. A pod that has
 	// ended keeps the claim from going as long as it is there.
@@ -160,10 +160,24 @@ var freeClaims = closing.Guarded(pipeline.Step[View]{
 			return pipeline.Wait("FreeingClaims", "%d ended Jobs go, whose pods mount the volumes", n).
 				By(seen.Now.Add(2 * time.Second))
 		}
+		if claim := v.unbound(); claim != "" {
+			return pipeline.Fail("NotBound", "claim %s, made from SiteBackup %s, has no volume; kubectl describe pvc -n %s %s "+
+				"says why", claim, v.Backup.Name, v.Site.Namespace, claim)
+		}
 		return pipeline.Pass("no pod mounts the volumes")
 	},
 	Timeout: func(View) time.Duration { return 10 * time.Minute },
 })
+
+// unbound names a claim beside the live ones that has no volume; "" when all have.
+func (v View) unbound() string {
+	for _, volume := range v.Site.Spec.Volumes {
+		if c := v.Claims.Beside[volume.Name]; c == nil || c.Status.Phase != corev1.ClaimBound {
+			return v.claimBeside(volume.ClaimName)
+		}
+	}
+	return ""
+}
 
 // switchFiles puts the restored volumes behind the live claims.
 var switchFiles = pipeline.Step[View]{
@@ -179,6 +193,13 @@ var switchFiles = pipeline.Step[View]{
 		}
 		return out
 	},
+	// Whoever mounted a claim since FreeClaims would keep it from going.
+	Remove: func(v View, _ pipeline.At) []v1alpha1.ChildRef {
+		if !v.restoresFiles() || !v.Held() || !v.Committed() {
+			return nil
+		}
+		return v.Claims.Ours
+	},
 	Judge: func(v View, _ pipeline.At, seen pipeline.Seen) pipeline.Verdict {
 		switch {
 		case !v.restoresFiles():
@@ -187,6 +208,9 @@ var switchFiles = pipeline.Step[View]{
 			return pipeline.Fail(v1alpha1.LeaseLostReason, "the site is not held past the point of no return")
 		case seen.Foreign != nil:
 			return v.Conflict(*seen.Foreign)
+		case !seen.Changed && len(v.Claims.Others) > 0:
+			return pipeline.Await("VolumeInUse", "pods mount the volumes that are to be switched: %s; delete them, and Gradus "+
+				"goes on", strings.Join(v.Claims.Others, ", ")).By(seen.Now.Add(15 * time.Second))
 		case !seen.Changed:
 			return pipeline.Wait("SwitchingFiles", "the restored volumes take the place of the live ones").
 				By(seen.Now.Add(2 * time.Second))

@@ -68,6 +68,9 @@ var images = pipeline.Step[View]{
 	Change: func(v View, _ pipeline.At) []v1alpha1.Change {
 		var undo, anew []v1alpha1.Change
 		for _, c := range v.source().Images {
+			if v.gone(c) {
+				continue // what is gone runs nothing
+			}
 			taken := slices.ContainsFunc(v.Rollback.Status.Changes, func(mine v1alpha1.Change) bool { return mine.ID == c.ID })
 			if taken {
 				undo = append(undo, c)
@@ -92,13 +95,42 @@ var images = pipeline.Step[View]{
 		switch {
 		case seen.Foreign != nil:
 			return v.Conflict(*seen.Foreign)
-		case !seen.Changed:
+		case !seen.Changed || !v.runsOldImages():
+			// Not before it is seen live: what comes next copies the live template.
 			return pipeline.Wait("Releasing", "the images of %s are written back", v.version()).By(seen.Now.Add(time.Second))
 		case len(v.source().Images) == 0:
 			return pipeline.Skip("SameImages", "the workloads run %s already", v.version())
 		}
 		return pipeline.Pass("the workloads have the images of %s", v.version())
 	},
+}
+
+// gone says whether the CronJob that a release gave another image was deleted since.
+func (v View) gone(c v1alpha1.Change) bool {
+	return c.Target.Kind == "CronJob" && !slices.ContainsFunc(v.CronJobs, func(cron batchv1.CronJob) bool {
+		return cron.Name == c.Target.Name
+	})
+}
+
+// runsOldImages says whether the web workload's live template has the images
+// that are put back.
+func (v View) runsOldImages() bool {
+	_, live := v.Web()
+	for _, c := range v.source().Images {
+		if live == nil || c.Target.Kind != "Deployment" || c.Target.Name != live.Name {
+			continue
+		}
+		want, err := production.ImagesOf(c.Before)
+		if err != nil {
+			return true // the change itself says what is wrong with it
+		}
+		for _, container := range slices.Concat(live.Spec.Template.Spec.InitContainers, live.Spec.Template.Spec.Containers) {
+			if image, ok := want[container.Name]; ok && image != container.Image {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // purgeCaches empties what the LMS cached of the other database.

@@ -4,6 +4,7 @@
 package closing
 
 import (
+	"fmt"
 	"slices"
 
 	batchv1 "k8s.io/api/batch/v1"
@@ -92,6 +93,12 @@ func (s *Scene) VerifyJob(
 		}
 		actions = append(actions, files.Actions...)
 		mounts = append(mounts, Mount{workload.Claim("gradus-live", claim(volume), true), volume.MountPath})
+		// The others are mounted to see that they can be: a volume that nobody
+		// mounts may not even be made yet.
+		for i, other := range s.Site.Spec.Volumes[1:] {
+			name := fmt.Sprintf("gradus-live-%d", i+1)
+			mounts = append(mounts, Mount{workload.Claim(name, claim(other), true), other.MountPath})
+		}
 	}
 	w, live := s.Web()
 	return s.AgentJob(at, "verify", actions, workload.User(live.Spec.Template, w.ApplicationContainer), mounts...), nil
