@@ -9,6 +9,7 @@ import (
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -110,4 +111,42 @@ func TestACronJobWithAnImageOfItsOwnIsRefused(t *testing.T) {
 		t.Errorf("%s: %s", c.Reason, c.Message)
 	}
 	w.wantCronJob(false, "reports:7")
+}
+
+// A site changes between its go-live and the way back. What was deleted since
+// is not waited for, and no new code runs on the old database.
+func TestTheWayBackDoesNotNeedACronJobThatWasDeletedSince(t *testing.T) {
+	w := newWorld(t)
+	w.nightly("campus:1.0")
+	w.order(nil)
+	w.until("over", over)
+	w.must(w.admin.Delete(w.ctx, w.cronJob()))
+	w.versions("1.0")
+	back := &v1alpha1.Rollback{ObjectMeta: w.meta("back"), Spec: v1alpha1.RollbackSpec{
+		SiteRef: v1alpha1.LocalRef{Name: "campus"}, To: v1alpha1.RollbackTarget{GoLiveRef: &v1alpha1.LocalRef{Name: "go"}},
+		MaxDataLoss: v1alpha1.DataLoss{Rows: 1000}}}
+	back.Annotations = map[string]string{v1alpha1.AuthorsAnnotation: "tom"}
+	w.must(w.admin.Create(w.ctx, back))
+	image := ""
+	w.at = func() {
+		var jobs batchv1.JobList
+		w.must(w.admin.List(w.ctx, &jobs, client.InNamespace(w.namespace)))
+		for _, job := range jobs.Items {
+			if strings.Contains(job.Name, "caches") && job.Labels[v1alpha1.OwnerKindLabel] == "Rollback" {
+				for _, c := range job.Spec.Template.Spec.InitContainers {
+					if strings.HasPrefix(c.Image, "campus:") {
+						image = c.Image
+					}
+				}
+			}
+		}
+	}
+	w.backUntil("over", ended)
+	if c := meta.FindStatusCondition(w.rollback().Status.Conditions, v1alpha1.SucceededCondition); c.Status != metav1.ConditionTrue {
+		t.Fatalf("%s: %s", c.Reason, c.Message)
+	}
+	if image != "campus:1.0" {
+		t.Errorf("caches were emptied by %q", image)
+	}
+	w.wantServing("campus:1.0")
 }

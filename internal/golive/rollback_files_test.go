@@ -4,6 +4,7 @@
 package golive_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -212,4 +213,40 @@ func TestFilesWithoutAProvenSnapshotAreNotRestored(t *testing.T) {
 	if c := meta.FindStatusCondition(back.Status.Conditions, v1alpha1.SucceededCondition); c.Status != metav1.ConditionFalse || !strings.Contains(c.Message, "no proven snapshot of volume files") {
 		t.Errorf("%s: %s", c.Reason, c.Message)
 	}
+}
+
+// A pod may mount the files after they were found free: it is named, and the
+// exchange goes on when it is gone.
+func TestAPodThatMountsTheFilesInTheMeantimeIsNamed(t *testing.T) {
+	w := newWorld(t)
+	w.files()
+	w.goesBack(restoring)
+	stands := func(step, reason string) func(*v1alpha1.Rollback) bool {
+		return func(r *v1alpha1.Rollback) bool {
+			i := slices.IndexFunc(r.Status.Steps, func(e v1alpha1.StepStatus) bool { return e.Name == step })
+			return i >= 0 && r.Status.Steps[i].Reason == reason && strings.Contains(r.Status.Steps[i].Message, "debug")
+		}
+	}
+	came := false
+	w.at = func() {
+		if r := w.rollback(); !came && at("FreeClaims")(r) && rollbackStep(r, "FreeClaims") == v1alpha1.StepPassed {
+			came = true
+			w.mounting("debug", nil)
+		}
+	}
+	w.backUntil("a pod that is named", stands("SwitchFiles", "VolumeInUse"))
+	w.must(w.admin.Delete(w.ctx, &corev1.Pod{ObjectMeta: w.meta("debug")}, client.GracePeriodSeconds(0)))
+	back := w.backUntil("over", ended)
+	if c := meta.FindStatusCondition(back.Status.Conditions, v1alpha1.SucceededCondition); c.Status != metav1.ConditionTrue {
+		t.Fatalf("%s: %s", c.Reason, c.Message)
+	}
+}
+
+func rollbackStep(r *v1alpha1.Rollback, name string) v1alpha1.StepState {
+	for _, e := range r.Status.Steps {
+		if e.Name == name {
+			return e.State
+		}
+	}
+	return ""
 }

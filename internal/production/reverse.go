@@ -151,4 +151,6 @@ func FirstRival(changes []v1alpha1.Change, observed []Observed) *v1alpha1.Change
 
 // endedCron says that a CronJob was deleted: it starts nothing any more, which
 // is all that the change was for.
-func endedCron(c v1alpha1.Change, o Observed) bool { return c.Target.Kind == "CronJob" && o.Object == nil }
+func endedCron(c v1alpha1.Change, o Observed) bool {
+	return c.Target.Kind == "CronJob" && o.Object == nil
+}
