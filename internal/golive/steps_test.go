@@ -67,9 +67,11 @@ func view(change func(*View)) View {
 	meta.SetStatusCondition(&backup.Status.Conditions, metav1.Condition{Type: v1alpha1.VerifiedCondition, Status: metav1.ConditionTrue, Reason: "Done"})
 	plan := &v1alpha1.UpgradePlan{}
 	plan.Status.Hops = []v1alpha1.HopResult{{Hop: v1alpha1.Hop{From: "1.0", To: "1.5"}}, {Hop: v1alpha1.Hop{From: "1.5", To: "3.0"}}}
+	plan.Spec.Rollout.Window = &v1alpha1.Window{Opens: "2026-12-19T19:30", Closes: "2026-12-19T22:00"}
 	g := &v1alpha1.GoLive{Spec: order.Of(plan)}
-	g.Spec.Digest = "sha256:a"
-	v := View{Scene: &closing.Scene{Owner: g, Now: now, Door: &corev1.Service{}}, GoLive: g, Backup: backup,
+	g.Spec.Digest, g.Spec.Closes = "sha256:a", &metav1.Time{Time: now.Add(2 * time.Hour)}
+	site := &v1alpha1.Site{Spec: v1alpha1.SiteSpec{TimeZone: "UTC"}}
+	v := View{Scene: &closing.Scene{Owner: g, Now: now, Door: &corev1.Service{}, Site: site}, GoLive: g, Backup: backup,
 		Plan: plan, Digest: "sha256:a", Gate: v1alpha1.GateStatus{State: v1alpha1.GateOpened}}
 	if change != nil {
 		change(&v)
@@ -83,7 +85,6 @@ func maxAge(v *View, age time.Duration) {
 }
 
 func TestObjections(t *testing.T) {
-	past := metav1.NewTime(time.Date(2026, 12, 19, 19, 0, 0, 0, time.UTC))
 	tests := map[string]struct {
 		change func(*View)
 		want   string
@@ -100,9 +101,16 @@ func TestObjections(t *testing.T) {
 			maxAge(v, time.Minute)
 			v.FixPoint = v.Backup
 		}, ""},
-		"an order that is not the plan's":  {func(v *View) { v.GoLive.Spec.Upgrade.Releases = []v1alpha1.Release{{Version: "3.0", Image: "evil"}} }, "NotTheOrder"},
-		"the backup of another site":       {func(v *View) { v.Backup.Spec.SiteRef.Name = "other" }, "BackupOfAnother"},
-		"the window closed":                {func(v *View) { v.GoLive.Spec.Closes = &past }, "WindowClosed"},
+		"an order that is not the plan's": {func(v *View) { v.GoLive.Spec.Upgrade.Releases = []v1alpha1.Release{{Version: "3.0", Image: "evil"}} }, "NotTheOrder"},
+		"the backup of another site":      {func(v *View) { v.Backup.Spec.SiteRef.Name = "other" }, "BackupOfAnother"},
+		"an order for longer":             {func(v *View) { v.GoLive.Spec.Closes = &metav1.Time{Time: v.Now.Add(9 * time.Hour)} }, "NotTheOrder"},
+		"an order without an end":         {func(v *View) { v.GoLive.Spec.Closes = nil }, "NotTheOrder"},
+		"no window":                       {func(v *View) { v.Plan.Spec.Rollout.Window = nil }, "NoWindow"},
+		"the window is not open yet":      {func(v *View) { v.Now = v.Now.Add(-time.Hour) }, "WindowNotOpen"},
+		"the window lies in a freeze": {func(v *View) {
+			v.Site.Spec.Calendar.Freezes = []v1alpha1.Freeze{{Name: "exams", From: "2026-12-01", To: "2026-12-20"}}
+		}, "WindowRefused"},
+		"the window closed":                {func(v *View) { v.Now = v.Now.Add(3 * time.Hour) }, "WindowClosed"},
 		"most telling first: no plan, etc": {func(v *View) { v.Plan, v.Digest = nil, "" }, "PlanNotFound"},
 	}
 	for name, test := range tests {

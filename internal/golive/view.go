@@ -146,8 +146,27 @@ func backupMustBeGood(v View) *pipeline.Verdict {
 	return nil
 }
 
+// windowMustBeOpen: the window that the plan has now. The order's own word for
+// its end counts only as far as it is the same.
 func windowMustBeOpen(v View) *pipeline.Verdict {
-	if closes := v.GoLive.Spec.Closes; closes != nil && v.Now.After(closes.Time) {
+	window := v.Plan.Spec.Rollout.Window
+	if window == nil {
+		return against("NoWindow", "UpgradePlan %s has no spec.rollout.window", v.Plan.Name)
+	}
+	zone, err := time.LoadLocation(v.Site.Spec.TimeZone)
+	if err != nil {
+		return against("WindowRefused", "Site %s, spec.timeZone: %v", v.Site.Name, err)
+	}
+	opens, closes, err := order.Window(*window, v.Site, zone)
+	said := v.GoLive.Spec.Closes
+	switch {
+	case err != nil:
+		return against("WindowRefused", "%v", err)
+	case said == nil || !said.Time.Equal(closes):
+		return against("NotTheOrder", "spec.closes is not the end of the window of UpgradePlan %s", v.Plan.Name)
+	case v.Now.Before(opens):
+		return against("WindowNotOpen", "the window opens at %s", opens.UTC().Format(time.RFC3339))
+	case v.Now.After(closes):
 		return against("WindowClosed", "the window closed at %s", closes.UTC().Format(time.RFC3339))
 	}
 	return nil

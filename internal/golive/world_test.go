@@ -191,6 +191,12 @@ func (w *world) order(change func(*v1alpha1.GoLiveSpec)) *v1alpha1.GoLive {
 		SiteRef: v1alpha1.LocalRef{Name: "campus"},
 		Target:  v1alpha1.Target{Version: "2.0", Releases: []v1alpha1.Release{{Version: "2.0", Image: "campus:2.0"}}},
 		GoLive:  v1alpha1.GoLiveTerms{OnFailure: terms.OnFailure}, Infrastructure: v1alpha1.Infrastructure{Scale: terms.Scale}}}
+	now, layout := w.clock.Now().UTC().Truncate(time.Minute), "2006-01-02T15:04"
+	closes := now.Add(40 * time.Hour)
+	if terms.Closes != nil {
+		closes = terms.Closes.UTC().Truncate(time.Minute)
+	}
+	plan.Spec.Rollout.Window = &v1alpha1.Window{Opens: now.Add(-24 * time.Hour).Format(layout), Closes: closes.Format(layout)}
 	if terms.Look == "Approve" {
 		plan.Spec.ChangeControl.Gates = []v1alpha1.GateTerms{{Name: v1alpha1.GateOpen, Approvals: []v1alpha1.Quorum{{Group: "testers", Count: 1}}}}
 	}
@@ -206,7 +212,7 @@ func (w *world) order(change func(*v1alpha1.GoLiveSpec)) *v1alpha1.GoLive {
 		Spec: v1alpha1.SiteBackupSpec{SiteRef: v1alpha1.LocalRef{Name: "campus"}}}))
 	w.backups()
 	g := &v1alpha1.GoLive{ObjectMeta: w.meta("go"), Spec: order.Of(plan)}
-	g.Spec.Digest, g.Spec.BackupRef, g.Spec.Closes = digest, v1alpha1.LocalRef{Name: "backup"}, terms.Closes
+	g.Spec.Digest, g.Spec.BackupRef, g.Spec.Closes = digest, v1alpha1.LocalRef{Name: "backup"}, &metav1.Time{Time: closes}
 	if terms.Digest != "" {
 		g.Spec.Digest = terms.Digest
 	}

@@ -4,7 +4,6 @@
 package plan
 
 import (
-	"fmt"
 	"strings"
 	"time"
 
@@ -12,6 +11,7 @@ import (
 
 	"github.com/gradus-lms/gradus/api/v1alpha1"
 	"github.com/gradus-lms/gradus/internal/environment"
+	"github.com/gradus-lms/gradus/internal/golive/order"
 	"github.com/gradus-lms/gradus/internal/pipeline"
 )
 
@@ -53,7 +53,7 @@ func (v View) local(t time.Time) string { return t.In(v.Location).Format("Mon 2 
 func rollout(v View) (*v1alpha1.RolloutStatus, error) {
 	r := &v1alpha1.RolloutStatus{}
 	if window := v.Plan.Spec.Rollout.Window; window != nil {
-		opens, closes, err := v.window(*window)
+		opens, closes, err := order.Window(*window, v.Site, v.Location)
 		if err != nil {
 			return nil, err
 		}
@@ -70,20 +70,6 @@ func rollout(v View) (*v1alpha1.RolloutStatus, error) {
 		r.LastMomentBack = &metav1.Time{Time: r.Closes.Add(-back)}
 	}
 	return r, nil
-}
-
-// window reads both ends of a window that no freeze touches.
-func (v View) window(w v1alpha1.Window) (opens, closes time.Time, err error) {
-	if opens, err = v.instant(w.Opens); err != nil {
-		return opens, closes, fmt.Errorf("spec.rollout.window.opens: %w", err)
-	}
-	if closes, err = v.instant(w.Closes); err != nil {
-		return opens, closes, fmt.Errorf("spec.rollout.window.closes: %w", err)
-	}
-	if name := v.frozen(opens, closes); name != "" {
-		err = fmt.Errorf("spec.rollout.window lies in the freeze %q of Site %s; choose another window", name, v.Site.Name)
-	}
-	return opens, closes, err
 }
 
 // shut lists the parts of a trial during which users would be shut out.
@@ -120,35 +106,4 @@ func (v View) predict(r *v1alpha1.RolloutStatus) (outage, back time.Duration) {
 		}
 	}
 	return outage, back
-}
-
-// instant reads a wall-clock time of the Site's zone. A time that the zone
-// skips or has twice is refused: nobody should have to guess.
-func (v View) instant(local string) (time.Time, error) {
-	const layout = "2006-01-02T15:04"
-	t, err := time.ParseInLocation(layout, local, v.Location)
-	if err != nil {
-		return t, fmt.Errorf("%q is not a time such as 2026-12-19T20:00", local)
-	}
-	if t.Format(layout) != local {
-		return t, fmt.Errorf("%s does not exist in %s: clocks are set forward then", local, v.Location)
-	}
-	// Clocks are set back by an hour nearly everywhere; Lord Howe Island takes half of one.
-	for _, back := range []time.Duration{time.Hour, -time.Hour, 30 * time.Minute, -30 * time.Minute} {
-		if t.Add(back).Format(layout) == local {
-			return t, fmt.Errorf("%s exists twice in %s: clocks are set back then; choose another time", local, v.Location)
-		}
-	}
-	return t, nil
-}
-
-// frozen names the freeze that a span of time touches.
-func (v View) frozen(opens, closes time.Time) string {
-	first, last := opens.In(v.Location).Format(time.DateOnly), closes.In(v.Location).Format(time.DateOnly)
-	for _, f := range v.Site.Spec.Calendar.Freezes {
-		if first <= f.To && last >= f.From {
-			return f.Name
-		}
-	}
-	return ""
 }

@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gradus-lms/gradus/api/v1alpha1"
+	"github.com/gradus-lms/gradus/internal/golive/order"
 )
 
 func TestInstants(t *testing.T) {
@@ -40,7 +41,7 @@ func TestInstants(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := View{Location: zone}.instant(c.local)
+		got, err := order.Instant(c.local, zone)
 		if err != nil {
 			if !strings.Contains(err.Error(), c.utc) {
 				t.Errorf("%s: %v, want %s", name, err, c.utc)
@@ -133,7 +134,7 @@ func TestMakeRolloutPlan(t *testing.T) {
 func TestNotYet(t *testing.T) {
 	at := func(local string) func(*View) {
 		return func(v *View) {
-			now, err := v.instant(local)
+			now, err := order.Instant(local, v.Location)
 			if err != nil {
 				panic(err)
 			}

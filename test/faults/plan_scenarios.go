@@ -23,15 +23,12 @@ func planned(w *world.World) {
 
 // apply makes a plan as a person would.
 func apply(w *world.World, name string, change func(*v1alpha1.UpgradePlan)) *v1alpha1.UpgradePlan {
-	now := w.Clock.Now()
 	plan := &v1alpha1.UpgradePlan{ObjectMeta: w.Meta(name), Spec: v1alpha1.UpgradePlanSpec{
 		SiteRef: v1alpha1.LocalRef{Name: "campus"},
 		Target:  v1alpha1.Target{Version: "2.0", Releases: []v1alpha1.Release{{Version: "2.0", Image: "campus:2.0"}}},
-		Rollout: v1alpha1.Rollout{Window: &v1alpha1.Window{
-			Opens: now.UTC().Format("2006-01-02T15:04"), Closes: now.UTC().Add(48 * time.Hour).Format("2006-01-02T15:04"),
-		}},
 		Support: v1alpha1.SupportTerms{Until: v1alpha1.SupportUntil{Duration: &metav1.Duration{Duration: 2 * time.Minute}}},
 	}}
+	window(w, plan)
 	if change != nil {
 		change(plan)
 	}

@@ -5,6 +5,7 @@ package faults
 
 import (
 	"slices"
+	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -90,6 +91,7 @@ func goLive(w *world.World, change func(*v1alpha1.UpgradePlan)) {
 		SiteRef: v1alpha1.LocalRef{Name: "campus"},
 		Target:  v1alpha1.Target{Version: "2.0", Releases: []v1alpha1.Release{{Version: "2.0", Image: "campus:2.0"}}},
 	}}
+	closes := window(w, plan)
 	if change != nil {
 		change(plan)
 	}
@@ -104,8 +106,17 @@ func goLive(w *world.World, change func(*v1alpha1.UpgradePlan)) {
 		Decision: v1alpha1.DecisionApprove}})
 	w.Create(backup(w))
 	g := &v1alpha1.GoLive{ObjectMeta: w.Meta("go"), Spec: order.Of(plan)}
-	g.Spec.Digest, g.Spec.BackupRef = digest, v1alpha1.LocalRef{Name: "backup"}
+	g.Spec.Digest, g.Spec.BackupRef, g.Spec.Closes = digest, v1alpha1.LocalRef{Name: "backup"}, &closes
 	w.Must(manager.Create(w.Context(), g))
+}
+
+// window gives a plan one that is open, and its end.
+func window(w *world.World, plan *v1alpha1.UpgradePlan) metav1.Time {
+	opens := w.Clock.Now().UTC().Truncate(time.Minute)
+	closes := opens.Add(48 * time.Hour)
+	const layout = "2006-01-02T15:04"
+	plan.Spec.Rollout.Window = &v1alpha1.Window{Opens: opens.Format(layout), Closes: closes.Format(layout)}
+	return metav1.NewTime(closes)
 }
 
 func backup(w *world.World) *v1alpha1.SiteBackup {
