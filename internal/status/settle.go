@@ -49,7 +49,7 @@ func (s Settler) Settle(
 		v, err = pipeline.Fail(v1alpha1.NameConflictReason, "%s; remove or rename it", err), nil
 	}
 	Conclude(after.GetConditions(), after.GetGeneration(), v, err)
-	if !equality.Semantic.DeepEqual(before, after) {
+	if changed(before, after) {
 		patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
 		werr := s.Client.Status().Patch(ctx, after, patch)
 		switch {
@@ -68,13 +68,23 @@ func (s Settler) Settle(
 	return ctrl.Result{RequeueAfter: pipeline.Due(v, now)}, nil
 }
 
+// changed says whether there is anything to write: the API keeps seconds, so
+// that times of which only a part of one differs are the same.
+func changed(before, after Object) bool {
+	if equality.Semantic.DeepEqual(before, after) {
+		return false
+	}
+	patch, err := client.MergeFrom(before).Data(after)
+	return err != nil || string(patch) != "{}"
+}
+
 // tellRefused says in the conditions alone that the API refuses the rest: it is
 // a mistake of ours, nothing goes on with it, and nobody would know.
 func (s Settler) tellRefused(ctx context.Context, before Object, refusal error) error {
 	told := before.DeepCopyObject().(Object)
 	Conclude(told.GetConditions(), told.GetGeneration(), pipeline.Fail("StatusRefused",
 		"the API server refuses what Gradus would write here; this is a mistake in Gradus: %v", refusal), nil)
-	if equality.Semantic.DeepEqual(before, told) {
+	if !changed(before, told) {
 		return nil
 	}
 	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})

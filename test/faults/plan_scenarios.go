@@ -7,7 +7,10 @@ import (
 	"slices"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gradus-lms/gradus/api/v1alpha1"
 	"github.com/gradus-lms/gradus/test/faults/world"
@@ -19,6 +22,101 @@ func planned(w *world.World) {
 	w.Until("a gate that waits", func() bool { return digestOf(w, plan) != "" })
 	approve(w, plan, "yes", v1alpha1.DecisionApprove)
 	w.Until("a plan that is complete", complete(w, plan))
+}
+
+// planRejected: somebody says no, takes it back, and somebody else agrees.
+func planRejected(w *world.World) {
+	plan := apply(w, "autumn", nil)
+	w.Until("a gate that waits", func() bool { return digestOf(w, plan) != "" })
+	approve(w, plan, "no", v1alpha1.DecisionReject)
+	w.Until("a gate that was rejected", gateIs(w, plan, v1alpha1.GateRejected))
+	w.Must(w.Person.Delete(w.Context(), &v1alpha1.UpgradeApproval{ObjectMeta: w.Meta("no")}))
+	w.Until("a gate that waits again", gateIs(w, plan, v1alpha1.GateWaiting))
+	w.Mark()
+	approve(w, plan, "yes", v1alpha1.DecisionApprove)
+	w.Until("a plan that is complete", complete(w, plan))
+}
+
+// planTrialFails: the trial fails, a person mends what was wrong and tries again.
+func planTrialFails(w *world.World) {
+	w.Verdicts["TrialUpgrade"] = "PluginBroken"
+	plan := apply(w, "autumn", nil)
+	w.Until("a trial that failed", stepIs(w, plan, v1alpha1.StepRunTrial, v1alpha1.StepFailed))
+	w.Mark()
+	delete(w.Verdicts, "TrialUpgrade")
+	again := client.RawPatch(types.MergePatchType,
+		[]byte(`{"metadata":{"annotations":{"`+v1alpha1.RetryAnnotation+`":"RunTrial@1"}}}`))
+	w.Must(w.Person.Patch(w.Context(), plan, again))
+	w.Until("a gate that waits", func() bool { return digestOf(w, plan) != "" })
+}
+
+// planDeleted: whoever deletes a plan finds nothing of it left but its backup.
+func planDeleted(w *world.World) {
+	plan := apply(w, "autumn", nil)
+	w.Until("a gate that waits", func() bool { return digestOf(w, plan) != "" })
+	w.Mark()
+	w.Must(w.Person.Delete(w.Context(), plan))
+	w.Until("no plan", func() bool { return !w.Get("autumn", plan) })
+}
+
+// planWaits: a second plan for the site waits until the first one is gone.
+func planWaits(w *world.World) {
+	first := apply(w, "autumn", nil)
+	w.Until("a gate that waits", func() bool { return digestOf(w, first) != "" })
+	second := apply(w, "winter", nil)
+	w.Until("a plan that waits", stepIs(w, second, v1alpha1.StepReviewSite, v1alpha1.StepWaiting))
+	w.Mark()
+	w.Must(w.Person.Delete(w.Context(), first))
+	w.Until("its gate", func() bool { return digestOf(w, second) != "" })
+}
+
+// trial: every hop on a copy that is thrown away.
+func trial(w *world.World) {
+	rehearse(w)
+	t := &v1alpha1.TrialUpgrade{}
+	w.Until("a trial that passed", func() bool {
+		return ready(w, t, "autumn")() && meta.IsStatusConditionTrue(t.Status.Conditions, v1alpha1.PassedCondition)
+	})
+}
+
+// trialFails: its copy is kept to look at, and goes in its time.
+func trialFails(w *world.World) {
+	w.Outcomes["-hop"] = world.Breaks("CountsDiffer")
+	rehearse(w)
+	t := &v1alpha1.TrialUpgrade{}
+	w.Until("a trial that failed", func() bool {
+		return w.Get("autumn", t) && meta.IsStatusConditionFalse(t.Status.Conditions, v1alpha1.PassedCondition)
+	})
+	w.Mark()
+	w.Clock.Step(time.Hour)
+	w.Until("a copy that is gone", ready(w, t, "autumn"))
+}
+
+func rehearse(w *world.World) {
+	w.Create(backup(w))
+	w.Until("a verified backup", ready(w, &v1alpha1.SiteBackup{}, "backup"))
+	w.Mark()
+	w.Create(&v1alpha1.TrialUpgrade{ObjectMeta: w.Meta("autumn"), Spec: v1alpha1.TrialUpgradeSpec{
+		SiteRef: v1alpha1.LocalRef{Name: "campus"}, BackupRef: v1alpha1.LocalRef{Name: "backup"},
+		KeepOnFailure: &metav1.Duration{Duration: time.Hour},
+		Upgrade: v1alpha1.UpgradeSpec{From: "1.0", Hops: []v1alpha1.Hop{{From: "1.0", To: "2.0"}},
+			Releases: []v1alpha1.Release{{Version: "2.0", Image: "campus:2.0"}}}}})
+}
+
+func gateIs(w *world.World, plan *v1alpha1.UpgradePlan, state v1alpha1.GateState) func() bool {
+	return func() bool {
+		w.Get(plan.Name, plan)
+		return slices.ContainsFunc(plan.Status.Gates, func(g v1alpha1.GateStatus) bool { return g.State == state })
+	}
+}
+
+func stepIs(w *world.World, plan *v1alpha1.UpgradePlan, name string, state v1alpha1.StepState) func() bool {
+	return func() bool {
+		w.Get(plan.Name, plan)
+		return slices.ContainsFunc(plan.Status.Steps, func(s v1alpha1.StepStatus) bool {
+			return s.Name == name && s.State == state
+		})
+	}
 }
 
 // apply makes a plan as a person would.

@@ -83,7 +83,7 @@ func Run(
 	}
 	s.Play(w)
 	if !w.Rest() {
-		r.Wrong = append(r.Wrong, "rest: the operator goes on writing when the story is over")
+		r.Wrong = append(r.Wrong, "rest: the operator goes on writing when the story is over: "+last(g.Trace()))
 	}
 	w.Collect()
 	r.End, r.Done = w.Dump(), o.done
@@ -95,6 +95,17 @@ func Run(
 		r.Wrong = append(r.Wrong, differences(*reference, r)...)
 	}
 	return r
+}
+
+// last names the last writes of a run.
+func last(trace []gate.Call) string {
+	var out []string
+	for _, call := range trace {
+		if call.Write {
+			out = append(out, call.Site+" by "+call.From)
+		}
+	}
+	return strings.Join(out[max(0, len(out)-3):], "; ")
 }
 
 func prefixed(prefix string, all []string) []string {

@@ -31,7 +31,9 @@ type Scenario struct {
 var (
 	production = []string{"GoLive", "Rollback"}
 	copies     = []string{"SiteBackup", "StagingEnvironment"}
-	everything = slices.Concat(production, copies, []string{"Site", "TrialUpgrade", "UpgradePlan"})
+	rehearsal  = slices.Concat(copies, []string{"TrialUpgrade"})
+	plans      = []string{"Site", "UpgradePlan"}
+	everything = slices.Concat(production, rehearsal, plans)
 )
 
 // Scenarios are all stories. A new step or kind needs no test here, at most a story.
@@ -51,12 +53,22 @@ var Scenarios = []Scenario{
 		w.Until("a verified backup", ready(w, &v1alpha1.SiteBackup{}, "backup"))
 	}},
 	{"environment", copies, environment},
-	{"plan", everything, planned},
+	{"trial", rehearsal, trial},
+	{"trial-fails", rehearsal, trialFails},
+	{"plan", plans, planned},
+	{"plan-rejected", plans, planRejected},
+	{"plan-trial-fails", plans, planTrialFails},
+	{"plan-deleted", plans, planDeleted},
+	{"plan-waits-for-another", plans, planWaits},
 }
+
+// Whole tells everything at once. It is long: its parts have stories of their
+// own, and of its plans a sample is run.
+var Whole = Scenario{"whole", everything, planned}
 
 // scenario finds one by name.
 func scenario(name string) (Scenario, bool) {
-	for _, s := range Scenarios {
+	for _, s := range append(Scenarios, Whole) {
 		if s.Name == name {
 			return s, true
 		}

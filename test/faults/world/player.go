@@ -33,9 +33,7 @@ func (w *World) play() {
 		w.storage(namespace)
 		w.snapshots(namespace)
 	}
-	if !slices.Contains(w.Kinds, "SiteBackup") {
-		w.backups()
-	}
+	w.children()
 }
 
 // namespaces gives the site's and those of its copies, and lets go of those
@@ -205,7 +203,7 @@ func (w *World) backups() {
 			meta.SetStatusCondition(&b.Status.Conditions,
 				metav1.Condition{Type: c, Status: metav1.ConditionTrue, Reason: "Done"})
 		}
-		w.Must(w.As(Manager).Status().Update(w.ctx, b))
+		w.writesStatus(Manager, b)
 	}
 }
 

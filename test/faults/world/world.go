@@ -41,6 +41,8 @@ type World struct {
 	Kinds []string
 	// Outcomes of Jobs, by a part of their names; all others succeed.
 	Outcomes map[string]pipeline.JobOutcome
+	// Verdicts of objects that are played, by kind: the reason why they fail.
+	Verdicts map[string]string
 	// Bound on the ticks of the run.
 	Bound, Ticks int
 	// Panics of reconcilers, and errors that they gave.
@@ -68,7 +70,8 @@ func (s *Server) New(ctx context.Context, g *gate.Gate, kinds ...string) *World 
 	w := &World{
 		ctx: ctx, server: s, memo: newMemo(), Gate: g, Kinds: kinds, Bound: 300,
 		Namespace: fmt.Sprintf("campus-%05d", runs.Add(1)), Outcomes: map[string]pipeline.JobOutcome{},
-		Clock: clocktesting.NewFakeClock(time.Now().Truncate(time.Second)),
+		Verdicts: map[string]string{},
+		Clock:    clocktesting.NewFakeClock(time.Now().Truncate(time.Second)),
 	}
 	w.Admin, w.Person = w.As(""), w.As("registrar@campus.example")
 	g.Normalise = w.Normalise
