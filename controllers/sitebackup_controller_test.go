@@ -61,7 +61,7 @@ func (w *backupWorld) Keep(
 	return nil, nil
 }
 
-func (w *backupWorld) Store(context.Context, pipeline.Owner, string, string, []byte) (v1alpha1.Evidence, error) {
+func (w *backupWorld) Store(context.Context, pipeline.Owner, *v1alpha1.StepStatus, string, []byte) (v1alpha1.Evidence, error) {
 	return v1alpha1.Evidence{}, nil
 }
 

@@ -34,7 +34,7 @@ func (jobs) Keep(context.Context, pipeline.Owner, string, *batchv1.Job, pipeline
 	return nil, nil
 }
 
-func (jobs) Store(_ context.Context, _ pipeline.Owner, _, name string, _ []byte) (v1alpha1.Evidence, error) {
+func (jobs) Store(_ context.Context, _ pipeline.Owner, _ *v1alpha1.StepStatus, name string, _ []byte) (v1alpha1.Evidence, error) {
 	return v1alpha1.Evidence{Name: name, Digest: "sha256:" + strings.Repeat("a", 64)}, nil
 }
 

@@ -13,7 +13,9 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -219,47 +221,94 @@ func (r Reader) log(ctx context.Context, pod *corev1.Pod, container string, limi
 	return content, nil
 }
 
-// Store keeps one document that Gradus wrote itself.
+// Store keeps one document that Gradus wrote itself, once for each attempt of
+// a step. Such a document tells the time: whoever comes again after a crash
+// would write another one, so what is there already is the document.
 func (r Reader) Store(
-	ctx context.Context, owner pipeline.Owner, step, name string, content []byte,
+	ctx context.Context, owner pipeline.Owner, entry *v1alpha1.StepStatus, name string, content []byte,
 ) (v1alpha1.Evidence, error) {
-	return r.store(ctx, owner, step, owner.GetName()+"-"+strings.ToLower(step), name, content)
+	object := pipeline.Name(owner, strings.ToLower(entry.Name), entry.Key, max(entry.Attempt, 1)) + "-" + slug(name)
+	cm := document(owner, entry.Name, object, name, content)
+	err := r.Client.Create(ctx, cm)
+	if !apierrors.IsAlreadyExists(err) {
+		return evidenceOf(cm, name), created(cm, err)
+	}
+	have := &corev1.ConfigMap{}
+	if err = r.Client.Get(ctx, client.ObjectKeyFromObject(cm), have); err == nil && !wrote(have, cm, name) {
+		err = pipeline.ErrNameConflict
+	}
+	return evidenceOf(have, name), created(cm, err)
 }
 
+func created(cm *corev1.ConfigMap, err error) error {
+	if err != nil {
+		return fmt.Errorf("create ConfigMap %s: %w", cm.Name, err)
+	}
+	return nil
+}
+
+// wrote says whether a ConfigMap is what an earlier life of ours wrote: by the
+// labels, which admission guards, and by its digest.
+func wrote(have, want *corev1.ConfigMap, name string) bool {
+	sum := sha256.Sum256(have.BinaryData[name])
+	clipped := len(have.BinaryData[name]) == largest
+	return ptr.Deref(have.Immutable, false) && len(have.BinaryData) == 1 && len(have.Data) == 0 &&
+		have.Labels[v1alpha1.OwnerUIDLabel] == want.Labels[v1alpha1.OwnerUIDLabel] &&
+		(clipped || have.Annotations[digestAnnotation] == "sha256:"+hex.EncodeToString(sum[:]))
+}
+
+// unfit are characters that the name of an object cannot have.
+var unfit = regexp.MustCompile(`[^a-z0-9.-]+`)
+
+func slug(name string) string {
+	return strings.Trim(unfit.ReplaceAllString(strings.ToLower(name), "-"), "-.")
+}
+
+const (
+	digestAnnotation = "lms.gradus.dev/digest"
+	sizeAnnotation   = "lms.gradus.dev/size"
+)
+
+// store keeps one document of a Job. The digest in the name makes the write
+// idempotent: the same document is the same object.
 func (r Reader) store(
 	ctx context.Context, owner pipeline.Owner, step, prefix, name string, content []byte,
 ) (v1alpha1.Evidence, error) {
 	sum := sha256.Sum256(content)
-	digest := hex.EncodeToString(sum[:])
-	kept := v1alpha1.Evidence{Name: name, Digest: "sha256:" + digest, Size: int64(len(content))}
-	if len(content) > largest {
-		content = content[len(content)-largest:]
+	cm := document(owner, step, clip(prefix)+"-"+hex.EncodeToString(sum[:])[:10], name, content)
+	err := r.Client.Create(ctx, cm)
+	if apierrors.IsAlreadyExists(err) {
+		err = r.same(ctx, cm)
 	}
-	// The digest in the name makes the write idempotent: the same document is the same object.
-	kept.ConfigMap = clip(prefix) + "-" + digest[:10]
-	cm := &corev1.ConfigMap{
+	return evidenceOf(cm, name), created(cm, err)
+}
+
+// document is the immutable ConfigMap of a document; of a very large one, its end.
+func document(owner pipeline.Owner, step, object, name string, content []byte) *corev1.ConfigMap {
+	sum, size := sha256.Sum256(content), len(content)
+	if size > largest {
+		content = content[size-largest:]
+	}
+	return &corev1.ConfigMap{
 		ObjectMeta: metav1.ObjectMeta{
-			Namespace: owner.GetNamespace(), Name: kept.ConfigMap,
+			Namespace: owner.GetNamespace(), Name: object,
 			Labels: map[string]string{
 				v1alpha1.OwnerUIDLabel: string(owner.GetUID()), v1alpha1.OwnerKindLabel: owner.OwnerKind(),
 				v1alpha1.StepLabel: step,
 			},
 			Annotations: map[string]string{
-				"lms.gradus.dev/document": name, "lms.gradus.dev/digest": kept.Digest,
-				"lms.gradus.dev/kept": time.Now().UTC().Format(time.RFC3339),
+				"lms.gradus.dev/document": name, digestAnnotation: "sha256:" + hex.EncodeToString(sum[:]),
+				sizeAnnotation: strconv.Itoa(size), "lms.gradus.dev/kept": time.Now().UTC().Format(time.RFC3339),
 			},
 		},
 		Immutable:  ptr.To(true),
 		BinaryData: map[string][]byte{name: content},
 	}
-	err := r.Client.Create(ctx, cm)
-	if apierrors.IsAlreadyExists(err) {
-		err = r.same(ctx, cm)
-	}
-	if err != nil {
-		return kept, fmt.Errorf("create ConfigMap %s: %w", kept.ConfigMap, err)
-	}
-	return kept, nil
+}
+
+func evidenceOf(cm *corev1.ConfigMap, name string) v1alpha1.Evidence {
+	size, _ := strconv.ParseInt(cm.Annotations[sizeAnnotation], 10, 64)
+	return v1alpha1.Evidence{Name: name, Digest: cm.Annotations[digestAnnotation], Size: size, ConfigMap: cm.Name}
 }
 
 // same says whether what has the name already is the document, and nobody can

@@ -186,7 +186,7 @@ func stored(t *testing.T, r Reader, e v1alpha1.Evidence) *corev1.ConfigMap {
 
 func TestStore(t *testing.T) {
 	r := reader(t)
-	first, err := r.Store(t.Context(), owner(), "Report", "report.md", []byte("# Report"))
+	first, err := r.Store(t.Context(), owner(), attempt(1), "report.md", []byte("# Report"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -199,31 +199,45 @@ func TestStore(t *testing.T) {
 		cm.Labels[v1alpha1.OwnerUIDLabel] != "trial-uid" {
 		t.Errorf("kept as %+v", cm)
 	}
-	again, err := r.Store(t.Context(), owner(), "Report", "report.md", []byte("# Report"))
+	again, err := r.Store(t.Context(), owner(), attempt(1), "report.md", []byte("# Report"))
 	if err != nil || again != first {
 		t.Errorf("kept twice: %+v %v", again, err)
 	}
-	other, err := r.Store(t.Context(), owner(), "Report", "report.md", []byte("# Another"))
-	if err != nil || other.ConfigMap == first.ConfigMap {
-		t.Errorf("two documents in one place: %+v %v", other, err)
+	// After a crash the same document tells another time.
+	later, err := r.Store(t.Context(), owner(), attempt(1), "report.md", []byte("# Report, later"))
+	if err != nil || later != first {
+		t.Errorf("kept twice: %+v %v", later, err)
 	}
+	for _, other := range []struct {
+		entry *v1alpha1.StepStatus
+		name  string
+	}{{attempt(2), "report.md"}, {attempt(1), "other.md"}} {
+		if e, err := r.Store(t.Context(), owner(), other.entry, other.name, []byte("# Another")); err != nil || e.ConfigMap == first.ConfigMap {
+			t.Errorf("two documents in one place: %+v %v", e, err)
+		}
+	}
+}
+
+func attempt(n int32) *v1alpha1.StepStatus {
+	return &v1alpha1.StepStatus{Name: "Report", Attempt: n}
 }
 
 func TestAStrangerCannotPlantEvidence(t *testing.T) {
 	for name, change := range map[string]func(*corev1.ConfigMap){
+		"without our labels":    func(cm *corev1.ConfigMap) { cm.Labels = nil },
 		"with another content":  func(cm *corev1.ConfigMap) { cm.BinaryData["report.md"] = []byte("# All is well") },
 		"that can be changed":   func(cm *corev1.ConfigMap) { cm.Immutable = nil },
 		"with a document added": func(cm *corev1.ConfigMap) { cm.BinaryData["more.md"] = nil },
 	} {
 		r := reader(t)
-		kept, err := r.Store(t.Context(), owner(), "Report", "report.md", []byte("# Report"))
+		kept, err := r.Store(t.Context(), owner(), attempt(1), "report.md", []byte("# Report"))
 		if err != nil {
 			t.Fatal(err)
 		}
 		planted := stored(t, r, kept)
 		planted.ResourceVersion = ""
 		change(planted)
-		if _, err = reader(t, planted).Store(t.Context(), owner(), "Report", "report.md", []byte("# Report")); !errors.Is(err, pipeline.ErrNameConflict) {
+		if _, err = reader(t, planted).Store(t.Context(), owner(), attempt(1), "report.md", []byte("# Report")); !errors.Is(err, pipeline.ErrNameConflict) {
 			t.Errorf("a ConfigMap %s was taken for evidence: %v", name, err)
 		}
 	}
@@ -232,7 +246,7 @@ func TestAStrangerCannotPlantEvidence(t *testing.T) {
 func TestADocumentThatIsTooLarge(t *testing.T) {
 	r := reader(t)
 	content := append(bytes.Repeat([]byte("a"), largest), []byte("the end")...)
-	kept, err := r.Store(t.Context(), owner(), "Report", "run.log", content)
+	kept, err := r.Store(t.Context(), owner(), attempt(1), "run.log", content)
 	if err != nil {
 		t.Fatal(err)
 	}

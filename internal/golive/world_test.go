@@ -101,7 +101,7 @@ func (reports) Keep(context.Context, pipeline.Owner, string, *batchv1.Job, pipel
 	return nil, nil
 }
 
-func (reports) Store(context.Context, pipeline.Owner, string, string, []byte) (v1alpha1.Evidence, error) {
+func (reports) Store(context.Context, pipeline.Owner, *v1alpha1.StepStatus, string, []byte) (v1alpha1.Evidence, error) {
 	return v1alpha1.Evidence{}, nil
 }
 

@@ -46,7 +46,7 @@ type Reports interface {
 	// Keep writes the documents of a finished Job to immutable evidence.
 	Keep(ctx context.Context, owner Owner, step string, job *batchv1.Job, o JobOutcome) ([]v1alpha1.Evidence, error)
 	// Store keeps one document that Gradus wrote itself.
-	Store(ctx context.Context, owner Owner, step, name string, content []byte) (v1alpha1.Evidence, error)
+	Store(ctx context.Context, owner Owner, entry *v1alpha1.StepStatus, name string, content []byte) (v1alpha1.Evidence, error)
 }
 
 // Production carries out changes to production; see internal/production.
@@ -299,7 +299,7 @@ func (e Engine) keep(ctx context.Context, owner Owner, entry *v1alpha1.StepStatu
 // write keeps the documents that a step wrote itself.
 func (e Engine) write(ctx context.Context, owner Owner, entry *v1alpha1.StepStatus, documents map[string][]byte) error {
 	for _, name := range slices.Sorted(maps.Keys(documents)) {
-		kept, err := e.Reports.Store(ctx, owner, entry.Name, name, documents[name])
+		kept, err := e.Reports.Store(ctx, owner, entry, name, documents[name])
 		if err != nil {
 			return err
 		}

@@ -117,11 +117,11 @@ func (r *reports) Keep(
 	return out, nil
 }
 
-func (r *reports) Store(_ context.Context, _ Owner, step, name string, _ []byte) (v1alpha1.Evidence, error) {
+func (r *reports) Store(_ context.Context, _ Owner, entry *v1alpha1.StepStatus, name string, _ []byte) (v1alpha1.Evidence, error) {
 	if r.refuse != nil {
 		return v1alpha1.Evidence{}, r.refuse
 	}
-	r.kept = append(r.kept, step+"/"+name)
+	r.kept = append(r.kept, entry.Name+"/"+name)
 	return v1alpha1.Evidence{Name: name, Digest: "sha256:bb"}, nil
 }
 

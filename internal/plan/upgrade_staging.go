@@ -21,6 +21,9 @@ const stagingDays = 30
 var upgradeStaging = pipeline.Step[View]{
 	Name: v1alpha1.StepUpgradeStaging, Needs: after(v1alpha1.StepRunTrial),
 	Create: func(v View, at pipeline.At) []client.Object {
+		if v.Trial == nil {
+			return nil // its time is in what is asked for, and must be there to be read again
+		}
 		upgrade := v.upgrade()
 		expires := v.stagingExpires()
 		return []client.Object{&v1alpha1.StagingEnvironment{
@@ -34,7 +37,10 @@ var upgradeStaging = pipeline.Step[View]{
 			},
 		}}
 	},
-	Judge: func(_ View, _ pipeline.At, seen pipeline.Seen) pipeline.Verdict {
+	Judge: func(v View, _ pipeline.At, seen pipeline.Seen) pipeline.Verdict {
+		if v.Trial == nil {
+			return pipeline.Wait("UpgradingStaging", "trial %s is looked at", v.Plan.Status.Trial).By(seen.Now.Add(time.Second))
+		}
 		env, ok := pipeline.First[*v1alpha1.StagingEnvironment](seen)
 		if !ok || env == nil {
 			return pipeline.Wait("UpgradingStaging", "staging begins")
@@ -60,9 +66,6 @@ func (v View) stagingExpires() metav1.Time {
 	}
 	// From a time that is stored already: a status write that was lost must not
 	// change what was asked for.
-	began := v.Now
-	if v.Trial != nil {
-		began = v.Trial.CreationTimestamp.Time
-	}
+	began := v.Trial.CreationTimestamp
 	return metav1.NewTime(began.AddDate(0, 0, stagingDays).Truncate(time.Second))
 }

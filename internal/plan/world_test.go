@@ -203,7 +203,7 @@ func (b *bench) Keep(context.Context, pipeline.Owner, string, *batchv1.Job, pipe
 	return nil, nil
 }
 
-func (b *bench) Store(_ context.Context, _ pipeline.Owner, _, name string, content []byte) (v1alpha1.Evidence, error) {
+func (b *bench) Store(_ context.Context, _ pipeline.Owner, _ *v1alpha1.StepStatus, name string, content []byte) (v1alpha1.Evidence, error) {
 	b.kept[name] = content
 	return v1alpha1.Evidence{Name: name}, nil
 }

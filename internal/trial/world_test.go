@@ -144,7 +144,7 @@ func (s *story) Keep(
 	return nil, nil
 }
 
-func (s *story) Store(context.Context, pipeline.Owner, string, string, []byte) (v1alpha1.Evidence, error) {
+func (s *story) Store(context.Context, pipeline.Owner, *v1alpha1.StepStatus, string, []byte) (v1alpha1.Evidence, error) {
 	return v1alpha1.Evidence{}, nil
 }
 

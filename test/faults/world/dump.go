@@ -137,7 +137,7 @@ func legible(object client.Object) {
 // volatile are fields that tell how often something was written, and when.
 var volatile = []string{
 	"uid", "resourceVersion", "creationTimestamp", "generation", "managedFields", "observedGeneration",
-	"clusterIP", "clusterIPs", "lastTransitionTime", "seconds", "estimate", "leaseDurationSeconds",
+	"clusterIP", "clusterIPs", "size", "lms.gradus.dev/size", "lastTransitionTime", "seconds", "estimate", "leaseDurationSeconds",
 }
 
 func strip(value any) {
