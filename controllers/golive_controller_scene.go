@@ -30,6 +30,9 @@ func (b Base) scene(ctx context.Context, owner production.Owner, grip production
 	if err := b.countPods(ctx, s); err != nil {
 		return s, err
 	}
+	if err := b.watch(ctx, s); err != nil {
+		return s, err
+	}
 	observed, err := production.ObserveAll(ctx, b.Live, site.Namespace, *owner.Journal())
 	if err != nil {
 		return s, err

@@ -79,6 +79,20 @@ func TestACronJobGoesBackWithTheSite(t *testing.T) {
 	w.wantServing("campus:1.0")
 }
 
+// Its watchdog could not put such a one back: nobody could, should the operator die.
+func TestACronJobThatComesAfterTheWatchdogEndsTheRun(t *testing.T) {
+	w := newWorld(t)
+	w.order(nil)
+	w.until("watched", func(g *v1alpha1.GoLive) bool { return state(g, "StartWatchdog") == v1alpha1.StepPassed })
+	w.nightly("campus:1.0")
+	g := w.until("over", over)
+	if c := succeeded(g); c.Status != metav1.ConditionFalse || !strings.Contains(c.Message, "CronJob nightly") {
+		t.Errorf("%s: %s", c.Reason, c.Message)
+	}
+	w.wantCronJob(false, "campus:1.0")
+	w.wantServing("campus:1.0")
+}
+
 func TestARunningPodOfACronJobIsWaitedFor(t *testing.T) {
 	w := newWorld(t)
 	w.nightly("campus:1.0")

@@ -7,7 +7,7 @@
 // with the value found before, is persisted in the journal (status.changes of
 // a GoLive or Rollback) before the API server is asked to write; the write is a
 // JSON Patch that tests UID, resourceVersion and the value before. What is
-// decided (Reverse, Stand) is pure and shared by steps, finalizers and the
+// decided (what is due, Stand) is pure and shared by steps, finalizers and the
 // watchdog; what acts is the Session and the Undoer.
 //
 // Only internal/golive, internal/rollback, internal/watchdog and their

@@ -6,6 +6,7 @@ package production
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -13,7 +14,9 @@ import (
 	"github.com/gradus-lms/gradus/api/v1alpha1"
 )
 
-// Recover reads a lost journal back from our notes on the targets.
+// Recover reads a lost journal back from our notes on the targets. With an
+// error it gives what the targets that could be read say: what is known can be
+// put back, but it is not known to be all.
 func Recover(
 	ctx context.Context, live client.Reader, namespace, owner string, targets []v1alpha1.ChangeTarget,
 ) ([]v1alpha1.Change, error) {
@@ -22,11 +25,13 @@ func Recover(
 		change v1alpha1.Change
 	}
 	var all []found
+	var failed []error
 	for _, target := range targets {
 		// Any field of the kind will do: only the object is wanted.
 		now, err := Observe(ctx, live, namespace, v1alpha1.Change{Target: target, Field: anyField(target.Kind)})
 		if err != nil {
-			return nil, err
+			failed = append(failed, err)
+			continue
 		}
 		if now.Object == nil {
 			continue
@@ -37,7 +42,8 @@ func Recover(
 			}
 			change, err := note.Change(now.Object)
 			if err != nil {
-				return nil, err
+				failed = append(failed, err)
+				continue
 			}
 			all = append(all, found{note.N, change})
 		}
@@ -47,7 +53,7 @@ func Recover(
 	for _, f := range all {
 		out = append(out, f.change)
 	}
-	return out, nil
+	return out, errors.Join(failed...)
 }
 
 // anyField gives a field that every object of a kind has.

@@ -25,37 +25,19 @@ const (
 	Hold Verb = "Hold"
 )
 
-// Act undoes the change at Index of the journal.
-type Act struct {
-	Index int
-	Verb  Verb
-}
-
-// Reverse says how a journal is undone, newest first. It is pure, and the one
-// place that says so: steps, finalizers, the watchdog and people's tools share
-// it. Several changes of one field are undone as a chain: each finds the value
-// that the undoing of its successor leaves. What must stay (UndoNever) is only
-// ever put back by a step that asks for it by name.
-func Reverse(changes []v1alpha1.Change, observed []Observed) []Act {
-	var acts []Act
-	left := map[string]Value{}
+// due lists which changes of a journal are to be undone, newest first, by
+// their place. It is pure, and the one place that says so: steps, finalizers,
+// the watchdog and people's tools share it. Several changes of one field are a
+// chain: each is looked at when its successor is back. What must stay
+// (UndoNever) is only ever put back by a step that asks for it by name.
+func due(changes []v1alpha1.Change) []int {
+	var places []int
 	for i := len(changes) - 1; i >= 0; i-- {
-		c := changes[i]
-		if c.State == v1alpha1.ChangeUndone || c.Undo == v1alpha1.UndoNever {
-			continue
+		if c := changes[i]; c.State != v1alpha1.ChangeUndone && c.Undo != v1alpha1.UndoNever {
+			places = append(places, i)
 		}
-		now := observed[i]
-		place := c.Target.Kind + "/" + c.Target.Name + "/" + string(c.Field) + "/" + c.Key
-		if value, ok := left[place]; ok && c.Field != v1alpha1.FieldTemplate {
-			now.Value = value
-		}
-		verb := undoing(c, now)
-		if before, err := ValueOf(c.Before); err == nil && verb == PutBack {
-			left[place] = before
-		}
-		acts = append(acts, Act{Index: i, Verb: verb})
 	}
-	return acts
+	return places
 }
 
 // undoing says what undoing a change needs, by the live value alone.

@@ -34,58 +34,34 @@ func live(name string, replicas int) Observed {
 	return Observed{Object: object, Value: value}
 }
 
-func TestReverse(t *testing.T) {
+func TestWhatIsDueToBeUndone(t *testing.T) {
+	changes := []v1alpha1.Change{
+		scaled("oldest", "a", 3, 0, v1alpha1.ChangeApplied), staying("what must stay, stays", "a", 1, 0),
+		scaled("undone stays undone", "a", 1, 0, v1alpha1.ChangeUndone), scaled("newest", "b", 2, 0, v1alpha1.ChangeIntended),
+	}
+	if diff := cmp.Diff([]int{3, 0}, due(changes)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestUndoing(t *testing.T) {
 	tests := map[string]struct {
-		changes  []v1alpha1.Change
-		observed []Observed
-		want     []Act
+		state    v1alpha1.ChangeState
+		observed Observed
+		want     Verb
 	}{
-		"nothing was changed": {},
-		"newest first": {
-			[]v1alpha1.Change{scaled("a", "a", 1, 0, v1alpha1.ChangeApplied), scaled("b", "b", 2, 0, v1alpha1.ChangeApplied)},
-			[]Observed{live("a", 0), live("b", 0)},
-			[]Act{{1, PutBack}, {0, PutBack}},
-		},
-		"crashed after the intent": {
-			[]v1alpha1.Change{scaled("a", "a", 1, 0, v1alpha1.ChangeIntended)}, []Observed{live("a", 1)},
-			[]Act{{0, AlreadyBack}},
-		},
-		"crashed after the patch": {
-			[]v1alpha1.Change{scaled("a", "a", 1, 0, v1alpha1.ChangeIntended)}, []Observed{live("a", 0)},
-			[]Act{{0, PutBack}},
-		},
-		"a third value is left": {
-			[]v1alpha1.Change{scaled("a", "a", 1, 0, v1alpha1.ChangeApplied)}, []Observed{live("a", 7)},
-			[]Act{{0, Leave}},
-		},
-		"an object made anew is left": {
-			[]v1alpha1.Change{scaled("a", "a", 1, 0, v1alpha1.ChangeApplied)}, []Observed{live("other", 0)},
-			[]Act{{0, Leave}},
-		},
-		"an object that is gone is left": {
-			[]v1alpha1.Change{scaled("a", "a", 1, 0, v1alpha1.ChangeApplied)}, []Observed{{}},
-			[]Act{{0, Leave}},
-		},
-		"undone stays undone": {
-			[]v1alpha1.Change{scaled("a", "a", 1, 0, v1alpha1.ChangeUndone)}, []Observed{live("a", 0)}, nil,
-		},
-		"what must stay, stays": {
-			[]v1alpha1.Change{staying("a", "a", 1, 0)}, []Observed{live("a", 0)}, nil,
-		},
-		"foreign before, mended since": {
-			[]v1alpha1.Change{scaled("a", "a", 1, 0, v1alpha1.ChangeForeign)}, []Observed{live("a", 0)},
-			[]Act{{0, PutBack}},
-		},
-		"two changes of one field are a chain": {
-			[]v1alpha1.Change{scaled("a", "a", 3, 0, v1alpha1.ChangeApplied), scaled("b", "a", 0, 5, v1alpha1.ChangeApplied)},
-			[]Observed{live("a", 5), live("a", 5)},
-			[]Act{{1, PutBack}, {0, PutBack}},
-		},
+		"it stands":                      {v1alpha1.ChangeApplied, live("a", 0), PutBack},
+		"crashed after the intent":       {v1alpha1.ChangeIntended, live("a", 1), AlreadyBack},
+		"crashed after the patch":        {v1alpha1.ChangeIntended, live("a", 0), PutBack},
+		"a third value is left":          {v1alpha1.ChangeApplied, live("a", 7), Leave},
+		"an object made anew is left":    {v1alpha1.ChangeApplied, live("other", 0), Leave},
+		"an object that is gone is left": {v1alpha1.ChangeApplied, Observed{}, Leave},
+		"foreign before, mended since":   {v1alpha1.ChangeForeign, live("a", 0), PutBack},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			if diff := cmp.Diff(test.want, Reverse(test.changes, test.observed)); diff != "" {
-				t.Error(diff)
+			if got := undoing(scaled("a", "a", 1, 0, test.state), test.observed); got != test.want {
+				t.Errorf("got %s, want %s", got, test.want)
 			}
 		})
 	}

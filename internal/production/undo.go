@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -14,7 +15,7 @@ import (
 	"github.com/gradus-lms/gradus/api/v1alpha1"
 )
 
-// Undoer carries out what Reverse says.
+// Undoer puts changes back.
 type Undoer struct {
 	Client client.Client
 	Live   client.Reader
@@ -29,17 +30,13 @@ type Undoer struct {
 // Undo puts the changes of a journal back, newest first, and records in it
 // what became of each. Done is false when something must be tried again: what
 // the API server refuses stays Undoing, with the reason (Refused). Changes under
-// which somebody else writes are left, as Foreign. One that fails does not keep
-// the others from being put back.
+// which somebody else writes are left, as Foreign. One that fails, or whose
+// target may not be read, does not keep the others from being put back.
 func (u Undoer) Undo(ctx context.Context, namespace string, changes []v1alpha1.Change) (done bool, err error) {
-	observed, err := ObserveAll(ctx, u.Live, namespace, changes)
-	if err != nil {
-		return false, err
-	}
 	done = true
 	var failed []error
-	for _, act := range Reverse(changes, observed) {
-		err := u.one(ctx, namespace, &changes[act.Index])
+	for _, i := range due(changes) {
+		err := u.one(ctx, namespace, &changes[i])
 		switch {
 		case err == nil:
 			continue
@@ -57,7 +54,11 @@ func (u Undoer) Undo(ctx context.Context, namespace string, changes []v1alpha1.C
 // errAgain; the change says why where the reason is not a mere race.
 func (u Undoer) one(ctx context.Context, namespace string, c *v1alpha1.Change) error {
 	now, err := Observe(ctx, u.Live, namespace, *c)
-	if err != nil {
+	switch {
+	case apierrors.IsForbidden(err): // as if the write were refused: people must be told which
+		u.mark(c, v1alpha1.ChangeUndoing, clip(err.Error()))
+		return errAgain
+	case err != nil:
 		return err
 	}
 	switch undoing(*c, now) {

@@ -152,9 +152,10 @@ func (d *Dog) tell(ctx context.Context, reason, message string) bool {
 // again at every poll: until it is put back nobody else may have the site.
 func (d *Dog) undo(ctx context.Context, lease *coordinationv1.Lease) error {
 	was := strings.TrimPrefix(*lease.Spec.HolderIdentity, prefix)
-	journal, err := d.journal(ctx, was)
-	if err != nil {
-		return err
+	// A journal that is known in part is undone as far as it is known.
+	journal, unknown := d.journal(ctx, was)
+	if unknown != nil && len(journal) == 0 {
+		return unknown
 	}
 	if d.nudged == nil {
 		d.nudged = map[string]bool{}
@@ -165,7 +166,7 @@ func (d *Dog) undo(ctx context.Context, lease *coordinationv1.Lease) error {
 	}
 	done, err := undoer.Undo(ctx, d.Namespace, journal)
 	d.tellRefused(ctx, journal)
-	if err != nil || !done {
+	if err = errors.Join(unknown, err); err != nil || !done {
 		return err
 	}
 	message := fmt.Sprintf("%d changes of %s are undone; the site is open as it was", len(journal), was)

@@ -54,7 +54,7 @@ func (s Spec) Objects() []client.Object {
 	meta := metav1.ObjectMeta{Namespace: s.Namespace, Name: s.Name()}
 	return []client.Object{
 		&corev1.ServiceAccount{ObjectMeta: meta, AutomountServiceAccountToken: ptr.To(false)},
-		&rbacv1.Role{ObjectMeta: meta, Rules: s.rules()},
+		s.Role(),
 		&rbacv1.RoleBinding{ObjectMeta: meta,
 			RoleRef:  rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: meta.Name},
 			Subjects: []rbacv1.Subject{{Kind: "ServiceAccount", Namespace: s.Namespace, Name: meta.Name}}},
@@ -94,6 +94,27 @@ func (s Spec) rules() []rbacv1.PolicyRule {
 		}
 	}
 	return rules
+}
+
+// Role of the watchdog.
+func (s Spec) Role() *rbacv1.Role {
+	return &rbacv1.Role{ObjectMeta: metav1.ObjectMeta{Namespace: s.Namespace, Name: s.Name()}, Rules: s.rules()}
+}
+
+// Covers lists the targets that the Role of a watchdog gives it.
+func Covers(role *rbacv1.Role) []v1alpha1.ChangeTarget {
+	covered := []v1alpha1.ChangeTarget{}
+	for _, rule := range role.Rules {
+		for _, r := range resources {
+			if !slices.Contains(rule.APIGroups, r.group) || !slices.Contains(rule.Resources, r.resource) {
+				continue
+			}
+			for _, name := range rule.ResourceNames {
+				covered = append(covered, v1alpha1.ChangeTarget{Kind: r.kind, Name: name})
+			}
+		}
+	}
+	return covered
 }
 
 func (s Spec) deployment(meta metav1.ObjectMeta) *appsv1.Deployment {

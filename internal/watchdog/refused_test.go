@@ -119,3 +119,65 @@ func TestTargetsThatWereOnlyIntendedAreMovedOnce(t *testing.T) {
 		t.Errorf("%d writes", moved)
 	}
 }
+
+// forbids keeps the watchdog from reading one target, as a Role that is not as
+// wide as the journal does.
+func (s *story) forbids(name string) {
+	s.dog.Client = interceptor.NewClient(s.c, interceptor.Funcs{Get: func(
+		ctx context.Context, c client.WithWatch, k client.ObjectKey, o client.Object, opts ...client.GetOption) error {
+		if k.Name == name {
+			return apierrors.NewForbidden(schema.GroupResource{Resource: "any"}, name, errors.New("no right"))
+		}
+		return c.Get(ctx, k, o, opts...)
+	}})
+}
+
+// One object without a right keeps no other from being put back; nor does one
+// that needs nothing any more.
+func TestATargetThatMayNotBeReadKeepsNothingElseClosed(t *testing.T) {
+	tests := map[string]struct {
+		lost, undone bool
+		told         string
+	}{
+		"with the journal":               {told: "LeaseTaken UndoRefused"},
+		"with the notes alone":           {lost: true, told: "LeaseTaken"},
+		"which is undone in the journal": {undone: true, told: "LeaseTaken SiteReopened"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			s := closedSite(t)
+			if test.undone {
+				s.must(s.c.Get(s.ctx, client.ObjectKeyFromObject(s.golive), s.golive))
+				before := s.golive.DeepCopy()
+				s.golive.Status.Changes[1].State = v1alpha1.ChangeUndone
+				s.must(s.c.Status().Patch(s.ctx, s.golive, client.MergeFrom(before)))
+			}
+			if test.lost {
+				s.must(s.c.Delete(s.ctx, s.golive))
+			}
+			s.forbids(s.golive.Namespace) // the lock
+			for range 30 {
+				s.clock.Step(5 * time.Second)
+				_ = s.dog.Look(s.ctx)
+			}
+			door := &corev1.Service{}
+			s.must(s.c.Get(s.ctx, client.ObjectKey{Namespace: s.golive.Namespace, Name: "web"}, door))
+			if door.Spec.Selector["app"] != "web" {
+				t.Error("the door stays shut because another object may not be read")
+			}
+			if strings.Join(s.told, " ") != test.told {
+				t.Errorf("told %v", s.told)
+			}
+			if held := s.holder() != ""; held == test.undone {
+				t.Errorf("the lease is held: %v", held)
+			}
+		})
+	}
+}
+
+func (s *story) holder() string {
+	s.t.Helper()
+	lease, err := s.writer.Leases.Get(s.ctx, s.golive)
+	s.must(err)
+	return *lease.Spec.HolderIdentity
+}

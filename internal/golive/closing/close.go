@@ -72,23 +72,17 @@ func Quiesce[V Stage]() pipeline.Step[V] {
 		Name: "Quiesce",
 		Change: func(v V, _ pipeline.At) []v1alpha1.Change {
 			s := v.Stage()
-			var changes []v1alpha1.Change
-			for _, name := range s.awake() {
-				changes = append(changes, production.Want(suspendID(name), "CronJob", name,
-					v1alpha1.FieldSuspend, "", true, v1alpha1.UndoUntilCommit))
-			}
-			for _, web := range []bool{false, true} {
-				for _, w := range s.Site.Spec.Workloads {
-					if (w.Role == v1alpha1.RoleWeb) == web {
-						changes = append(changes, production.Want(quietID(w.Name), w.TargetRef.Kind, w.TargetRef.Name,
-							v1alpha1.FieldReplicas, "", 0, v1alpha1.UndoUntilCommit))
-					}
-				}
+			changes := s.quiet()
+			if s.unwatched(changes) != nil {
+				return nil
 			}
 			return changes
 		},
 		Judge: func(v V, _ pipeline.At, seen pipeline.Seen) pipeline.Verdict {
 			s := v.Stage()
+			if no := s.unwatched(s.quiet()); no != nil {
+				return *no
+			}
 			if verdict, ok := s.standing(seen, "workloads are scaled to zero"); !ok {
 				return verdict
 			}
@@ -100,6 +94,24 @@ func Quiesce[V Stage]() pipeline.Step[V] {
 		},
 		Timeout: func(V) time.Duration { return 15 * time.Minute },
 	})
+}
+
+// quiet gives the changes that take the LMS's pods away.
+func (s *Scene) quiet() []v1alpha1.Change {
+	var changes []v1alpha1.Change
+	for _, name := range s.awake() {
+		changes = append(changes, production.Want(suspendID(name), "CronJob", name,
+			v1alpha1.FieldSuspend, "", true, v1alpha1.UndoUntilCommit))
+	}
+	for _, web := range []bool{false, true} {
+		for _, w := range s.Site.Spec.Workloads {
+			if (w.Role == v1alpha1.RoleWeb) == web {
+				changes = append(changes, production.Want(quietID(w.Name), w.TargetRef.Kind, w.TargetRef.Name,
+					v1alpha1.FieldReplicas, "", 0, v1alpha1.UndoUntilCommit))
+			}
+		}
+	}
+	return changes
 }
 
 // Silence waits until nobody is connected to the database.

@@ -42,6 +42,9 @@ type Scene struct {
 	// not stand any more.
 	Grip  production.Grip
 	Rival *v1alpha1.Change
+	// Watched are the targets that this run's watchdog has rights on; nil when
+	// that does not matter: nothing is held, or nothing is undone any more.
+	Watched []v1alpha1.ChangeTarget
 	// Image is our own.
 	Image         string
 	LeaseDuration time.Duration
@@ -135,18 +138,6 @@ func (s *Scene) open(ids ...string) []v1alpha1.Change {
 		}
 	}
 	return out
-}
-
-// Targets lists all that the run may change while it can still be undone.
-func (s *Scene) Targets() []v1alpha1.ChangeTarget {
-	targets := []v1alpha1.ChangeTarget{{Kind: "Service", Name: s.Site.Spec.Traffic.ServiceRef.Name}}
-	for _, w := range s.Site.Spec.Workloads {
-		targets = append(targets, v1alpha1.ChangeTarget{Kind: w.TargetRef.Kind, Name: w.TargetRef.Name})
-	}
-	for _, c := range s.CronJobs {
-		targets = append(targets, v1alpha1.ChangeTarget{Kind: "CronJob", Name: c.Name})
-	}
-	return append(targets, v1alpha1.ChangeTarget{Kind: "Namespace", Name: s.Site.Namespace})
 }
 
 // Web gives the workload that users reach.
