@@ -58,7 +58,7 @@ func (b Base) lost(ctx context.Context, owner productionObject, grip production.
 		who = "was taken over and let go since"
 	}
 	if left == 0 && grip.Holder != "" && !strings.HasPrefix(grip.Holder, watchdogOf(owner)) {
-		if err := b.unwatch(ctx, owner); err != nil {
+		if err := b.remove(ctx, owner, closing.Unwatch(owner.GetSteps())); err != nil {
 			return pipeline.Verdict{}, err
 		}
 	}
@@ -114,20 +114,6 @@ func (b Base) regain(
 	return got, left, err
 }
 
-// unwatch removes the watchdog of a run that has nothing left to undo.
-func (b Base) unwatch(ctx context.Context, owner productionObject) error {
-	steps := []pipeline.Step[[]v1alpha1.StepStatus]{{
-		Name: "RemoveWatchdog",
-		Remove: func(ledger []v1alpha1.StepStatus, _ pipeline.At) []v1alpha1.ChildRef {
-			return closing.Unwatch(ledger)
-		},
-		Judge: func([]v1alpha1.StepStatus, pipeline.At, pipeline.Seen) pipeline.Verdict { return pipeline.Pass("gone") },
-	}}
-	ledger := pipeline.Ledger(steps)
-	_, err := pipeline.Run(ctx, b.Engine, owner, steps, owner.GetSteps(), &ledger)
-	return err
-}
-
 // letGo ends an object that is deleted. While nothing irreversible happened the
 // site is put back; otherwise a person decides.
 func (b Base) letGo(ctx context.Context, owner productionObject) (ctrl.Result, error) {
@@ -152,7 +138,7 @@ func (b Base) letGo(ctx context.Context, owner productionObject) (ctrl.Result, e
 	case strings.HasPrefix(grip.Holder, watchdogOf(owner)):
 		return ctrl.Result{RequeueAfter: production.DefaultRenew}, nil // it undoes; the journal is still needed
 	case !grip.Held:
-		return ctrl.Result{}, dropFinalizer(ctx, b.Client, owner)
+		return b.leave(ctx, before, owner, grip)
 	case grip.Point == v1alpha1.PointCommitted:
 		return b.awakeSettled(ctx, before, owner, pipeline.Fail("DeletionWaits", "deleted past the point of no return: "+
 			"the site may be closed and half-upgraded; create a Rollback to this %s, or finish by hand and remove the "+
@@ -189,6 +175,9 @@ func (b Base) putBack(ctx context.Context, before, owner productionObject) (ctrl
 	if !done {
 		soon := b.Clock.Now().Add(time.Second)
 		return b.awakeSettled(ctx, before, owner, pipeline.Wait("Undoing", "the site is put back as it was").By(soon))
+	}
+	if err := b.remove(ctx, owner, closing.Besides(owner.GetSteps())); err != nil {
+		return ctrl.Result{}, err
 	}
 	if _, err := b.writer().Leases.Keep(ctx, owner, production.WishLetGo, ""); err != nil {
 		return ctrl.Result{}, err

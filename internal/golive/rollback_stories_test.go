@@ -269,7 +269,7 @@ func TestARollbackGoesOnWithoutTheGoLive(t *testing.T) {
 	w.until("a rollback that restored", func(*v1alpha1.GoLive) bool {
 		return w.rollbacks() == 1 && at("VerifyBeside")(w.rollback())
 	})
-	w.must(w.admin.Delete(w.ctx, w.goLive))
+	w.loses(w.goLive)
 	back := w.backUntil("over", ended)
 	if c := meta.FindStatusCondition(back.Status.Conditions, v1alpha1.SucceededCondition); c.Status != metav1.ConditionTrue {
 		t.Fatalf("%s: %s", c.Reason, c.Message)

@@ -11,8 +11,10 @@ import (
 	"testing"
 
 	snapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v8/apis/volumesnapshot/v1"
+	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -103,6 +105,10 @@ func TestOwnerReferencesGoOnlyToWhatMayDieWithItsOwner(t *testing.T) {
 		"a backup":                           {&v1alpha1.SiteBackup{ObjectMeta: here}, false},
 		"a go-live":                          {&v1alpha1.GoLive{ObjectMeta: here}, false},
 		"a rollback":                         {&v1alpha1.Rollback{ObjectMeta: here}, false},
+		"a watchdog":                         {&appsv1.Deployment{ObjectMeta: here}, false},
+		"its account":                        {&corev1.ServiceAccount{ObjectMeta: here}, false},
+		"its rights":                         {&rbacv1.Role{ObjectMeta: here}, false},
+		"and how it has them":                {&rbacv1.RoleBinding{ObjectMeta: here}, false},
 		"a snapshot":                         {&snapshotv1.VolumeSnapshot{ObjectMeta: here}, false},
 		"an alias content":                   {&snapshotv1.VolumeSnapshotContent{ObjectMeta: metav1.ObjectMeta{Name: "x"}}, false},
 		"a namespace":                        {&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "x"}}, false},

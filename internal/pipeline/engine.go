@@ -15,7 +15,10 @@ import (
 	"slices"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -308,10 +311,13 @@ func (e Engine) write(ctx context.Context, owner Owner, entry *v1alpha1.StepStat
 	return nil
 }
 
-// outlives lists the kinds that must not die with their owner.
+// outlives lists the kinds that must not die with their owner. Beside a site
+// Deployments are its watchdog and its holding page: a run that is lost while
+// the site is closed must leave both behind.
 func outlives(obj client.Object) bool {
 	switch obj.(type) {
-	case *v1alpha1.SiteBackup, *v1alpha1.GoLive, *v1alpha1.Rollback:
+	case *v1alpha1.SiteBackup, *v1alpha1.GoLive, *v1alpha1.Rollback,
+		*appsv1.Deployment, *corev1.ServiceAccount, *rbacv1.Role, *rbacv1.RoleBinding:
 		return true
 	}
 	return kinds[reflect.TypeOf(obj).Elem().Name()].Group == "snapshot.storage.k8s.io"

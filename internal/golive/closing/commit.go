@@ -116,7 +116,7 @@ func GiveBack[V Stage](steps func(V) []v1alpha1.StepStatus) pipeline.Step[V] {
 			if s := v.Stage(); !s.Held() || s.Committed() {
 				return nil
 			}
-			return besides(steps(v))
+			return Besides(steps(v))
 		},
 		Judge: func(v V, at pipeline.At, seen pipeline.Seen) pipeline.Verdict {
 			s := v.Stage()

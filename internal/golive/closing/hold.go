@@ -116,7 +116,7 @@ func HandOver[V Stage](steps func(V) []v1alpha1.StepStatus) pipeline.Step[V] {
 			}
 			return append(production.Back(left), production.Keep(kept)...)
 		},
-		Remove: func(v V, _ pipeline.At) []v1alpha1.ChildRef { return besides(steps(v)) },
+		Remove: func(v V, _ pipeline.At) []v1alpha1.ChildRef { return Besides(steps(v)) },
 		Judge: func(v V, _ pipeline.At, seen pipeline.Seen) pipeline.Verdict {
 			if verdict, ok := v.Stage().standing(seen, "what is held is given back"); !ok {
 				return verdict
@@ -138,12 +138,12 @@ func Unwatch(ledger []v1alpha1.StepStatus) []v1alpha1.ChildRef {
 			own = append(own, entry)
 		}
 	}
-	return besides(own)
+	return Besides(own)
 }
 
-// besides lists what a run made beside the site and what must go with it.
+// Besides lists what a run made beside the site and what must go with it.
 // Jobs stay with their run: they are evidence.
-func besides(ledger []v1alpha1.StepStatus) []v1alpha1.ChildRef {
+func Besides(ledger []v1alpha1.StepStatus) []v1alpha1.ChildRef {
 	var out []v1alpha1.ChildRef
 	for _, entry := range ledger {
 		for _, child := range entry.Children {

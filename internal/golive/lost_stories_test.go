@@ -1,0 +1,138 @@
+// Copyright The Gradus Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package golive_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/gradus-lms/gradus/api/v1alpha1"
+	"github.com/gradus-lms/gradus/internal/pipeline"
+	"github.com/gradus-lms/gradus/internal/watchdog"
+)
+
+// loses deletes an object as somebody does who strips its finalizer, and plays
+// the garbage collector.
+func (w *world) loses(object client.Object) {
+	w.t.Helper()
+	w.must(w.admin.Get(w.ctx, client.ObjectKeyFromObject(object), object))
+	object.SetFinalizers(nil)
+	w.must(w.admin.Update(w.ctx, object))
+	w.must(w.admin.Delete(w.ctx, object))
+	for _, list := range []client.ObjectList{
+		&appsv1.DeploymentList{}, &corev1.ServiceAccountList{}, &rbacv1.RoleList{}, &rbacv1.RoleBindingList{},
+	} {
+		w.must(w.admin.List(w.ctx, list, client.InNamespace(w.namespace)))
+		w.must(meta.EachListItem(list, func(item runtime.Object) error {
+			if child := item.(client.Object); metav1.IsControlledBy(child, object) {
+				return w.admin.Delete(w.ctx, child)
+			}
+			return nil
+		}))
+	}
+}
+
+// left counts what a run put beside the site and its namespace still has.
+func (w *world) left() (n int) {
+	w.t.Helper()
+	for _, list := range []client.ObjectList{
+		&appsv1.DeploymentList{}, &corev1.ServiceAccountList{}, &rbacv1.RoleList{}, &rbacv1.RoleBindingList{},
+	} {
+		w.must(w.admin.List(w.ctx, list, client.InNamespace(w.namespace), client.HasLabels{v1alpha1.OwnerUIDLabel}))
+		n += meta.LenList(list)
+	}
+	return n
+}
+
+// dog is the watchdog as its Deployment starts it; nil when there is none.
+func (w *world) dog() *watchdog.Dog {
+	w.t.Helper()
+	var all appsv1.DeploymentList
+	w.must(w.admin.List(w.ctx, &all, client.InNamespace(w.namespace)))
+	for _, d := range all.Items {
+		if !strings.Contains(d.Name, "watchdog") {
+			continue
+		}
+		dog := &watchdog.Dog{Client: w.admin, Clock: w.clock, Namespace: w.namespace, Site: "campus", Duration: 2 * time.Minute,
+			Poll: 5 * time.Second, Alarm: time.Hour, Tell: mute{}}
+		for _, arg := range d.Spec.Template.Spec.Containers[0].Args {
+			if kind, name, ok := strings.Cut(strings.TrimPrefix(arg, "--target="), "/"); ok && strings.HasPrefix(arg, "--target=") {
+				dog.Targets = append(dog.Targets, v1alpha1.ChangeTarget{Kind: kind, Name: name})
+			}
+		}
+		return dog
+	}
+	return nil
+}
+
+// The operator is down, and somebody strips the finalizer of a go-live that
+// holds the site closed: watchdog and page outlive it, and the notes suffice.
+func TestASiteOpensWhenItsGoLiveIsLost(t *testing.T) {
+	w := quiet(t)
+	w.loses(w.goLive)
+	dog := w.dog()
+	if dog == nil || w.besides("closed") != 1 {
+		t.Fatalf("watchdog %v, %d holding pages", dog, w.besides("closed"))
+	}
+	for range 30 {
+		w.must(dog.Look(w.ctx))
+		w.clock.Step(5 * time.Second)
+	}
+	if !w.isOpen() || *w.deployment("web").Spec.Replicas != 2 || *w.lease().Spec.HolderIdentity != "" {
+		t.Errorf("open: %v, %d replicas, held by %q", w.isOpen(), *w.deployment("web").Spec.Replicas, *w.lease().Spec.HolderIdentity)
+	}
+}
+
+// Whatever does not die with a run is removed at its end.
+func TestNothingStaysBesideTheSiteOfADeletedGoLive(t *testing.T) {
+	w := quiet(t)
+	if w.left() != 5 {
+		t.Fatalf("%d objects of ours beside a closed site", w.left())
+	}
+	w.must(w.admin.Delete(w.ctx, w.goLive))
+	for range 5 {
+		w.tick()
+	}
+	if err := w.admin.Get(w.ctx, client.ObjectKeyFromObject(w.goLive), w.goLive); !apierrors.IsNotFound(err) || w.left() != 0 {
+		t.Errorf("the go-live: %v; %d objects are left", err, w.left())
+	}
+}
+
+// A rollback that took the closed site over needs the page of the go-live.
+func TestAGoLiveIsNotDeletedUnderItsHoldingPage(t *testing.T) {
+	w := newWorld(t)
+	w.order(nil)
+	w.outcomes["go-smoke"] = broken("CountsDiffer")
+	w.outcomes["verifybeside"] = pipeline.JobOutcome{State: pipeline.JobRunning}
+	w.versions("1.0")
+	w.until("a rollback that restored", func(*v1alpha1.GoLive) bool {
+		return w.rollbacks() == 1 && at("VerifyBeside")(w.rollback())
+	})
+	w.must(w.admin.Delete(w.ctx, w.goLive))
+	for range 3 {
+		w.tick()
+	}
+	if c := meta.FindStatusCondition(w.get().Status.Conditions, v1alpha1.ReadyCondition); c == nil || c.Reason != "HoldingPageInUse" {
+		t.Errorf("conditions %v", w.get().Status.Conditions)
+	}
+	delete(w.outcomes, "verifybeside")
+	w.backUntil("over", ended)
+	for range 10 {
+		w.clock.Step(15 * time.Second)
+		w.tick()
+	}
+	if err := w.admin.Get(w.ctx, client.ObjectKeyFromObject(w.goLive), w.goLive); !apierrors.IsNotFound(err) || w.left() != 0 {
+		t.Errorf("the go-live: %v; %d objects are left", err, w.left())
+	}
+}
