@@ -270,7 +270,7 @@ func (s *Session) back(ctx context.Context, c *v1alpha1.Change) (bool, *v1alpha1
 		return s.mended(ctx, c)
 	}
 	s.wrote = true
-	err := s.Undoer().one(ctx, s.owner.GetNamespace(), c)
+	err := s.Undoer().one(ctx, s.owner.GetNamespace(), *s.owner.Journal(), c)
 	switch {
 	case errors.Is(err, errAgain) && c.Foreign != "":
 		return false, c, nil

@@ -36,7 +36,7 @@ func (u Undoer) Undo(ctx context.Context, namespace string, changes []v1alpha1.C
 	done = true
 	var failed []error
 	for _, i := range due(changes) {
-		err := u.one(ctx, namespace, &changes[i])
+		err := u.one(ctx, namespace, changes, &changes[i])
 		switch {
 		case err == nil:
 			continue
@@ -50,9 +50,9 @@ func (u Undoer) Undo(ctx context.Context, namespace string, changes []v1alpha1.C
 	return done, errors.Join(failed...)
 }
 
-// one undoes one change, by its live value. What cannot be done now is
-// errAgain; the change says why where the reason is not a mere race.
-func (u Undoer) one(ctx context.Context, namespace string, c *v1alpha1.Change) error {
+// one undoes one change of a journal, by its live value. What cannot be done now
+// is errAgain; the change says why where the reason is not a mere race.
+func (u Undoer) one(ctx context.Context, namespace string, journal []v1alpha1.Change, c *v1alpha1.Change) error {
 	now, err := Observe(ctx, u.Live, namespace, *c)
 	switch {
 	case apierrors.IsForbidden(err): // as if the write were refused: people must be told which
@@ -61,7 +61,12 @@ func (u Undoer) one(ctx context.Context, namespace string, c *v1alpha1.Change) e
 	case err != nil:
 		return err
 	}
-	switch undoing(*c, now) {
+	verb := undoing(*c, now)
+	if verb == PutBack && c.Field == v1alpha1.FieldSelector && u.leadsNowhere(ctx, namespace, *c, journal) {
+		u.mark(c, v1alpha1.ChangeUndoing, "") // what it waits for says why
+		return errAgain
+	}
+	switch verb {
 	case Leave:
 		// Reported as long as it lasts; a later look may find it mended.
 		u.mark(c, v1alpha1.ChangeForeign, Rival(*c, now))
