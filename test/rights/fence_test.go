@@ -244,6 +244,41 @@ func TestProductionChangesOnlyTheClosedListOfFields(t *testing.T) {
 	}.run(t)
 }
 
+// What starts pods by itself: a CronJob, an autoscaler.
+func TestProductionRewritesNoCronJobAndNoAutoscaler(t *testing.T) {
+	const cron, hpa = "batch/v1 CronJob campus/nightly", "autoscaling/v2 HorizontalPodAutoscaler campus/campus-web"
+	pod := func(spec string) string {
+		return `{"spec":{"jobTemplate":{"spec":{"template":{"spec":` + spec + `}}}}}`
+	}
+	app := func(more string) string {
+		return pod(`{"containers":[{"name":"a","image":"b","terminationMessagePath":"/dev/termination-log",` +
+			`"terminationMessagePolicy":"File","imagePullPolicy":"Always","resources":{}` + more + `}]}`)
+	}
+	const spec, ofPods, ofContainer = "fence: of a site's CronJob Gradus changes suspend, images and environment, of its autoscaler",
+		"fence: of the pods of a site's CronJob", "fence: of a container of a site's CronJob"
+	table{
+		"image and environment":         {by: production, do: merges(cron, app(`,"env":[{"name":"A","value":"b"}]`))},
+		"our note":                      {by: production, do: merges(cron, `{"metadata":{"annotations":{"lms.gradus.dev/held":"[]"}}}`)},
+		"our note on an autoscaler":     {by: production, do: merges(hpa, `{"metadata":{"annotations":{"lms.gradus.dev/held":"[]"}}}`)},
+		"a label":                       {by: production, do: merges(cron, `{"metadata":{"labels":{"a":"b"}}}`), refused: "fence: of the metadata of a site's"},
+		"another annotation":            {by: production, do: merges(hpa, `{"metadata":{"annotations":{"a":"b"}}}`), refused: "fence: of the metadata of a site's"},
+		"an owner who takes it along":   {by: production, do: merges(cron, `{"metadata":{"ownerReferences":[{"apiVersion":"v1","kind":"ConfigMap","name":"x","uid":"u"}]}}`), refused: "fence: of the metadata of a site's"},
+		"the schedule":                  {by: production, do: merges(cron, `{"spec":{"schedule":"* * * * *"}}`), refused: spec},
+		"a time zone that was not set":  {by: production, do: merges(cron, `{"spec":{"timeZone":"Europe/Zurich"}}`), refused: spec},
+		"retries":                       {by: production, do: merges(cron, `{"spec":{"jobTemplate":{"spec":{"backoffLimit":9}}}}`), refused: ofPods},
+		"labels of its pods":            {by: production, do: merges(cron, `{"spec":{"jobTemplate":{"spec":{"template":{"metadata":{"labels":{"a":"b"}}}}}}}`), refused: ofPods},
+		"an account":                    {by: production, do: merges(cron, pod(`{"serviceAccountName":"other"}`)), refused: ofPods},
+		"a volume":                      {by: production, do: merges(cron, pod(`{"volumes":[{"name":"x","hostPath":{"path":"/"}}]}`)), refused: ofPods},
+		"a further container":           {by: production, do: merges(cron, pod(`{"initContainers":[{"name":"x","image":"x"}]}`)), refused: ofPods},
+		"a command":                     {by: production, do: merges(cron, app(`,"command":["sh"]`)), refused: ofContainer},
+		"a privileged one":              {by: production, do: merges(cron, app(`,"securityContext":{"privileged":true}`)), refused: ofContainer},
+		"variables from a Secret":       {by: production, do: merges(cron, app(`,"envFrom":[{"secretRef":{"name":"x"}}]`)), refused: ofContainer},
+		"the autoscaler's ceiling":      {by: production, do: merges(hpa, `{"spec":{"maxReplicas":400}}`), refused: spec},
+		"the autoscaler's target":       {by: production, do: merges(hpa, `{"spec":{"scaleTargetRef":{"name":"other"}}}`), refused: spec},
+		"all of it by the site's owner": {by: owner, do: merges(cron, `{"spec":{"schedule":"* * * * *"}}`)},
+	}.run(t)
+}
+
 func contentTarget(name string) string {
 	return "snapshot.storage.k8s.io/v1 VolumeSnapshotContent " + name
 }

@@ -39,6 +39,10 @@ var probes = table{
 		by: production, do: merges("v1 Service campus/campus-web", `{"spec":{"externalIPs":["192.0.2.1"]}}`),
 		refused: "fence: of a site's Service Gradus changes spec.selector",
 	},
+	"gradus-fence-production-schedules": {
+		by: production, do: merges("batch/v1 CronJob campus/nightly", `{"spec":{"schedule":"* * * * *"}}`),
+		refused: "fence: of a site's CronJob Gradus changes suspend",
+	},
 	"gradus-site-jobs": {
 		by: manager, do: creates(with(siteJobYAML, "stocktake", "other", ", readOnly: true", "")),
 		refused: "site-jobs: before go-live Gradus mounts the volumes of a site with",
