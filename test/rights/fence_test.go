@@ -176,10 +176,17 @@ func TestGradusDeletesOnlyWhatItMade(t *testing.T) {
 		"a claim of the site, by gradus-manager": {
 			by: manager, do: deletesByUID("v1 PersistentVolumeClaim campus/campus-files"), refused: byRBAC,
 		},
-		"its own Job":            {by: manager, do: deletes("batch/v1 Job campus/stocktake")},
-		"a Job of the site":      {by: manager, do: deletes("batch/v1 Job campus/import"), refused: "fence: Gradus deletes only what it made"},
-		"a workload of the site": {by: production, do: deletes("apps/v1 Deployment campus/campus-web"), refused: "fence: Gradus deletes only what it made"},
-		"a Service of the site":  {by: production, do: deletes("v1 Service campus/campus-web"), refused: "fence: Gradus deletes only what it made"},
+		"its own Job": {by: manager, do: deletes("batch/v1 Job campus/stocktake")},
+		"the hop of a go-live, by gradus-manager": {
+			by: manager, do: deletes("batch/v1 Job campus/hop"), refused: "fence: the Jobs of a GoLive or Rollback",
+		},
+		"the switch of a rollback, by gradus-manager": {
+			by: manager, do: deletes("batch/v1 Job campus/switch"), refused: "fence: the Jobs of a GoLive or Rollback",
+		},
+		"the hop of a go-live, by gradus-production": {by: production, do: deletes("batch/v1 Job campus/hop")},
+		"a Job of the site":                          {by: manager, do: deletes("batch/v1 Job campus/import"), refused: "fence: Gradus deletes only what it made"},
+		"a workload of the site":                     {by: production, do: deletes("apps/v1 Deployment campus/campus-web"), refused: "fence: Gradus deletes only what it made"},
+		"a Service of the site":                      {by: production, do: deletes("v1 Service campus/campus-web"), refused: "fence: Gradus deletes only what it made"},
 		"a lease of others": {
 			by: production, do: deletes("coordination.k8s.io/v1 Lease campus/somebody-else"),
 			refused: "fence: the Leases of Gradus begin with gradus-",

@@ -238,6 +238,8 @@ func makeObjects(ctx context.Context) error {
 		{manager, copyNamespaceYAML + "---" + copyBindingYAML},
 		{manager, siteJobYAML + "---" + goLiveYAML + "---" + contentYAML},
 		{production, watchdogRole},
+		{production, with(siteJobYAML, "stocktake", "hop", "UpgradePlan", "GoLive")},
+		{production, with(siteJobYAML, "stocktake", "switch", "UpgradePlan", "Rollback")},
 	}
 	site, err := os.ReadFile(filepath.Join(root, "config/samples/complete/site.yaml"))
 	if err != nil {
