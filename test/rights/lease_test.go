@@ -21,6 +21,7 @@ metadata: {name: gradus-campus, namespace: locked, annotations: {lms.gradus.dev/
 spec: {holderIdentity: GoLive/campus-2-0-golive-1/u-1, leaseTransitions: 3}
 `
 	siteLease     = "coordination.k8s.io/v1 Lease locked/gradus-campus"
+	openLease     = "coordination.k8s.io/v1 Lease locked/gradus-open"
 	deserted      = "coordination.k8s.io/v1 Lease strangers/gradus-campus"
 	otherSoftware = "coordination.k8s.io/v1 Lease campus/somebody-else"
 	leaseRefused  = "site-lease: Lease gradus-campus is the lock of Site campus and says what a crash leads to: " +
@@ -34,6 +35,9 @@ func init() {
 // makeLeases is what runs do.
 func makeLeases(ctx context.Context) error {
 	if err := create(ctx, as(production), one(heldLease)); err != nil {
+		return err
+	}
+	if err := create(ctx, as(production), one(with(heldLease, "gradus-campus", "gradus-open", "Committed", "Reversible"))); err != nil {
 		return err
 	}
 	return create(ctx, admin, one(with(heldLease, "namespace: locked", "namespace: strangers")))
@@ -59,14 +63,20 @@ func TestTheLeaseOfASiteIsWrittenByGradusAlone(t *testing.T) {
 		return updates(siteLease, at, "metadata", "annotations", "lms.gradus.dev/point")
 	}
 	holder := updates(siteLease, "Watchdog/GoLive/campus-2-0-golive-1/u-1", "spec", "holderIdentity")
+	const keeps = "site-lease: a watchdog writes a Lease that is Reversible"
 	another := with(heldLease, "name: gradus-campus,", "name: gradus-campus-2,")
 	table{
 		"gradus-production renews it":                 {by: production, do: updates(siteLease, "GoLive/other/u-2", "spec", "holderIdentity")},
 		"gradus-production makes one":                 {by: production, do: creates(another)},
 		"gradus-production removes one":               {by: production, do: deletes(siteLease)},
 		"gradus-production cannot undo a commit":      {by: production, do: point("Reversible"), refused: "site-lease: the point of no return is passed"},
-		"the site's watchdog takes it":                {by: lockWatchdog, do: holder},
-		"nor can the watchdog undo a commit":          {by: lockWatchdog, do: point("Reversible"), refused: "site-lease: the point of no return is passed"},
+		"the watchdog takes one that is Reversible":   {by: lockWatchdog, do: updates(openLease, "Watchdog/GoLive/g/u-1", "spec", "holderIdentity")},
+		"and lets go of it":                           {by: lockWatchdog, do: merges(openLease, `{"metadata":{"annotations":null},"spec":{"holderIdentity":""}}`)},
+		"it commits none":                             {by: lockWatchdog, do: updates(openLease, "Committed", "metadata", "annotations", "lms.gradus.dev/point"), refused: keeps},
+		"it deletes none":                             {by: lockWatchdog, do: deletes(openLease), refused: keeps},
+		"it takes none that is Committed":             {by: lockWatchdog, do: holder, refused: keeps},
+		"it empties none that is Committed":           {by: lockWatchdog, do: updates(siteLease, "", "spec", "holderIdentity"), refused: keeps},
+		"nor can the watchdog undo a commit":          {by: lockWatchdog, do: point("Reversible"), refused: keeps},
 		"an editor deletes it":                        {by: tenant, do: deletes(siteLease), refused: leaseRefused},
 		"an editor empties it":                        {by: tenant, do: updates(siteLease, "", "spec", "holderIdentity"), refused: leaseRefused},
 		"an editor alters its point":                  {by: tenant, do: point("Reversible"), refused: leaseRefused},

@@ -14,10 +14,14 @@ func TestALockedSiteIsWrittenByGradusAlone(t *testing.T) {
 	refused := "site-lock: namespace locked is locked by campus-2-0-golive-1"
 	another := with(lockedDeployment, "name: web,", "name: other,")
 	unlock := `{"metadata":{"labels":{"lms.gradus.dev/locked-by":null}}}`
+	code := `{"spec":{"template":{"spec":{"containers":[{"name":"app","image":"localhost/campus:1.9","command":["sh"]}]}}}}`
 	label := "site-lock: the label lms.gradus.dev/locked-by is set and removed by Gradus"
 	table{
 		"gradus-production":                            {by: production, do: merges(web, scaled)},
 		"the site's watchdog":                          {by: lockWatchdog, do: merges(web, scaled)},
+		"the site's watchdog, with other code":         {by: lockWatchdog, do: merges(web, code), refused: "fence: of a container of a site"},
+		"another label of the namespace, by it":        {by: lockWatchdog, do: merges("v1 Namespace locked", `{"metadata":{"labels":{"a":"b"}}}`), refused: "fence: of a site's namespace"},
+		"taking the lock off, as the site's watchdog":  {by: lockWatchdog, do: merges("v1 Namespace locked", unlock)},
 		"the deployment controller":                    {by: deployer, do: merges(web, `{"metadata":{"annotations":{"a":"b"}}}`)},
 		"a person with the verb breaklock":             {by: gradusAdmin, do: merges(web, scaled)},
 		"cluster-admin, who holds every verb":          {by: clusterAdmin, do: merges(web, scaled)},

@@ -264,6 +264,9 @@ func giveToGradus(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := bind(ctx, admin, lockSpace, "ClusterRole", "keeper", lockWatchdog); err != nil {
+		return err
+	}
 	if err := grants(ctx, as(owner), readSpace, "read.yaml"); err != nil {
 		return fmt.Errorf("the owner gives the right to read: %w", err)
 	}
