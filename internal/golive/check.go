@@ -10,6 +10,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gradus-lms/gradus/api/v1alpha1"
+	"github.com/gradus-lms/gradus/internal/golive/closing"
 	"github.com/gradus-lms/gradus/internal/pipeline"
 	"github.com/gradus-lms/gradus/internal/task"
 	"github.com/gradus-lms/gradus/internal/workload"
@@ -60,6 +61,25 @@ func (v View) unfit() string {
 		}
 	}
 	return ""
+}
+
+// journalMustSuffice: CronJobs have no bound, a journal has. Asked again at the
+// point of no return, as CronJobs may have come since.
+func journalMustSuffice(v View) *pipeline.Verdict {
+	if v.Site == nil {
+		return nil // said elsewhere
+	}
+	var toCome []string
+	for _, c := range release.Change(v, pipeline.At{}) {
+		toCome = append(toCome, c.ID)
+	}
+	for _, s := range v.GoLive.Spec.Scale {
+		toCome = append(toCome, closing.ScaleID(s.Workload))
+	}
+	if what := v.Overfull(toCome); what != "" {
+		return against("TooManyChanges", "%s", what)
+	}
+	return nil
 }
 
 // noted names what has the note of a run, while this one holds nothing.

@@ -4,6 +4,7 @@
 package golive_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -114,6 +115,27 @@ func TestARunningPodOfACronJobIsWaitedFor(t *testing.T) {
 	w.must(w.admin.Delete(w.ctx, pod, client.GracePeriodSeconds(0)))
 	w.until("over", over)
 	w.wantCronJob(false, "campus:2.0")
+}
+
+// Each is suspended and gets the new image: past the point of no return a full
+// journal would keep the site closed for ever.
+func TestMoreCronJobsThanAJournalHoldsAreRefused(t *testing.T) {
+	w := newWorld(t)
+	w.nightly("campus:1.0")
+	for i := range 29 {
+		more := w.cronJob().DeepCopy()
+		more.ObjectMeta = w.meta(fmt.Sprintf("nightly-%d", i))
+		w.must(w.admin.Create(w.ctx, more))
+	}
+	w.order(nil)
+	g := w.until("over", over)
+	if c := succeeded(g); c.Status != metav1.ConditionFalse || c.Reason != "TooManyChanges" ||
+		!strings.Contains(c.Message, "66 changes") || !strings.Contains(c.Message, "30 CronJobs") {
+		t.Errorf("%s: %s", c.Reason, c.Message)
+	}
+	if state(g, "Check") != v1alpha1.StepFailed || len(g.Status.Changes) != 0 {
+		t.Errorf("Check is %s, changes %v", state(g, "Check"), g.Status.Changes)
+	}
 }
 
 func TestACronJobWithAnImageOfItsOwnIsRefused(t *testing.T) {

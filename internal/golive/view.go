@@ -73,7 +73,7 @@ func verified(b *v1alpha1.SiteBackup) bool {
 // before the point of no return.
 func (v View) Objection() *pipeline.Verdict {
 	for _, objection := range []func(View) *pipeline.Verdict{
-		planMustStand, fixPointMustStand, orderMustBeApproved, backupMustBeGood, windowMustBeOpen,
+		planMustStand, fixPointMustStand, orderMustBeApproved, backupMustBeGood, windowMustBeOpen, journalMustSuffice,
 	} {
 		if no := objection(v); no != nil {
 			return no

@@ -15,8 +15,8 @@ import (
 	"github.com/gradus-lms/gradus/internal/pipeline"
 )
 
-// journalBound is the API's bound on a journal.
-const journalBound = 64
+// JournalBound is the API's bound on a journal.
+const JournalBound = 64
 
 // Writer makes sessions.
 type Writer struct {
@@ -157,8 +157,8 @@ func (s *Session) intend(ctx context.Context, step string, want []v1alpha1.Chang
 		return false, nil, nil
 	}
 	journal := s.owner.Journal()
-	if len(*journal)+len(fresh) > journalBound {
-		return false, nil, fmt.Errorf("the journal would have more than %d changes", journalBound)
+	if len(*journal)+len(fresh) > JournalBound {
+		return false, nil, fmt.Errorf("the journal would have more than %d changes", JournalBound)
 	}
 	*journal = append(*journal, fresh...)
 	s.intended = true

@@ -45,7 +45,34 @@ func (v View) Objection() *pipeline.Verdict {
 	case !meta.IsStatusConditionTrue(v.Backup.Status.Conditions, v1alpha1.VerifiedCondition):
 		return no("BackupNotVerified", "SiteBackup %s is not verified", v.Backup.Name)
 	}
+	if what := v.Overfull(v.toCome()); what != "" {
+		return no("TooManyChanges", "%s", what)
+	}
 	return v.unconfirmed()
+}
+
+// toCome gives the ids of what a rollback changes beside closing the site:
+// what it takes over to put back, images, and volumes behind their claims.
+func (v View) toCome() []string {
+	var ids []string
+	if v.GoLive != nil {
+		for _, c := range v.GoLive.Status.Changes {
+			if c.State != v1alpha1.ChangeUndone && (From(v.GoLive) != "" || c.Undo == v1alpha1.UndoAlways) {
+				ids = append(ids, c.ID)
+			}
+		}
+	}
+	for _, c := range images.Change(v, pipeline.At{}) {
+		ids = append(ids, c.ID)
+	}
+	if v.restoresFiles() {
+		for _, volume := range v.Site.Spec.Volumes {
+			for _, part := range []string{"retain-live-", "retain-new-", "reserve-", "hand-"} {
+				ids = append(ids, part+volume.Name)
+			}
+		}
+	}
+	return ids
 }
 
 // unconfirmed says that a price which needs a person's word has it no more:
