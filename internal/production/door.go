@@ -31,18 +31,22 @@ func (u Undoer) leadsNowhere(
 			continue
 		}
 		now, err := Observe(ctx, u.Live, namespace, c)
-		waits := c.State != v1alpha1.ChangeUndone && c.State != v1alpha1.ChangeForeign
 		matches := err == nil && leadsTo(before, now.Object)
-		switch {
-		case matches && waits:
-			return true
-		case matches:
-			served = true
-		case err != nil && waits:
-			hidden = true
+		served = served || matches
+		if !awaited(c) {
+			continue
 		}
+		if matches {
+			return true
+		}
+		hidden = hidden || err != nil
 	}
 	return hidden && !served
+}
+
+// awaited says whether a change is still to be put back by us.
+func awaited(c v1alpha1.Change) bool {
+	return c.State != v1alpha1.ChangeUndone && c.State != v1alpha1.ChangeForeign
 }
 
 // stopsPods says whether a change takes a workload's pods away.

@@ -27,7 +27,7 @@ func (s *Scene) Overfull(toCome []string) string {
 	if len(ids) <= production.JournalBound {
 		return ""
 	}
-	return fmt.Sprintf("%d changes to production would have to be recorded, and a journal holds %d: %d CronJobs that work "+
-		"on the site need up to two each, %d workloads three; delete CronJobs, or let one do the work of several",
+	return fmt.Sprintf("%d changes to production would have to be recorded, and a journal holds %d: %d CronJobs that "+
+		"work on the site need up to two each, %d workloads three; delete CronJobs, or let one do the work of several",
 		len(ids), production.JournalBound, len(s.CronJobs), len(s.Site.Spec.Workloads))
 }
