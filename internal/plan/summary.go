@@ -78,6 +78,9 @@ func refresh(v View) {
 		return
 	}
 	if r, err := rollout(v); err == nil {
+		if was := v.Plan.Status.Rollout; was != nil {
+			r.ActualOutage = was.ActualOutage // a go-live that is seen for the first time may be over
+		}
 		v.Plan.Status.Rollout = r
 	}
 }
