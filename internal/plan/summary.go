@@ -31,7 +31,11 @@ func Summarise(v View, verdict pipeline.Verdict, err error) pipeline.Verdict {
 	}
 	generation := plan.Generation
 	conditions := &plan.Status.Conditions
-	drop(conditions, v1alpha1.WaitingCondition)
+	defer func() { // one that stays keeps its time: else a plan that waits is written in every reconcile
+		if plan.Status.Summary.State != v1alpha1.PlanWaiting {
+			drop(conditions, v1alpha1.WaitingCondition)
+		}
+	}()
 	switch {
 	case verdict.Reason == v1alpha1.AbortedReason:
 		return end(v, v1alpha1.PlanAborted, verdict)

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
@@ -138,6 +139,22 @@ func TestSummarise(t *testing.T) {
 				t.Errorf("waitingFor %+v", v.Plan.Status.WaitingFor)
 			}
 		})
+	}
+}
+
+// A condition that holds on keeps its time: a plan that waits for days is no
+// news in any reconcile.
+func TestAPlanThatWaitsOnIsNoNews(t *testing.T) {
+	v := autumn(t, standing("ppppppppppppppw..."))
+	wait := pipeline.Await(v1alpha1.WaitingForApprovalReason, "waiting for people")
+	Summarise(v, wait, nil)
+	for i := range v.Plan.Status.Conditions {
+		v.Plan.Status.Conditions[i].LastTransitionTime = metav1.NewTime(noon)
+	}
+	before := v.Plan.Status.DeepCopy()
+	Summarise(v, wait, nil)
+	if !equality.Semantic.DeepEqual(before, &v.Plan.Status) {
+		t.Errorf("conditions %v", v.Plan.Status.Conditions)
 	}
 }
 

@@ -91,7 +91,7 @@ func reference(t *testing.T, s Scenario, times int) Result {
 			continue
 		}
 		if n := sameWrites(first, r); n >= 0 {
-			t.Fatalf("time %d differs from the first at write %d", i+1, n+1)
+			t.Fatalf("time %d differs from the first at write %d: %q instead of %q", i+1, n+1, nth(r, n), nth(first, n))
 		}
 	}
 	t.Logf("%d writes, %d requests, %d ticks", len(first.Writes()), len(first.Trace), first.Ticks)
@@ -107,6 +107,13 @@ func sameWrites(a, b Result) int {
 		}
 	}
 	return -1
+}
+
+func nth(r Result, n int) string {
+	if all := r.Writes(); n < len(all) {
+		return all[n].Site
+	}
+	return "nothing"
 }
 
 // runAll runs plans side by side.
