@@ -49,7 +49,9 @@ type Reports interface {
 	// Keep writes the documents of a finished Job to immutable evidence.
 	Keep(ctx context.Context, owner Owner, step string, job *batchv1.Job, o JobOutcome) ([]v1alpha1.Evidence, error)
 	// Store keeps one document that Gradus wrote itself.
-	Store(ctx context.Context, owner Owner, entry *v1alpha1.StepStatus, name string, content []byte) (v1alpha1.Evidence, error)
+	Store(
+		ctx context.Context, owner Owner, entry *v1alpha1.StepStatus, name string, content []byte,
+	) (v1alpha1.Evidence, error)
 }
 
 // Production carries out changes to production; see internal/production.

@@ -18,7 +18,7 @@ import (
 
 // planned: one plan with all its children, from applying it to its end.
 func planned(w *world.World) {
-	plan := apply(w, "autumn", nil)
+	plan := apply(w, "autumn")
 	w.Until("a gate that waits", func() bool { return digestOf(w, plan) != "" })
 	approve(w, plan, "yes", v1alpha1.DecisionApprove)
 	w.Until("a plan that is complete", complete(w, plan))
@@ -26,7 +26,7 @@ func planned(w *world.World) {
 
 // planRejected: somebody says no, takes it back, and somebody else agrees.
 func planRejected(w *world.World) {
-	plan := apply(w, "autumn", nil)
+	plan := apply(w, "autumn")
 	w.Until("a gate that waits", func() bool { return digestOf(w, plan) != "" })
 	approve(w, plan, "no", v1alpha1.DecisionReject)
 	w.Until("a gate that was rejected", gateIs(w, plan, v1alpha1.GateRejected))
@@ -40,7 +40,7 @@ func planRejected(w *world.World) {
 // planTrialFails: the trial fails, a person mends what was wrong and tries again.
 func planTrialFails(w *world.World) {
 	w.Verdicts["TrialUpgrade"] = "PluginBroken"
-	plan := apply(w, "autumn", nil)
+	plan := apply(w, "autumn")
 	w.Until("a trial that failed", stepIs(w, plan, v1alpha1.StepRunTrial, v1alpha1.StepFailed))
 	w.Mark()
 	delete(w.Verdicts, "TrialUpgrade")
@@ -52,7 +52,7 @@ func planTrialFails(w *world.World) {
 
 // planDeleted: whoever deletes a plan finds nothing of it left but its backup.
 func planDeleted(w *world.World) {
-	plan := apply(w, "autumn", nil)
+	plan := apply(w, "autumn")
 	w.Until("a gate that waits", func() bool { return digestOf(w, plan) != "" })
 	w.Mark()
 	w.Must(w.Person.Delete(w.Context(), plan))
@@ -61,9 +61,9 @@ func planDeleted(w *world.World) {
 
 // planWaits: a second plan for the site waits until the first one is gone.
 func planWaits(w *world.World) {
-	first := apply(w, "autumn", nil)
+	first := apply(w, "autumn")
 	w.Until("a gate that waits", func() bool { return digestOf(w, first) != "" })
-	second := apply(w, "winter", nil)
+	second := apply(w, "winter")
 	w.Until("a plan that waits", stepIs(w, second, v1alpha1.StepReviewSite, v1alpha1.StepWaiting))
 	w.Mark()
 	w.Must(w.Person.Delete(w.Context(), first))
@@ -120,16 +120,13 @@ func stepIs(w *world.World, plan *v1alpha1.UpgradePlan, name string, state v1alp
 }
 
 // apply makes a plan as a person would.
-func apply(w *world.World, name string, change func(*v1alpha1.UpgradePlan)) *v1alpha1.UpgradePlan {
+func apply(w *world.World, name string) *v1alpha1.UpgradePlan {
 	plan := &v1alpha1.UpgradePlan{ObjectMeta: w.Meta(name), Spec: v1alpha1.UpgradePlanSpec{
 		SiteRef: v1alpha1.LocalRef{Name: "campus"},
 		Target:  v1alpha1.Target{Version: "2.0", Releases: []v1alpha1.Release{{Version: "2.0", Image: "campus:2.0"}}},
 		Support: v1alpha1.SupportTerms{Until: v1alpha1.SupportUntil{Duration: &metav1.Duration{Duration: 2 * time.Minute}}},
 	}}
 	window(w, plan)
-	if change != nil {
-		change(plan)
-	}
 	w.Must(w.As("planner@campus.example").Create(w.Context(), plan))
 	w.Outcomes["-review"] = world.Finds("1.0", 100)
 	return plan

@@ -137,7 +137,8 @@ func legible(object client.Object) {
 // volatile are fields that tell how often something was written, and when.
 var volatile = []string{
 	"uid", "resourceVersion", "creationTimestamp", "generation", "managedFields", "observedGeneration",
-	"clusterIP", "clusterIPs", "size", "lms.gradus.dev/size", "lastTransitionTime", "seconds", "estimate", "leaseDurationSeconds",
+	"clusterIP", "clusterIPs", "size", "lms.gradus.dev/size",
+	"lastTransitionTime", "seconds", "estimate", "leaseDurationSeconds",
 }
 
 func strip(value any) {
@@ -157,7 +158,8 @@ func strip(value any) {
 }
 
 var (
-	moment = regexp.MustCompile(`\w{3} \d+ \w{3} \d{4} \d\d:\d\d \w+|\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z| UTC)?`)
+	moment = regexp.MustCompile(`\w{3} \d+ \w{3} \d{4} \d\d:\d\d \w+|` +
+		`\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z| UTC)?`)
 	span   = regexp.MustCompile(`\b(\d+h)?(\d+m)?\d+(\.\d+)?s\b|\b\d+m\b`)
 )
 

@@ -113,7 +113,7 @@ func each[T client.Object](
 			return
 		}
 		id := kind + "/" + item.GetName()
-		if last, ok := p.idle[id]; ok && w.memo.same(last.asked) && (last.until.IsZero() || w.Clock.Now().Before(last.until)) {
+		if w.idles(p.idle[id]) {
 			continue
 		}
 		var result ctrl.Result
@@ -122,18 +122,29 @@ func each[T client.Object](
 			result, err = reconcile(w.ctx, item.(T))
 			return err
 		})
-		delete(p.idle, id)
-		if asked := w.memo.end(); err == nil && asked != nil {
-			last := idle{asked: asked}
-			if result.RequeueAfter > 0 {
-				last.until = w.Clock.Now().Add(result.RequeueAfter)
-			}
-			p.idle[id] = last
-		}
+		p.idle[id] = w.rests(result, err)
 		if err != nil && !errors.Is(err, gate.Dead) {
 			w.Errors = append(w.Errors, fmt.Sprintf("tick %d, %s %s: %v", w.Ticks, kind, item.GetName(), err))
 		}
 	}
+}
+
+// idles says whether there is nothing new for an object.
+func (w *World) idles(last idle) bool {
+	due := !last.until.IsZero() && !w.Clock.Now().Before(last.until)
+	return last.asked != nil && !due && w.memo.same(last.asked)
+}
+
+// rests tells what a reconcile that ended waits for; nothing, if it wrote or failed.
+func (w *World) rests(result ctrl.Result, err error) idle {
+	last := idle{asked: w.memo.end()}
+	if err != nil {
+		return idle{}
+	}
+	if result.RequeueAfter > 0 {
+		last.until = w.Clock.Now().Add(result.RequeueAfter)
+	}
+	return last
 }
 
 // guarded counts panics, as a manager would recover from them.
