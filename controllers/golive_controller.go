@@ -7,7 +7,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -22,6 +21,7 @@ import (
 	"github.com/gradus-lms/gradus/api/v1alpha1"
 	"github.com/gradus-lms/gradus/internal/gate"
 	"github.com/gradus-lms/gradus/internal/golive"
+	"github.com/gradus-lms/gradus/internal/golive/closing"
 	"github.com/gradus-lms/gradus/internal/pipeline"
 	"github.com/gradus-lms/gradus/internal/production"
 	"github.com/gradus-lms/gradus/internal/status"
@@ -69,11 +69,15 @@ func (r *GoLiveReconciler) walk(
 	if verdict, over := golive.Over(g); over {
 		return r.tend(ctx, g, session, grip, verdict)
 	}
+	ending := replaced(g, grip)
+	if grip.Lost && !wayBack(grip) {
+		return r.lost(ctx, g, grip)
+	}
 	if grip.Lost {
-		if !strings.HasPrefix(grip.Holder, "Rollback/") {
-			return r.lost(ctx, g, grip)
-		}
 		g.SetHeld(nil) // our own way back has taken over
+	}
+	if ending {
+		closing.TakenOver(g.Status.Steps, grip.Holder, r.Clock.Now())
 	}
 	view, err := r.observe(ctx, g, grip)
 	if err != nil {
@@ -81,6 +85,7 @@ func (r *GoLiveReconciler) walk(
 	}
 	return walk(ctx, r.Base, g, march[golive.View]{
 		steps: golive.Steps, ledger: &g.Status.Steps, view: view, session: session, objection: golive.View.Objection,
+		ending: ending,
 	})
 }
 

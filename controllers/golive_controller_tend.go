@@ -5,6 +5,7 @@ package controllers
 
 import (
 	"context"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/gradus-lms/gradus/api/v1alpha1"
 	"github.com/gradus-lms/gradus/internal/golive"
+	"github.com/gradus-lms/gradus/internal/golive/closing"
 	"github.com/gradus-lms/gradus/internal/pipeline"
 	"github.com/gradus-lms/gradus/internal/production"
 )
@@ -44,6 +46,17 @@ func (r *GoLiveReconciler) tend(
 	end.Message += "; " + v.Message
 	end.Until = v.Until
 	return end, nil
+}
+
+// wayBack says whether a rollback holds the site.
+func wayBack(grip production.Grip) bool { return strings.HasPrefix(grip.Holder, "Rollback/") }
+
+// replaced says whether a rollback has taken the site over from a run past the
+// point of no return, now or since: such a run works on the site no more,
+// whatever is retried.
+func replaced(owner productionObject, grip production.Grip) bool {
+	return closing.PastCommit(owner.GetSteps()) && !closing.Opening(owner.GetSteps()) &&
+		(owner.Held() == nil || grip.Lost && wayBack(grip))
 }
 
 // goLiveOf gives the go-live that a plan ordered: the end of the plan's

@@ -26,6 +26,8 @@ type march[V closing.Stage] struct {
 	session *production.Session
 	// objection to the point of no return.
 	objection func(V) *pipeline.Verdict
+	// ending: another run has taken the site over, and this one only ends.
+	ending bool
 }
 
 // walk runs the steps of a run that is not over and has not lost its lease.
@@ -42,7 +44,7 @@ func walk[V closing.Stage](ctx context.Context, b Base, owner production.Owner, 
 		scene.Grip = grip
 	}
 	engine := b.Engine
-	engine.Production = m.session
+	engine.Production, engine.Ending = m.session, m.ending
 	verdict, err := pipeline.Run(ctx, engine, owner, m.steps, m.view, m.ledger)
 	if err != nil && scene.Held() && !scene.Committed() && closing.GiveUp(*m.ledger, err, b.Clock.Now()) {
 		return pipeline.Wait("GivingUp", "the site is put back as it was: %v", err).By(b.Clock.Now().Add(time.Second)), nil

@@ -54,19 +54,15 @@ func (r *RollbackReconciler) Reconcile(ctx context.Context, back *v1alpha1.Rollb
 		return ctrl.Result{RequeueAfter: time.Second}, nil
 	}
 	var verdict pipeline.Verdict
-	if err == nil && goLive != nil && taken(before, grip) {
+	taken := grip.Held && before.Status.Lease == nil
+	if err == nil && goLive != nil && taken {
 		err = r.inherit(ctx, back, goLive)
 	}
 	if err == nil {
-		verdict, err = r.walk(ctx, back, goLive, session, grip)
+		verdict, err = r.walk(ctx, back, goLive, session, grip, taken)
 	}
 	result, err := r.Settler.Settle(ctx, before, back, r.conclude(back, verdict), err, r.Clock.Now())
 	return r.awake(result, err, back)
-}
-
-// taken says whether the lease was taken right now.
-func taken(before *v1alpha1.Rollback, grip production.Grip) bool {
-	return grip.Held && before.Status.Lease == nil
 }
 
 // inherit takes over what the go-live still holds. Repeated after a crash it
@@ -83,7 +79,7 @@ func (r *RollbackReconciler) inherit(ctx context.Context, back *v1alpha1.Rollbac
 // walk runs the steps, if the site is ours to run them on.
 func (r *RollbackReconciler) walk(
 	ctx context.Context, back *v1alpha1.Rollback, goLive *v1alpha1.GoLive,
-	session *production.Session, grip production.Grip,
+	session *production.Session, grip production.Grip, taken bool,
 ) (pipeline.Verdict, error) {
 	if verdict, over := rollback.Over(back); over {
 		return verdict, nil
@@ -95,6 +91,7 @@ func (r *RollbackReconciler) walk(
 	if err != nil {
 		return pipeline.Verdict{}, err
 	}
+	view.Taken = taken
 	view.Remember()
 	if no := view.Blind(); no != nil {
 		if view.PastCommit() {

@@ -82,6 +82,9 @@ type Engine struct {
 	Reports Reports
 	// Production is nil but for GoLive and Rollback.
 	Production Production
+	// Ending walks the Finally steps alone, and hears no retry: somebody else has
+	// what the other steps work on.
+	Ending bool
 }
 
 // perform makes what a step needs and reports what became of it.

@@ -45,8 +45,11 @@ func Run[V any](
 	defer func() { *ledger = w.ledger }()
 	var until time.Time
 	for _, finally := range []bool{false, true} {
-		if finally && !w.over() {
-			break
+		switch {
+		case !finally && e.Ending:
+			continue
+		case finally && !e.Ending && !w.over():
+			return w.conclude(until), nil
 		}
 		if err := w.pass(ctx, finally, &until); err != nil {
 			return Verdict{}, err

@@ -15,10 +15,29 @@ import (
 // Remember notes what is gone back to, as long as it is there to be seen:
 // what comes after the point of no return must not need it.
 func (v View) Remember() {
+	noted := v.Rollback.Status.Source
+	doors := v1alpha1.DoorsOpened
+	switch {
+	case noted != nil && v.took() && !v.Taken:
+		doors = noted.Doors
+	case v.stayedClosed():
+		doors = v1alpha1.DoorsStayedClosed
+	}
 	if v.began() && v.Site != nil && v.whole() {
 		found := v.found()
 		v.Rollback.Status.Source = &found
 	}
+	if v.Rollback.Status.Source != nil {
+		v.Rollback.Status.Source.Doors = doors
+	}
+}
+
+// took says whether the site was taken before: what became of the doors until
+// then is noted.
+func (v View) took() bool {
+	return slices.ContainsFunc(v.Rollback.Status.Steps, func(e v1alpha1.StepStatus) bool {
+		return e.Name == closing.StepTakeLease && e.State == v1alpha1.StepPassed
+	})
 }
 
 // source is what is gone back to: as it is, or as it was noted.
@@ -45,10 +64,7 @@ func (v View) found() v1alpha1.RollbackSource {
 	}
 	s := v1alpha1.RollbackSource{
 		Backup: v.Backup.Name, UID: string(v.Backup.UID), Version: v.Backup.Status.Version,
-		Counts: v.Backup.Status.Counts, Doors: v1alpha1.DoorsOpened,
-	}
-	if v.afterFailure() {
-		s.Doors = v1alpha1.DoorsStayedClosed
+		Counts: v.Backup.Status.Counts,
 	}
 	if c, claim := v.pick(v.Backup.Status.Copies); claim != "" {
 		s.Dump = &c

@@ -31,6 +31,9 @@ type View struct {
 	Approvals []v1alpha1.UpgradeApproval
 	// HopPods counts what has not ended of the go-live's hops, by Job.
 	HopPods map[string]int
+	// Taken: the site's lease was taken right now, and what became of the doors
+	// is noted once and for all.
+	Taken bool
 }
 
 // From names the holder that gives way: a go-live that failed with the doors
@@ -46,13 +49,15 @@ func From(g *v1alpha1.GoLive) string {
 // still holds, by the live values, is the rollback's to put back. Of one that
 // failed with the doors closed that is all that stands; of one that let users
 // in, its extra pods.
+// Who takes a lease past the point of no return has taken the site over, also
+// when the go-live looks otherwise since: after a crash this is done once more.
 func Inherit(r *v1alpha1.Rollback, g *v1alpha1.GoLive, observed []production.Observed) {
 	if len(r.Status.Changes) > 0 {
 		return
 	}
 	for i, c := range g.Status.Changes {
 		stands := c.State != v1alpha1.ChangeUndone && production.Stand(c, observed[i]) == production.StandsAfter
-		if stands && (From(g) != "" || c.Undo == v1alpha1.UndoAlways) {
+		if stands && (From(g) != "" || tookOver(r, g) || c.Undo == v1alpha1.UndoAlways) {
 			r.Status.Changes = append(r.Status.Changes, c)
 		}
 	}
@@ -62,14 +67,33 @@ func Inherit(r *v1alpha1.Rollback, g *v1alpha1.GoLive, observed []production.Obs
 // have been closed ever since, by its lease or by what was taken over from it.
 // Nobody wrote since the fix point.
 func (v View) afterFailure() bool {
-	if noted := v.Rollback.Status.Source; v.GoLive == nil && noted != nil {
-		// The go-live is gone; what was taken over from it is not.
+	// What was taken over does not change with the go-live: it may be retried,
+	// or gone.
+	if noted := v.Rollback.Status.Source; noted != nil && (v.Held() || v.GoLive == nil) {
 		return noted.Doors == v1alpha1.DoorsStayedClosed && v.Held()
 	}
-	if From(v.GoLive) == "" {
+	return v.stayedClosed()
+}
+
+// stayedClosed finds that by the live objects: before the site is taken over,
+// and when it is.
+func (v View) stayedClosed() bool {
+	g := v.GoLive
+	if g == nil || g.Status.Opened != nil || !closing.PastCommit(g.Status.Steps) || closing.Opening(g.Status.Steps) {
 		return false
 	}
-	return v.Grip.Holder == From(v.GoLive) && v.Grip.Point == v1alpha1.PointCommitted || inherited(v.Rollback, v.GoLive)
+	if v.Held() {
+		return inherited(v.Rollback, g)
+	}
+	return v.Grip.Point == v1alpha1.PointCommitted && v.Grip.Holder == From(g) && From(g) != ""
+}
+
+// tookOver says whether a rollback holds the site past a point of no return
+// that only the go-live can have passed.
+func tookOver(r *v1alpha1.Rollback, g *v1alpha1.GoLive) bool {
+	held := r.Status.Lease
+	return held != nil && held.Point == v1alpha1.PointCommitted && !closing.PastCommit(r.Status.Steps) &&
+		closing.PastCommit(g.Status.Steps) && g.Status.Opened == nil
 }
 
 // inherited says whether the journal begins with what the go-live held: its

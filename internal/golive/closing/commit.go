@@ -73,7 +73,7 @@ func (s *Scene) closers() []string {
 func Undo[V Stage]() pipeline.Step[V] {
 	undoable := func(v V) bool { return v.Stage().Held() && !v.Stage().Committed() }
 	return pipeline.Step[V]{
-		Name: "Undo", Finally: true,
+		Name: stepUndo, Finally: true,
 		Change: func(v V, _ pipeline.At) []v1alpha1.Change {
 			if !undoable(v) {
 				return nil
@@ -111,7 +111,7 @@ func Undo[V Stage]() pipeline.Step[V] {
 // the lease.
 func GiveBack[V Stage](steps func(V) []v1alpha1.StepStatus) pipeline.Step[V] {
 	return pipeline.Step[V]{
-		Name: "GiveBack", Finally: true, Needs: []string{"Undo"},
+		Name: "GiveBack", Finally: true, Needs: []string{stepUndo},
 		Remove: func(v V, _ pipeline.At) []v1alpha1.ChildRef {
 			if s := v.Stage(); !s.Held() || s.Committed() {
 				return nil

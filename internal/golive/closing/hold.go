@@ -22,6 +22,7 @@ const (
 	StepTakeLease     = "TakeLease"
 	StepCommit        = "Commit"
 	stepStartWatchdog = "StartWatchdog"
+	stepUndo          = "Undo"
 	reasonReleasing   = "ReleasingLease"
 	reasonCommitting  = "Committing"
 	reasonRefused     = "ChangeRefused"

@@ -124,7 +124,7 @@ func (s *Scene) smokeJob(at pipeline.At, version string) (*batchv1.Job, error) {
 // users were let in: from then on nothing goes back by itself.
 func OpenDoors[V Stage](opened func(V, time.Time)) pipeline.Step[V] {
 	return pipeline.Step[V]{
-		Name:   "OpenDoors",
+		Name:   StepOpenDoors,
 		Change: func(v V, _ pipeline.At) []v1alpha1.Change { return production.Back(v.Stage().open(doorID)) },
 		Judge: func(v V, _ pipeline.At, seen pipeline.Seen) pipeline.Verdict {
 			if verdict, ok := v.Stage().standing(seen, "users are let in"); !ok {
