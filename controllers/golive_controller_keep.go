@@ -137,6 +137,9 @@ func (b Base) letGo(ctx context.Context, owner productionObject) (ctrl.Result, e
 		return ctrl.Result{}, err
 	case strings.HasPrefix(grip.Holder, watchdogOf(owner)):
 		return ctrl.Result{RequeueAfter: production.DefaultRenew}, nil // it undoes; the journal is still needed
+	case !nothing && closing.PastCommit(owner.GetSteps()) && wayBack(grip):
+		// Its journal may be needed once more after a crash, and users see its page.
+		return ctrl.Result{RequeueAfter: production.DefaultRenew}, nil
 	case !grip.Held:
 		return b.leave(ctx, before, owner, grip)
 	case grip.Point == v1alpha1.PointCommitted:

@@ -152,22 +152,37 @@ func TestHopsComeOneAfterTheOther(t *testing.T) {
 }
 
 func TestWhoGivesWay(t *testing.T) {
-	steps := func(commit, hop v1alpha1.StepState) []v1alpha1.StepStatus {
-		return []v1alpha1.StepStatus{{Name: "Commit", State: commit}, {Name: "Hops", State: hop}}
+	steps := func(commit, hop, ask v1alpha1.StepState) []v1alpha1.StepStatus {
+		return []v1alpha1.StepStatus{{Name: "Commit", State: commit}, {Name: "Hops", State: hop},
+			{Name: "Undo", State: v1alpha1.StepSkipped}, {Name: "AskDatabase", State: ask}}
 	}
-	opened := metav1.Now()
+	const passed, failed, running, pending = v1alpha1.StepPassed, v1alpha1.StepFailed, v1alpha1.StepRunning, v1alpha1.StepPending
+	now := metav1.Now()
+	stalled := []metav1.Condition{{Type: v1alpha1.StalledCondition, Status: metav1.ConditionTrue}}
+	deleted := metav1.ObjectMeta{DeletionTimestamp: &now}
 	tests := map[string]struct {
-		status v1alpha1.GoLiveStatus
+		steps  []v1alpha1.StepStatus
+		change func(*v1alpha1.GoLive)
 		want   bool
 	}{
-		"failed past the point of no return": {v1alpha1.GoLiveStatus{Steps: steps(v1alpha1.StepPassed, v1alpha1.StepFailed)}, true},
-		"failed before it":                   {v1alpha1.GoLiveStatus{Steps: steps(v1alpha1.StepFailed, v1alpha1.StepPending)}, false},
-		"a hop runs":                         {v1alpha1.GoLiveStatus{Steps: steps(v1alpha1.StepPassed, v1alpha1.StepRunning)}, false},
-		"nothing failed":                     {v1alpha1.GoLiveStatus{Steps: steps(v1alpha1.StepPassed, v1alpha1.StepPassed)}, false},
-		"users are in":                       {v1alpha1.GoLiveStatus{Opened: &opened, Steps: steps(v1alpha1.StepPassed, v1alpha1.StepFailed)}, false},
+		"failed past the point of no return": {steps(passed, failed, pending), nil, true},
+		"failed before it":                   {steps(failed, pending, pending), nil, false},
+		"a hop runs":                         {steps(passed, running, pending), nil, false},
+		"one runs again, and an end failed":  {steps(passed, running, failed), nil, false},
+		"a hop runs, and it was deleted":     {steps(passed, running, pending), func(g *v1alpha1.GoLive) { g.ObjectMeta = deleted }, true},
+		"deleted before it":                  {steps(pending, pending, pending), func(g *v1alpha1.GoLive) { g.ObjectMeta = deleted }, false},
+		"it waits for a person":              {steps(passed, v1alpha1.StepWaiting, pending), nil, true},
+		"a rival halts it":                   {steps(passed, pending, pending), func(g *v1alpha1.GoLive) { g.Status.Conditions = stalled }, true},
+		"a rival before it":                  {steps(pending, pending, pending), func(g *v1alpha1.GoLive) { g.Status.Conditions = stalled }, false},
+		"nothing failed":                     {steps(passed, passed, pending), nil, false},
+		"users are in":                       {steps(passed, failed, pending), func(g *v1alpha1.GoLive) { g.Status.Opened = &now }, false},
 	}
 	for name, test := range tests {
-		if got := GivesWay(&v1alpha1.GoLive{Status: test.status}); got != test.want {
+		g := &v1alpha1.GoLive{Status: v1alpha1.GoLiveStatus{Steps: test.steps}}
+		if test.change != nil {
+			test.change(g)
+		}
+		if got := GivesWay(g); got != test.want {
 			t.Errorf("%s: gives way %v", name, got)
 		}
 	}

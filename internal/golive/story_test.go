@@ -15,6 +15,7 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
@@ -455,6 +456,23 @@ func TestDeletingAGoLivePastThePointOfNoReturnWaitsForAPerson(t *testing.T) {
 	}
 	if w.isOpen() {
 		t.Error("opened half-upgraded")
+	}
+	// What the message names works, and awaits the hop that nobody stopped.
+	pod := w.pod("upgrades", map[string]string{batchv1.JobNameLabel: w.jobs("-hop-")[0]})
+	w.versions("1.0")
+	w.backFromGo("back")
+	w.backUntil("awaiting the hop", at("AwaitHops"))
+	for range 5 {
+		w.tick()
+	}
+	if e := entry(w.rollback(), "AwaitHops"); e.State != v1alpha1.StepRunning || w.isOpen() {
+		t.Fatalf("a hop runs, and AwaitHops is %s; open: %v", e.State, w.isOpen())
+	}
+	w.must(w.admin.Delete(w.ctx, pod, client.GracePeriodSeconds(0)))
+	w.wantBack()
+	w.tick()
+	if err := w.admin.Get(w.ctx, client.ObjectKeyFromObject(w.goLive), g); !apierrors.IsNotFound(err) {
+		t.Errorf("the go-live is still there: %v", err)
 	}
 }
 

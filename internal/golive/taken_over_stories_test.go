@@ -22,6 +22,13 @@ func (w *world) wantBack() {
 	w.wantServing("campus:1.0")
 }
 
+// backFromGo makes a person's Rollback to the go-live.
+func (w *world) backFromGo(name string) {
+	w.t.Helper()
+	w.must(w.admin.Create(w.ctx, &v1alpha1.Rollback{ObjectMeta: w.meta(name), Spec: v1alpha1.RollbackSpec{
+		SiteRef: v1alpha1.LocalRef{Name: "campus"}, To: v1alpha1.RollbackTarget{GoLiveRef: &v1alpha1.LocalRef{Name: "go"}}}}))
+}
+
 // A person retries the go-live while its way back works: that must not touch
 // the site, nor what the way back knows of it.
 func TestARetryOfTheGoLiveDoesNotDisturbItsRollback(t *testing.T) {

@@ -7,6 +7,7 @@
 package golive
 
 import (
+	"slices"
 	"time"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
@@ -198,16 +199,17 @@ func Over(g *v1alpha1.GoLive) (pipeline.Verdict, bool) {
 	return pipeline.Fail(failed.Reason, "%s: %s", failed.Name, failed.Message), true
 }
 
-// GivesWay says whether a go-live that failed with the doors closed lets a
-// rollback take the site over from it.
+// GivesWay says whether a go-live with the doors closed lets a rollback take
+// the site over from it: it failed, it was deleted and only ends, or it waits
+// for a person, who says by the Rollback what is to be done. A pod of a hop may
+// still run: the rollback asks the cluster for it, see AwaitHops.
 func GivesWay(g *v1alpha1.GoLive) bool {
-	failed, committed := false, false
-	for _, e := range g.Status.Steps {
-		failed = failed || e.State == v1alpha1.StepFailed
-		committed = committed || e.Name == closing.StepCommit && e.State == v1alpha1.StepPassed
-		if e.Name == "Hops" && e.State == v1alpha1.StepRunning {
-			return false
-		}
+	if !closing.PastCommit(g.Status.Steps) || g.Status.Opened != nil {
+		return false
 	}
-	return failed && committed && g.Status.Opened == nil
+	stands := slices.ContainsFunc(closing.Working(g.Status.Steps), func(e v1alpha1.StepStatus) bool {
+		return e.State == v1alpha1.StepFailed || e.State == v1alpha1.StepWaiting
+	})
+	return stands || !g.DeletionTimestamp.IsZero() ||
+		meta.IsStatusConditionTrue(g.Status.Conditions, v1alpha1.StalledCondition)
 }

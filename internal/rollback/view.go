@@ -58,6 +58,8 @@ func Inherit(r *v1alpha1.Rollback, g *v1alpha1.GoLive, observed []production.Obs
 	for i, c := range g.Status.Changes {
 		stands := c.State != v1alpha1.ChangeUndone && production.Stand(c, observed[i]) == production.StandsAfter
 		if stands && (From(g) != "" || tookOver(r, g) || c.Undo == v1alpha1.UndoAlways) {
+			// Whatever the go-live was about to do with it, it stands.
+			c.State, c.Foreign = v1alpha1.ChangeApplied, ""
 			r.Status.Changes = append(r.Status.Changes, c)
 		}
 	}
