@@ -160,7 +160,7 @@ func strip(value any) {
 var (
 	moment = regexp.MustCompile(`\w{3} \d+ \w{3} \d{4} \d\d:\d\d \w+|` +
 		`\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z| UTC)?`)
-	span   = regexp.MustCompile(`\b(\d+h)?(\d+m)?\d+(\.\d+)?s\b|\b\d+m\b`)
+	span = regexp.MustCompile(`\b(\d+h)?(\d+m)?\d+(\.\d+)?s\b|\b\d+m\b`)
 )
 
 // Normalise takes out of a name what differs between runs.
