@@ -135,10 +135,7 @@ func (b Base) letGo(ctx context.Context, owner productionObject) (ctrl.Result, e
 		return ctrl.Result{}, dropFinalizer(ctx, b.Client, owner)
 	case err != nil:
 		return ctrl.Result{}, err
-	case strings.HasPrefix(grip.Holder, watchdogOf(owner)):
-		return ctrl.Result{RequeueAfter: production.DefaultRenew}, nil // it undoes; the journal is still needed
-	case !nothing && closing.PastCommit(owner.GetSteps()) && wayBack(grip):
-		// Its journal may be needed once more after a crash, and users see its page.
+	case needed(owner, grip, nothing):
 		return ctrl.Result{RequeueAfter: production.DefaultRenew}, nil
 	case !grip.Held:
 		return b.leave(ctx, before, owner, grip)
@@ -148,6 +145,14 @@ func (b Base) letGo(ctx context.Context, owner productionObject) (ctrl.Result, e
 			"finalizer, then Lease %s (verb breaklock on sites.lms.gradus.dev)", owner.OwnerKind(), owner.Held().Name))
 	}
 	return b.putBack(ctx, before, owner)
+}
+
+// needed says whether somebody else works with the journal of a run that is
+// deleted: its watchdog undoes by it, and its way back may need it once more
+// after a crash, while users see its page.
+func needed(owner productionObject, grip production.Grip, nothing bool) bool {
+	return strings.HasPrefix(grip.Holder, watchdogOf(owner)) ||
+		!nothing && closing.PastCommit(owner.GetSteps()) && wayBack(grip)
 }
 
 // grasp holds the lease of an object that is deleted for as long as that needs it.

@@ -55,7 +55,7 @@ func (r *RollbackReconciler) Reconcile(ctx context.Context, back *v1alpha1.Rollb
 	}
 	var verdict pipeline.Verdict
 	taken := grip.Held && before.Status.Lease == nil
-	if err == nil && goLive != nil && taken {
+	if err == nil && taken {
 		err = r.inherit(ctx, back, goLive)
 	}
 	if err == nil {
@@ -68,6 +68,9 @@ func (r *RollbackReconciler) Reconcile(ctx context.Context, back *v1alpha1.Rollb
 // inherit takes over what the go-live still holds. Repeated after a crash it
 // finds the same: nothing is written before it is persisted.
 func (r *RollbackReconciler) inherit(ctx context.Context, back *v1alpha1.Rollback, goLive *v1alpha1.GoLive) error {
+	if goLive == nil {
+		return nil
+	}
 	observed, err := production.ObserveAll(ctx, r.Live, back.Namespace, goLive.Status.Changes)
 	if err != nil {
 		return err
