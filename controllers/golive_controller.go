@@ -85,7 +85,7 @@ func (r *GoLiveReconciler) walk(
 	}
 	return walk(ctx, r.Base, g, march[golive.View]{
 		steps: golive.Steps, ledger: &g.Status.Steps, view: view, session: session, objection: golive.View.Objection,
-		ending: ending,
+		wayBack: true, ending: ending,
 	})
 }
 

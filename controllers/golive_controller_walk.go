@@ -26,6 +26,9 @@ type march[V closing.Stage] struct {
 	session *production.Session
 	// objection to the point of no return.
 	objection func(V) *pipeline.Verdict
+	// wayBack: past the point of no return another run takes over from this one
+	// where it fails. A rollback is the last that there is: it goes on trying.
+	wayBack bool
 	// ending: another run has taken the site over, and this one only ends.
 	ending bool
 }
@@ -46,13 +49,29 @@ func walk[V closing.Stage](ctx context.Context, b Base, owner production.Owner, 
 	engine := b.Engine
 	engine.Production, engine.Ending = m.session, m.ending
 	verdict, err := pipeline.Run(ctx, engine, owner, m.steps, m.view, m.ledger)
-	if err != nil && scene.Held() && !scene.Committed() && closing.GiveUp(*m.ledger, err, b.Clock.Now()) {
-		return pipeline.Wait("GivingUp", "the site is put back as it was: %v", err).By(b.Clock.Now().Add(time.Second)), nil
+	if err != nil && scene.Held() && m.giveUp(err, b.Clock.Now()) {
+		return pipeline.Wait("GivingUp", "%s: %v", m.instead(), err).By(b.Clock.Now().Add(time.Second)), nil
 	}
 	if told := closing.Refused(*m.ledger); err == nil && told != nil {
 		return failed(*told), nil // more telling than the failure that is being undone
 	}
 	return verdict, err
+}
+
+// giveUp fails a step that cannot get on, where the run is better off without it.
+func (m march[V]) giveUp(err error, now time.Time) bool {
+	if !m.view.Stage().Committed() {
+		return closing.GiveUp(*m.ledger, err, now)
+	}
+	return m.wayBack && closing.GiveUpCommitted(*m.ledger, err, now)
+}
+
+// instead says what follows.
+func (m march[V]) instead() string {
+	if m.view.Stage().Committed() {
+		return "the run does not go on like this"
+	}
+	return "the site is put back as it was"
 }
 
 // halt says what a run past the point of no return must not go on against; nil

@@ -4,12 +4,16 @@
 package golive_test
 
 import (
+	"slices"
 	"testing"
+	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 
 	"github.com/gradus-lms/gradus/api/v1alpha1"
+	"github.com/gradus-lms/gradus/internal/pipeline"
 )
 
 // wantBack ticks until a Rollback is over, and wants the old site to serve.
@@ -55,4 +59,75 @@ func TestARetryOfTheGoLiveDoesNotDisturbItsRollback(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Past the point of no return a quota that refuses a Job makes the step fail in
+// the end, so that the way back begins.
+func TestARefusedJobPastThePointOfNoReturnGoesBack(t *testing.T) {
+	for _, step := range []string{"Hops", "Verify"} {
+		t.Run(step, func(t *testing.T) {
+			w := newWorld(t)
+			w.order(nil)
+			w.versions("1.0")
+			w.refuse = map[string]string{"Hops": "go-hop", "Verify": "go-verify"}[step]
+			w.until("refused", func(g *v1alpha1.GoLive) bool {
+				return slices.ContainsFunc(g.Status.Steps, func(e v1alpha1.StepStatus) bool {
+					return e.Name == step && e.State == v1alpha1.StepPending && e.Started != nil
+				})
+			})
+			w.clock.Step(9 * time.Minute)
+			w.tick()
+			if s := state(w.get(), step); s != v1alpha1.StepPending {
+				t.Fatalf("%s is %s after nine minutes", step, s)
+			}
+			g := w.until("failed", func(g *v1alpha1.GoLive) bool { return state(g, step) == v1alpha1.StepFailed })
+			if reason(g, step) != "CannotProceed" {
+				t.Errorf("reason %s", reason(g, step))
+			}
+			w.refuse = "go-ask" // what asks the database does not hinder the way back
+			w.until("a rollback", func(*v1alpha1.GoLive) bool { return w.rollbacks() == 1 })
+			w.refuse = ""
+			w.wantBack()
+		})
+	}
+}
+
+// What waits for a person past the point of no return may be gone back from:
+// people need not first do what they do not want.
+func TestARunThatWaitsForAPersonIsGoneBackFrom(t *testing.T) {
+	w := newWorld(t)
+	w.order(nil)
+	w.versions("1.0")
+	w.at = func() {
+		if state(w.get(), "Hops") == v1alpha1.StepPassed {
+			w.deny = "web"
+		}
+	}
+	w.until("refused", func(g *v1alpha1.GoLive) bool {
+		return state(g, "Release") == v1alpha1.StepWaiting && reason(g, "Release") == "ChangeRefused"
+	})
+	w.backFromGo("back")
+	w.backUntil("taken over", at("RestoreBeside"))
+	if g := w.get(); state(g, "Release") != v1alpha1.StepFailed || g.Status.Lease != nil {
+		t.Errorf("Release is %s, lease %v", state(g, "Release"), g.Status.Lease)
+	}
+	w.at, w.deny = nil, ""
+	w.wantBack()
+}
+
+// A rival halts a go-live without settling a step.
+func TestARivalPastThePointOfNoReturnIsNoReasonToStay(t *testing.T) {
+	w := newWorld(t)
+	w.order(nil)
+	w.outcomes["go-hop"] = pipeline.JobOutcome{State: pipeline.JobRunning}
+	w.versions("1.0")
+	w.until("upgrading", func(g *v1alpha1.GoLive) bool { return state(g, "Hops") == v1alpha1.StepRunning })
+	web := w.deployment("web")
+	web.Spec.Replicas = ptr.To[int32](2)
+	w.must(w.admin.Update(w.ctx, web))
+	w.until("halted", func(g *v1alpha1.GoLive) bool {
+		return meta.IsStatusConditionTrue(g.Status.Conditions, v1alpha1.StalledCondition)
+	})
+	w.backFromGo("back")
+	w.wantBack()
 }

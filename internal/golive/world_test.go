@@ -76,8 +76,9 @@ type world struct {
 	crash, writes int
 	after         bool
 	goLive        *v1alpha1.GoLive
-	// refuse creates of objects whose name has this part.
-	refuse string
+	// refuse creates of objects whose name has this part, deny patches of the
+	// object that is called so.
+	refuse, deny string
 	// at is called after each tick.
 	at func()
 }
@@ -261,6 +262,9 @@ func (w *world) base() controllers.Base {
 			return write(func() error { return c.Delete(ctx, o, opts...) })
 		},
 		Patch: func(ctx context.Context, c client.WithWatch, o client.Object, p client.Patch, opts ...client.PatchOption) error {
+			if w.deny != "" && o.GetName() == w.deny {
+				return apierrors.NewForbidden(schema.GroupResource{Group: "apps", Resource: "deployments"}, w.deny, errors.New("image policy"))
+			}
 			return write(func() error { return c.Patch(ctx, o, p, opts...) })
 		},
 		SubResourcePatch: func(ctx context.Context, c client.Client, sub string, o client.Object, p client.Patch, opts ...client.SubResourcePatchOption) error {

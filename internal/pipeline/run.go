@@ -5,6 +5,7 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -60,6 +61,7 @@ func Run[V any](
 
 // pass walks the entries of either half of the ledger once.
 func (w *walk[V]) pass(ctx context.Context, finally bool, until *time.Time) error {
+	var failed []error
 	for i := 0; i < len(w.ledger); i++ {
 		step, ok := w.known(i)
 		if !ok {
@@ -72,14 +74,18 @@ func (w *walk[V]) pass(ctx context.Context, finally bool, until *time.Time) erro
 			continue
 		}
 		verdict, err := w.visit(ctx, step, &w.ledger[i])
-		if err != nil {
+		switch {
+		case err != nil && finally: // what must be done whatever happened hinders nothing else
+			failed = append(failed, fmt.Errorf("step %s: %w", step.Name, err))
+			continue
+		case err != nil:
 			return fmt.Errorf("step %s: %w", step.Name, err)
 		}
 		if !verdict.Until.IsZero() && (until.IsZero() || verdict.Until.Before(*until)) {
 			*until = verdict.Until
 		}
 	}
-	return nil
+	return errors.Join(failed...)
 }
 
 // known gives the step of an entry. One that this version does not know fails,

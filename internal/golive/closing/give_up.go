@@ -20,6 +20,10 @@ import (
 const (
 	patienceForRefusals = 30 * time.Second
 	patience            = 10 * time.Minute
+	// A site past the point of no return is not opened by giving up: going back
+	// costs more than waiting for a quota to be raised.
+	patienceForRefusalsCommitted = 10 * time.Minute
+	patienceCommitted            = 30 * time.Minute
 )
 
 // GiveUp fails the step that cannot get on because requests fail, when users
@@ -28,7 +32,7 @@ const (
 // whether it gave up.
 func GiveUp(ledger []v1alpha1.StepStatus, err error, now time.Time) bool {
 	limit := patience
-	if apierrors.IsForbidden(err) || apierrors.IsInvalid(err) || errors.Is(err, pipeline.ErrNameConflict) {
+	if refused(err) {
 		limit = patienceForRefusals
 	}
 	for i := range ledger {
@@ -44,6 +48,36 @@ func GiveUp(ledger []v1alpha1.StepStatus, err error, now time.Time) bool {
 		return true
 	}
 	return false
+}
+
+// GiveUpCommitted does the same past the point of no return, so that the way
+// back begins, or a person hears of it. It fails only what never came to
+// anything: one request that fails is no reason to leave a hop that runs. Once
+// the door may be written it gives up nothing.
+func GiveUpCommitted(ledger []v1alpha1.StepStatus, err error, now time.Time) bool {
+	limit := patienceCommitted
+	if refused(err) {
+		limit = patienceForRefusalsCommitted
+	}
+	if Opening(ledger) {
+		return false
+	}
+	for i := range Working(ledger) {
+		// Whatever could be judged once is not pending any more.
+		if e := &ledger[i]; e.State == v1alpha1.StepPending && e.Started != nil {
+			if now.Sub(e.Started.Time) < limit {
+				return false
+			}
+			abandon(e, "CannotProceed", err.Error(), now)
+			return true
+		}
+	}
+	return false
+}
+
+// refused says that an error does not go away by itself.
+func refused(err error) bool {
+	return apierrors.IsForbidden(err) || apierrors.IsInvalid(err) || errors.Is(err, pipeline.ErrNameConflict)
 }
 
 // Abandon fails the step at which a ledger stands, because the site's own
