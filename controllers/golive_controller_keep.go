@@ -17,6 +17,7 @@ import (
 	"github.com/gradus-lms/gradus/internal/golive/closing"
 	"github.com/gradus-lms/gradus/internal/pipeline"
 	"github.com/gradus-lms/gradus/internal/production"
+	"github.com/gradus-lms/gradus/internal/rollback"
 	"github.com/gradus-lms/gradus/internal/status"
 )
 
@@ -136,13 +137,13 @@ func (b Base) letGo(ctx context.Context, owner productionObject) (ctrl.Result, e
 	case err != nil:
 		return ctrl.Result{}, err
 	case needed(owner, grip, nothing):
-		return ctrl.Result{RequeueAfter: production.DefaultRenew}, nil
+		return b.stay(ctx, before, owner, grip)
 	case !grip.Held:
 		return b.leave(ctx, before, owner, grip)
 	case grip.Point == v1alpha1.PointCommitted:
 		return b.awakeSettled(ctx, before, owner, pipeline.Fail("DeletionWaits", "deleted past the point of no return: "+
-			"the site may be closed and half-upgraded; create a Rollback to this %s, or finish by hand and remove the "+
-			"finalizer, then Lease %s (verb breaklock on sites.lms.gradus.dev)", owner.OwnerKind(), owner.Held().Name))
+			"the site may be closed and half-upgraded; %s, or finish by hand and remove the "+
+			"finalizer, then Lease %s (verb breaklock on sites.lms.gradus.dev)", another(owner), owner.Held().Name))
 	}
 	return b.putBack(ctx, before, owner)
 }
@@ -151,8 +152,29 @@ func (b Base) letGo(ctx context.Context, owner productionObject) (ctrl.Result, e
 // deleted: its watchdog undoes by it, and its way back may need it once more
 // after a crash, while users see its page.
 func needed(owner productionObject, grip production.Grip, nothing bool) bool {
-	return strings.HasPrefix(grip.Holder, watchdogOf(owner)) ||
-		!nothing && closing.PastCommit(owner.GetSteps()) && wayBack(grip)
+	past := closing.PastCommit(owner.GetSteps()) || committed(owner)
+	return strings.HasPrefix(grip.Holder, watchdogOf(owner)) || !nothing && past && wayBack(grip)
+}
+
+// stay keeps a deleted run as long as it is needed, and says by whom.
+func (b Base) stay(
+	ctx context.Context, before, owner productionObject, grip production.Grip,
+) (ctrl.Result, error) {
+	return b.awakeSettled(ctx, before, owner, pipeline.Wait("NeededByAnother", "deleted, and needed by %s, which holds "+
+		"the site: it goes when that is done", grip.Holder).By(b.Clock.Now().Add(production.DefaultRenew)))
+}
+
+// another says which Rollback takes the site over from an object that is deleted.
+func another(owner productionObject) string {
+	switch o := owner.(type) {
+	case *v1alpha1.GoLive:
+		return "create a Rollback to this GoLive"
+	case *v1alpha1.Rollback:
+		if rollback.GivesWay(o) {
+			return "create another Rollback to the same state"
+		}
+	}
+	return "no Rollback takes over from here"
 }
 
 // grasp holds the lease of an object that is deleted for as long as that needs it.

@@ -13,16 +13,22 @@ import (
 
 	"github.com/gradus-lms/gradus/api/v1alpha1"
 	"github.com/gradus-lms/gradus/internal/golive"
+	"github.com/gradus-lms/gradus/internal/pipeline"
 )
 
 // hopPods counts what has not ended of a go-live's hops, by Job: pods, and
 // Jobs that may still start one. It asks the cluster and not the ledger, which
 // knows the children of the latest attempt only.
 func (b Base) hopPods(ctx context.Context, g *v1alpha1.GoLive) (map[string]int, error) {
-	marks := client.MatchingLabels{v1alpha1.OwnerUIDLabel: string(g.UID), v1alpha1.StepLabel: golive.StepHops}
+	return b.podsOf(ctx, g, golive.StepHops)
+}
+
+// podsOf counts what has not ended of a step of a run.
+func (b Base) podsOf(ctx context.Context, g pipeline.Owner, step string) (map[string]int, error) {
+	marks := client.MatchingLabels{v1alpha1.OwnerUIDLabel: string(g.GetUID()), v1alpha1.StepLabel: step}
 	var jobs batchv1.JobList
-	if err := b.Live.List(ctx, &jobs, client.InNamespace(g.Namespace), marks); err != nil {
-		return nil, fmt.Errorf("list Jobs of hops: %w", err)
+	if err := b.Live.List(ctx, &jobs, client.InNamespace(g.GetNamespace()), marks); err != nil {
+		return nil, fmt.Errorf("list Jobs of step %s: %w", step, err)
 	}
 	left := map[string]int{}
 	for i := range jobs.Items {
@@ -33,8 +39,8 @@ func (b Base) hopPods(ctx context.Context, g *v1alpha1.GoLive) (map[string]int, 
 	// A pod may outlive its Job: where it says itself whose it is, that counts.
 	var pods corev1.PodList
 	ofJobs := client.HasLabels{batchv1.JobNameLabel}
-	if err := b.Live.List(ctx, &pods, client.InNamespace(g.Namespace), ofJobs); err != nil {
-		return nil, fmt.Errorf("list Pods of hops: %w", err)
+	if err := b.Live.List(ctx, &pods, client.InNamespace(g.GetNamespace()), ofJobs); err != nil {
+		return nil, fmt.Errorf("list Pods of step %s: %w", step, err)
 	}
 	of := map[string]bool{}
 	for _, job := range jobs.Items {
@@ -42,8 +48,8 @@ func (b Base) hopPods(ctx context.Context, g *v1alpha1.GoLive) (map[string]int, 
 	}
 	for _, pod := range pods.Items {
 		name := pod.Labels[batchv1.JobNameLabel]
-		ours := of[name] || pod.Labels[v1alpha1.OwnerUIDLabel] == string(g.UID) &&
-			pod.Labels[v1alpha1.StepLabel] == golive.StepHops
+		ours := of[name] || pod.Labels[v1alpha1.OwnerUIDLabel] == string(g.GetUID()) &&
+			pod.Labels[v1alpha1.StepLabel] == step
 		if ours && pod.Status.Phase != corev1.PodSucceeded && pod.Status.Phase != corev1.PodFailed {
 			left[name]++
 		}

@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/gradus-lms/gradus/api/v1alpha1"
+	"github.com/gradus-lms/gradus/internal/golive/closing"
 	"github.com/gradus-lms/gradus/internal/pipeline"
 	"github.com/gradus-lms/gradus/internal/production"
 	"github.com/gradus-lms/gradus/internal/rollback"
@@ -40,7 +41,7 @@ func (r *RollbackReconciler) Reconcile(ctx context.Context, back *v1alpha1.Rollb
 	if added, err := ensureFinalizer(ctx, r.Client, back); added || err != nil {
 		return ctrl.Result{}, err
 	}
-	before := back.DeepCopy()
+	was := back.DeepCopy()
 	if back.Status.Steps == nil {
 		back.Status.Steps = pipeline.Ledger(rollback.Steps)
 	}
@@ -48,53 +49,55 @@ func (r *RollbackReconciler) Reconcile(ctx context.Context, back *v1alpha1.Rollb
 	if err != nil {
 		return ctrl.Result{}, err
 	}
+	before, err := r.before(ctx, back, goLive)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	from := source{goLive: goLive, before: before}
 	session := r.writer().Begin(back)
-	grip, err := r.keep(ctx, back, back.Status.Steps, rollback.From(goLive))
+	grip, err := r.keep(ctx, back, back.Status.Steps, rollback.From(goLive, before))
 	if racing(err) {
 		return ctrl.Result{RequeueAfter: time.Second}, nil
 	}
 	var verdict pipeline.Verdict
-	taken := grip.Held && before.Status.Lease == nil
-	if err == nil && taken {
-		err = r.inherit(ctx, back, goLive)
+	from.taken = grip.Held && was.Status.Lease == nil
+	if err == nil && from.taken {
+		err = r.inherit(ctx, back, from)
 	}
 	if err == nil {
-		verdict, err = r.walk(ctx, back, goLive, session, grip, taken)
+		verdict, err = r.walk(ctx, back, from, session, grip)
 	}
-	result, err := r.Settler.Settle(ctx, before, back, r.conclude(back, verdict), err, r.Clock.Now())
+	result, err := r.Settler.Settle(ctx, was, back, r.conclude(back, verdict), err, r.Clock.Now())
 	return r.awake(result, err, back)
 }
 
-// inherit takes over what the go-live still holds. Repeated after a crash it
-// finds the same: nothing is written before it is persisted.
-func (r *RollbackReconciler) inherit(ctx context.Context, back *v1alpha1.Rollback, goLive *v1alpha1.GoLive) error {
-	if goLive == nil {
-		return nil
-	}
-	observed, err := production.ObserveAll(ctx, r.Live, back.Namespace, goLive.Status.Changes)
-	if err != nil {
-		return err
-	}
-	rollback.Inherit(back, goLive, observed)
-	return nil
+// source is what a rollback may take the site over from.
+type source struct {
+	goLive *v1alpha1.GoLive
+	before []v1alpha1.Rollback
+	// taken: the site was taken right now.
+	taken bool
 }
 
 // walk runs the steps, if the site is ours to run them on.
 func (r *RollbackReconciler) walk(
-	ctx context.Context, back *v1alpha1.Rollback, goLive *v1alpha1.GoLive,
-	session *production.Session, grip production.Grip, taken bool,
+	ctx context.Context, back *v1alpha1.Rollback, from source, session *production.Session, grip production.Grip,
 ) (pipeline.Verdict, error) {
 	if verdict, over := rollback.Over(back); over {
 		return verdict, nil
 	}
-	if grip.Lost {
+	ending := followed(back, grip)
+	switch {
+	case ending:
+		back.SetHeld(nil)
+		closing.TakenOver(back.Status.Steps, grip.Holder, r.Clock.Now())
+	case grip.Lost:
 		return r.lost(ctx, back, grip)
 	}
-	view, err := r.observe(ctx, back, goLive, grip)
+	view, err := r.observe(ctx, back, from, grip)
 	if err != nil {
 		return pipeline.Verdict{}, err
 	}
-	view.Taken = taken
 	view.Remember()
 	if no := view.Blind(); no != nil {
 		if view.PastCommit() {
@@ -105,6 +108,7 @@ func (r *RollbackReconciler) walk(
 	}
 	return walk(ctx, r.Base, back, march[rollback.View]{
 		steps: rollback.Steps, ledger: &back.Status.Steps, view: view, session: session, objection: rollback.View.Objection,
+		ending: ending,
 	})
 }
 
@@ -132,6 +136,9 @@ func (r *RollbackReconciler) conclude(back *v1alpha1.Rollback, v pipeline.Verdic
 		return failed(v)
 	case committed(back) && slices.ContainsFunc(back.Status.Steps, stepFailed):
 		v.Message += "; the site stays as it is until a person retries the step (annotation " + v1alpha1.RetryAnnotation + ")"
+		if rollback.GivesWay(back) {
+			v.Message += " or creates another Rollback to the same state"
+		}
 	}
 	return v
 }
@@ -162,26 +169,24 @@ func (r *RollbackReconciler) goLive(ctx context.Context, back *v1alpha1.Rollback
 
 // observe reads everything live.
 func (r *RollbackReconciler) observe(
-	ctx context.Context, back *v1alpha1.Rollback, goLive *v1alpha1.GoLive, grip production.Grip,
+	ctx context.Context, back *v1alpha1.Rollback, from source, grip production.Grip,
 ) (rollback.View, error) {
 	scene, err := r.scene(ctx, back, grip)
-	view := rollback.View{Scene: scene, Rollback: back, GoLive: goLive}
+	view := rollback.View{Scene: scene, Rollback: back, GoLive: from.goLive, Before: from.before, Taken: from.taken}
 	if err != nil || scene.Site == nil {
 		return view, err
 	}
 	name := ""
 	if back.Spec.To.BackupRef != nil {
 		name = back.Spec.To.BackupRef.Name
-	} else if goLive != nil {
-		name = goLive.Status.FixPoint
+	} else if from.goLive != nil {
+		name = from.goLive.Status.FixPoint
 	}
 	if view.Backup, err = optional(ctx, r.Live, back.Namespace, name, &v1alpha1.SiteBackup{}); err != nil {
 		return view, err
 	}
-	if goLive != nil {
-		if view.HopPods, err = r.hopPods(ctx, goLive); err != nil {
-			return view, err
-		}
+	if view.HopPods, err = r.working(ctx, from); err != nil {
+		return view, err
 	}
 	if back.Spec.Files == v1alpha1.RestoreFiles {
 		if view.Claims, err = r.claims(ctx, back, scene); err != nil {

@@ -123,7 +123,7 @@ func TestAGoLiveIsNotDeletedUnderItsHoldingPage(t *testing.T) {
 	for range 3 {
 		w.tick()
 	}
-	if c := meta.FindStatusCondition(w.get().Status.Conditions, v1alpha1.ReadyCondition); c == nil || c.Reason != "HoldingPageInUse" {
+	if c := meta.FindStatusCondition(w.get().Status.Conditions, v1alpha1.ReadyCondition); c == nil || c.Reason != "NeededByAnother" || !strings.Contains(c.Message, "Rollback/") {
 		t.Errorf("conditions %v", w.get().Status.Conditions)
 	}
 	delete(w.outcomes, "verifybeside")

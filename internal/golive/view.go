@@ -204,7 +204,7 @@ func Over(g *v1alpha1.GoLive) (pipeline.Verdict, bool) {
 // for a person, who says by the Rollback what is to be done. A pod of a hop may
 // still run: the rollback asks the cluster for it, see AwaitHops.
 func GivesWay(g *v1alpha1.GoLive) bool {
-	if !closing.PastCommit(g.Status.Steps) || g.Status.Opened != nil {
+	if g == nil || !closing.PastCommit(g.Status.Steps) || g.Status.Opened != nil {
 		return false
 	}
 	stands := slices.ContainsFunc(closing.Working(g.Status.Steps), func(e v1alpha1.StepStatus) bool {

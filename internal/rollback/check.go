@@ -57,7 +57,7 @@ func (v View) toCome() []string {
 	var ids []string
 	if v.GoLive != nil {
 		for _, c := range v.GoLive.Status.Changes {
-			if c.State != v1alpha1.ChangeUndone && (From(v.GoLive) != "" || c.Undo == v1alpha1.UndoAlways) {
+			if c.State != v1alpha1.ChangeUndone && (From(v.GoLive, v.Before) != "" || c.Undo == v1alpha1.UndoAlways) {
 				ids = append(ids, c.ID)
 			}
 		}

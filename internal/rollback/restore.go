@@ -103,7 +103,7 @@ var awaitHops = closing.Guarded(pipeline.Step[View]{
 			left += n
 		}
 		if left > 0 {
-			return pipeline.Wait("HopPodsLeft", "%d pods of the go-live's hops have not ended (Jobs %s); if their node is "+
+			return pipeline.Wait("HopPodsLeft", "%d pods of hops or of a switch have not ended (Jobs %s); if their node is "+
 				"lost, make sure that it is off and delete them", left, strings.Join(slices.Sorted(maps.Keys(v.HopPods)), ", ")).
 				By(seen.Now.Add(5 * time.Second))
 		}

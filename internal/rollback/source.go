@@ -18,7 +18,7 @@ func (v View) Remember() {
 	noted := v.Rollback.Status.Source
 	doors := v1alpha1.DoorsOpened
 	switch {
-	case noted != nil && v.took() && !v.Taken:
+	case noted != nil && Took(v.Rollback) && !v.Taken:
 		doors = noted.Doors
 	case v.stayedClosed():
 		doors = v1alpha1.DoorsStayedClosed
@@ -30,14 +30,6 @@ func (v View) Remember() {
 	if v.Rollback.Status.Source != nil {
 		v.Rollback.Status.Source.Doors = doors
 	}
-}
-
-// took says whether the site was taken before: what became of the doors until
-// then is noted.
-func (v View) took() bool {
-	return slices.ContainsFunc(v.Rollback.Status.Steps, func(e v1alpha1.StepStatus) bool {
-		return e.Name == closing.StepTakeLease && e.State == v1alpha1.StepPassed
-	})
 }
 
 // source is what is gone back to: as it is, or as it was noted.

@@ -29,20 +29,14 @@ type View struct {
 	Claims Claims
 	// Approvals of the Rollback's price.
 	Approvals []v1alpha1.UpgradeApproval
-	// HopPods counts what has not ended of the go-live's hops, by Job.
+	// Before are other rollbacks to the same state that did not bring it about.
+	Before []v1alpha1.Rollback
+	// HopPods counts what has not ended of the go-live's hops, and of a switch of
+	// an earlier rollback, by Job.
 	HopPods map[string]int
 	// Taken: the site's lease was taken right now, and what became of the doors
 	// is noted once and for all.
 	Taken bool
-}
-
-// From names the holder that gives way: a go-live that failed with the doors
-// closed. Empty when there is none.
-func From(g *v1alpha1.GoLive) string {
-	if g == nil || !golive.GivesWay(g) {
-		return ""
-	}
-	return production.Identity(g)
 }
 
 // Inherit gives the journal with which a rollback begins: what the go-live
@@ -57,7 +51,7 @@ func Inherit(r *v1alpha1.Rollback, g *v1alpha1.GoLive, observed []production.Obs
 	}
 	for i, c := range g.Status.Changes {
 		stands := c.State != v1alpha1.ChangeUndone && production.Stand(c, observed[i]) == production.StandsAfter
-		if stands && (From(g) != "" || tookOver(r, g) || c.Undo == v1alpha1.UndoAlways) {
+		if stands && (golive.GivesWay(g) || tookOver(r, g) || c.Undo == v1alpha1.UndoAlways) {
 			// Whatever the go-live was about to do with it, it stands.
 			c.State, c.Foreign = v1alpha1.ChangeApplied, ""
 			r.Status.Changes = append(r.Status.Changes, c)
@@ -87,7 +81,7 @@ func (v View) stayedClosed() bool {
 	if v.Held() {
 		return inherited(v.Rollback, g)
 	}
-	return v.Grip.Point == v1alpha1.PointCommitted && v.Grip.Holder == From(g) && From(g) != ""
+	return v.Grip.Point == v1alpha1.PointCommitted && v.closedSince()
 }
 
 // tookOver says whether a rollback holds the site past a point of no return
@@ -126,11 +120,16 @@ func (v View) beside() string { return v.Site.Spec.Database.Name + "_r" + suffix
 func (v View) replaced() string { return v.Site.Spec.Database.Name + "_replaced_" + suffix(v.Rollback) }
 
 // steps are the ledgers whose children go at the end: the rollback's own and,
-// when it took over from a failed go-live, that one's.
+// where it took over from others, theirs.
 func steps(v View) []v1alpha1.StepStatus {
 	all := slices.Clone(v.Rollback.Status.Steps)
 	if v.afterFailure() && v.GoLive != nil {
 		all = append(all, v.GoLive.Status.Steps...)
+	}
+	for i := range v.Before {
+		if b := &v.Before[i]; Took(b) {
+			all = append(all, b.Status.Steps...)
+		}
 	}
 	return all
 }
@@ -147,7 +146,8 @@ func Over(r *v1alpha1.Rollback) (pipeline.Verdict, bool) {
 			failed = &r.Status.Steps[i]
 		case e.Name == "ReleaseLease" && e.State == v1alpha1.StepPassed:
 			return pipeline.Pass("the site is back at %s", r.Status.Version), true
-		case e.Name == "GiveBack" && (e.State == v1alpha1.StepPassed || e.Reason == "NothingHeld"):
+		case e.Name == "GiveBack" && (e.State == v1alpha1.StepPassed || e.Reason == "NothingHeld" ||
+			e.State == v1alpha1.StepSkipped && r.Status.Lease == nil): // another one took the site over
 			ended = true
 		}
 	}

@@ -1,0 +1,94 @@
+// Copyright The Gradus Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"fmt"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/gradus-lms/gradus/api/v1alpha1"
+	"github.com/gradus-lms/gradus/internal/golive/closing"
+	"github.com/gradus-lms/gradus/internal/production"
+	"github.com/gradus-lms/gradus/internal/rollback"
+)
+
+// before reads the other rollbacks to the same state.
+func (r *RollbackReconciler) before(
+	ctx context.Context, back *v1alpha1.Rollback, goLive *v1alpha1.GoLive,
+) ([]v1alpha1.Rollback, error) {
+	var all v1alpha1.RollbackList
+	if err := r.Live.List(ctx, &all, client.InNamespace(back.Namespace)); err != nil {
+		return nil, fmt.Errorf("list Rollbacks: %w", err)
+	}
+	var before []v1alpha1.Rollback
+	for i := range all.Items {
+		if rollback.Before(back, &all.Items[i], goLive) {
+			before = append(before, all.Items[i])
+		}
+	}
+	return before, nil
+}
+
+// inherit takes over what an earlier rollback or the go-live still holds.
+// Repeated after a crash it finds the same: nothing is written before it is
+// persisted.
+func (r *RollbackReconciler) inherit(ctx context.Context, back *v1alpha1.Rollback, s source) error {
+	for i := range s.before {
+		b := &s.before[i]
+		if !rollback.Took(b) {
+			continue
+		}
+		observed, err := production.ObserveAll(ctx, r.Live, back.Namespace, b.Status.Changes)
+		if err != nil {
+			return err
+		}
+		rollback.InheritFrom(back, b, observed)
+	}
+	if s.goLive == nil {
+		return nil
+	}
+	observed, err := production.ObserveAll(ctx, r.Live, back.Namespace, s.goLive.Status.Changes)
+	if err != nil {
+		return err
+	}
+	rollback.Inherit(back, s.goLive, observed)
+	return nil
+}
+
+// working counts what may still write the database: hops of the go-live, and a
+// switch of an earlier rollback.
+func (r *RollbackReconciler) working(ctx context.Context, s source) (map[string]int, error) {
+	left := map[string]int{}
+	count := func(found map[string]int, err error) error {
+		for job, n := range found {
+			left[job] += n
+		}
+		return err
+	}
+	if s.goLive != nil {
+		if err := count(r.hopPods(ctx, s.goLive)); err != nil {
+			return nil, err
+		}
+	}
+	for i := range s.before {
+		if !rollback.Took(&s.before[i]) {
+			continue
+		}
+		if err := count(r.podsOf(ctx, &s.before[i], rollback.StepSwitch)); err != nil {
+			return nil, err
+		}
+	}
+	return left, nil
+}
+
+// followed says whether another rollback took the site over from this one,
+// which had not let users in: now, or since.
+func followed(back *v1alpha1.Rollback, grip production.Grip) bool {
+	if !rollback.Took(back) || closing.Opening(back.Status.Steps) {
+		return false
+	}
+	return back.Held() == nil || grip.Lost && wayBack(grip) && committed(back)
+}

@@ -1,0 +1,109 @@
+// Copyright The Gradus Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package rollback
+
+import (
+	"slices"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/api/meta"
+
+	"github.com/gradus-lms/gradus/api/v1alpha1"
+	"github.com/gradus-lms/gradus/internal/golive"
+	"github.com/gradus-lms/gradus/internal/golive/closing"
+	"github.com/gradus-lms/gradus/internal/production"
+)
+
+// A rollback that failed past the point of no return may need other files than
+// its spec asks for, and that never changes: another rollback to the same state
+// takes the site over from it, closed as it is.
+
+// StepSwitch is the step that puts the restored database in the place of the live one.
+const StepSwitch = "Switch"
+
+// Before says whether another rollback goes back to the same state, and did not
+// bring it about.
+func Before(mine, other *v1alpha1.Rollback, g *v1alpha1.GoLive) bool {
+	if mine.UID == other.UID || mine.Spec.SiteRef != other.Spec.SiteRef ||
+		meta.IsStatusConditionTrue(other.Status.Conditions, v1alpha1.SucceededCondition) {
+		return false
+	}
+	return g != nil && goLiveOf(other) == g.Name || equality.Semantic.DeepEqual(mine.Spec.To, other.Spec.To)
+}
+
+// goLiveOf names the go-live that a rollback goes back from.
+func goLiveOf(r *v1alpha1.Rollback) string {
+	if ref := r.Spec.To.GoLiveRef; ref != nil {
+		return ref.Name
+	}
+	if noted := r.Status.Source; noted != nil {
+		return noted.GoLive
+	}
+	return ""
+}
+
+// GivesWay says whether a rollback lets another one take the site over: it
+// holds it past the point of no return, it failed or was deleted, and it has
+// not switched. A pod that switches may still run: it is awaited like a hop's.
+func GivesWay(r *v1alpha1.Rollback) bool {
+	held := r.Status.Lease
+	if held == nil || held.Point != v1alpha1.PointCommitted || r.Status.Opened != nil {
+		return false
+	}
+	failed := !r.DeletionTimestamp.IsZero()
+	for _, e := range closing.Working(r.Status.Steps) {
+		if e.Name == StepSwitch && e.State == v1alpha1.StepPassed {
+			return false
+		}
+		failed = failed || e.State == v1alpha1.StepFailed
+	}
+	return failed
+}
+
+// From names the holder that gives way: a go-live with the doors closed, or an
+// earlier rollback to the same state. Empty when there is none.
+func From(g *v1alpha1.GoLive, before []v1alpha1.Rollback) string {
+	for i := range before {
+		if GivesWay(&before[i]) {
+			return production.Identity(&before[i])
+		}
+	}
+	if g == nil || !golive.GivesWay(g) {
+		return ""
+	}
+	return production.Identity(g)
+}
+
+// Took says whether a rollback has, or had, the site.
+func Took(r *v1alpha1.Rollback) bool {
+	return slices.ContainsFunc(r.Status.Steps, func(e v1alpha1.StepStatus) bool {
+		return e.Name == closing.StepTakeLease && e.State == v1alpha1.StepPassed
+	})
+}
+
+// InheritFrom gives the journal of an earlier rollback to the one that took the
+// site over from it: what still stands. It comes before Inherit, for that
+// rollback has inherited from the go-live itself.
+func InheritFrom(r, before *v1alpha1.Rollback, observed []production.Observed) {
+	if held := r.Status.Lease; held == nil || held.Point != v1alpha1.PointCommitted || closing.PastCommit(r.Status.Steps) {
+		return
+	}
+	for i, c := range before.Status.Changes {
+		mine := slices.ContainsFunc(r.Status.Changes, func(m v1alpha1.Change) bool { return m.ID == c.ID })
+		if !mine && c.State != v1alpha1.ChangeUndone && production.Stand(c, observed[i]) == production.StandsAfter {
+			c.State, c.Foreign = v1alpha1.ChangeApplied, ""
+			r.Status.Changes = append(r.Status.Changes, c)
+		}
+	}
+}
+
+// closedSince says whether the holder that gives way says that nobody wrote.
+func (v View) closedSince() bool {
+	for i := range v.Before {
+		if b := &v.Before[i]; v.Grip.Holder == production.Identity(b) {
+			return GivesWay(b) && b.Status.Source != nil && b.Status.Source.Doors == v1alpha1.DoorsStayedClosed
+		}
+	}
+	return golive.GivesWay(v.GoLive) && v.Grip.Holder == production.Identity(v.GoLive)
+}
