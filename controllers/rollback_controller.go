@@ -45,17 +45,12 @@ func (r *RollbackReconciler) Reconcile(ctx context.Context, back *v1alpha1.Rollb
 	if back.Status.Steps == nil {
 		back.Status.Steps = pipeline.Ledger(rollback.Steps)
 	}
-	goLive, err := r.goLive(ctx, back)
+	from, err := r.source(ctx, back)
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	before, err := r.before(ctx, back, goLive)
-	if err != nil {
-		return ctrl.Result{}, err
-	}
-	from := source{goLive: goLive, before: before}
 	session := r.writer().Begin(back)
-	grip, err := r.keep(ctx, back, back.Status.Steps, rollback.From(goLive, before))
+	grip, err := r.keep(ctx, back, back.Status.Steps, rollback.From(from.goLive, from.before))
 	if racing(err) {
 		return ctrl.Result{RequeueAfter: time.Second}, nil
 	}
@@ -77,6 +72,15 @@ type source struct {
 	before []v1alpha1.Rollback
 	// taken: the site was taken right now.
 	taken bool
+}
+
+func (r *RollbackReconciler) source(ctx context.Context, back *v1alpha1.Rollback) (source, error) {
+	goLive, err := r.goLive(ctx, back)
+	if err != nil {
+		return source{}, err
+	}
+	before, err := r.before(ctx, back, goLive)
+	return source{goLive: goLive, before: before}, err
 }
 
 // walk runs the steps, if the site is ours to run them on.

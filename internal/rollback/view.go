@@ -146,8 +146,7 @@ func Over(r *v1alpha1.Rollback) (pipeline.Verdict, bool) {
 			failed = &r.Status.Steps[i]
 		case e.Name == "ReleaseLease" && e.State == v1alpha1.StepPassed:
 			return pipeline.Pass("the site is back at %s", r.Status.Version), true
-		case e.Name == "GiveBack" && (e.State == v1alpha1.StepPassed || e.Reason == "NothingHeld" ||
-			e.State == v1alpha1.StepSkipped && r.Status.Lease == nil): // another one took the site over
+		case e.Name == "GiveBack" && gaveBack(r, e):
 			ended = true
 		}
 	}
@@ -155,4 +154,11 @@ func Over(r *v1alpha1.Rollback) (pipeline.Verdict, bool) {
 		return pipeline.Verdict{}, false
 	}
 	return pipeline.Fail(failed.Reason, "%s: %s", failed.Name, failed.Message), true
+}
+
+// gaveBack says whether a rollback that failed holds nothing: it gave it back,
+// never had it, or another one took the site over.
+func gaveBack(r *v1alpha1.Rollback, e v1alpha1.StepStatus) bool {
+	return e.State == v1alpha1.StepPassed || e.Reason == "NothingHeld" ||
+		e.State == v1alpha1.StepSkipped && r.Status.Lease == nil
 }
