@@ -40,13 +40,11 @@ verify: generate ## fail if something generated is not up to date
 	git diff --exit-code -- api config/crd docs/spec
 	test -z "$$(gofmt -l $$(git ls-files '*.go'))"
 
-build: ## bin/gradus, and the kubectl plugin
+build: ## bin/gradus
 	CGO_ENABLED=0 go build -trimpath -o bin/gradus .
-	if test -d cmd/kubectl-gradus; then CGO_ENABLED=0 go build -trimpath -o bin/kubectl-gradus ./cmd/kubectl-gradus; fi
 
 bin/controller-gen: hack/tools/go.mod
 	go -C hack/tools build -o $(CURDIR)/bin/controller-gen sigs.k8s.io/controller-tools/cmd/controller-gen
-
 bin/golangci-lint: hack/tools/lint/go.mod hack/tools/lint/main.go
 	go -C hack/tools/lint build -o $(CURDIR)/bin/golangci-lint .
 
@@ -68,7 +66,7 @@ faults: ## the operator killed at every write of every scenario; docs/faults.md
 faults-all: ; $(MAKE) faults FAULTS=all ## every fault at every write
 
 conformance: ## what the local cluster does like any other Kubernetes
-	if test -f test/conformance/go.mod; then $(kube); go -C test/conformance test -timeout 30m ./...; fi
+	$(kube); go -C test/conformance test -timeout 30m ./...
 
 test: integration ## everything, on a cluster of its own (root) or the one at hand
 	if test "$(CLUSTER)" = local && test "$$(id -u)" = 0; then $(CLUSTERCTL) up; fi
@@ -76,8 +74,7 @@ test: integration ## everything, on a cluster of its own (root) or the one at ha
 	else echo "left out: conformance and end to end need a cluster (make cluster-up)"; fi
 
 test-e2e: deploy ## one upgrade, one failing trial, one rollback on the cluster
-	if test -d test/e2e; then $(kube); GRADUS_E2E=1 go test -v -count=1 -timeout 60m ./test/e2e/...; \
-	else echo "left out: there is no test/e2e yet"; fi
+	$(kube); GRADUS_E2E=1 go test -v -count=1 -timeout 60m ./test/e2e/...
 
 ## A cluster
 

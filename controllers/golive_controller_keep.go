@@ -5,7 +5,6 @@ package controllers
 
 import (
 	"context"
-	"slices"
 	"strings"
 	"time"
 
@@ -17,7 +16,6 @@ import (
 	"github.com/gradus-lms/gradus/internal/golive/closing"
 	"github.com/gradus-lms/gradus/internal/pipeline"
 	"github.com/gradus-lms/gradus/internal/production"
-	"github.com/gradus-lms/gradus/internal/rollback"
 	"github.com/gradus-lms/gradus/internal/status"
 )
 
@@ -113,107 +111,6 @@ func (b Base) regain(
 		closing.Regained(owner.GetSteps(), loss, b.Clock.Now())
 	}
 	return got, left, err
-}
-
-// letGo ends an object that is deleted. While nothing irreversible happened the
-// site is put back; otherwise a person decides.
-func (b Base) letGo(ctx context.Context, owner productionObject) (ctrl.Result, error) {
-	if !slices.Contains(owner.GetFinalizers(), v1alpha1.CleanupFinalizer) {
-		return ctrl.Result{}, nil
-	}
-	before := owner.DeepCopyObject().(productionObject)
-	// A run that is over holds nothing: it goes even where our rights are gone,
-	// as when its namespace is deleted.
-	open := production.Open(*owner.Journal())
-	nothing := owner.Held() == nil &&
-		!slices.ContainsFunc(open, func(c v1alpha1.Change) bool { return c.Undo != v1alpha1.UndoNever })
-	if nothing && pipeline.Over(owner.GetSteps()) {
-		return ctrl.Result{}, dropFinalizer(ctx, b.Client, owner)
-	}
-	grip, err := b.grasp(ctx, owner, nothing)
-	switch {
-	case nothing && apierrors.IsForbidden(err):
-		return ctrl.Result{}, dropFinalizer(ctx, b.Client, owner)
-	case err != nil:
-		return ctrl.Result{}, err
-	case needed(owner, grip, nothing):
-		return b.stay(ctx, before, owner, grip)
-	case !grip.Held:
-		return b.leave(ctx, before, owner, grip)
-	case grip.Point == v1alpha1.PointCommitted:
-		return b.awakeSettled(ctx, before, owner, pipeline.Fail("DeletionWaits", "deleted past the point of no return: "+
-			"the site may be closed and half-upgraded; %s, or finish by hand and remove the "+
-			"finalizer, then Lease %s (verb breaklock on sites.lms.gradus.dev)", another(owner), owner.Held().Name))
-	}
-	return b.putBack(ctx, before, owner)
-}
-
-// needed says whether somebody else works with the journal of a run that is
-// deleted: its watchdog undoes by it, and its way back may need it once more
-// after a crash, while users see its page.
-func needed(owner productionObject, grip production.Grip, nothing bool) bool {
-	past := closing.PastCommit(owner.GetSteps()) || committed(owner)
-	return strings.HasPrefix(grip.Holder, watchdogOf(owner)) || !nothing && past && wayBack(grip)
-}
-
-// stay keeps a deleted run as long as it is needed, and says by whom.
-func (b Base) stay(
-	ctx context.Context, before, owner productionObject, grip production.Grip,
-) (ctrl.Result, error) {
-	return b.awakeSettled(ctx, before, owner, pipeline.Wait("NeededByAnother", "deleted, and needed by %s, which holds "+
-		"the site: it goes when that is done", grip.Holder).By(b.Clock.Now().Add(production.DefaultRenew)))
-}
-
-// another says which Rollback takes the site over from an object that is deleted.
-func another(owner productionObject) string {
-	switch o := owner.(type) {
-	case *v1alpha1.GoLive:
-		return "create a Rollback to this GoLive"
-	case *v1alpha1.Rollback:
-		if rollback.GivesWay(o) {
-			return "create another Rollback to the same state"
-		}
-	}
-	return "no Rollback takes over from here"
-}
-
-// grasp holds the lease of an object that is deleted for as long as that needs it.
-func (b Base) grasp(ctx context.Context, owner productionObject, nothing bool) (production.Grip, error) {
-	leases := b.writer().Leases
-	grip, err := leases.Keep(ctx, owner, production.WishNothing, "")
-	switch {
-	case err != nil:
-		return grip, err
-	case grip.Lost && !nothing: // it was deleted under us, or we crashed while it was taken back
-		grip, _, err = b.regain(ctx, owner, grip)
-	case !grip.Lost && grip.Holder == production.Identity(owner), // taken right before a crash
-		!grip.Held && grip.Holder == "" && len(v1alpha1.Standing(*owner.Journal())) > 0: // it goes with its extra pods
-		grip, err = leases.Keep(ctx, owner, production.WishHold, "")
-	}
-	return grip, err
-}
-
-// putBack puts the site back for an object that is deleted, and lets both go.
-func (b Base) putBack(ctx context.Context, before, owner productionObject) (ctrl.Result, error) {
-	done, err := b.writer().Begin(owner).Undoer().Undo(ctx, owner.GetNamespace(), *owner.Journal())
-	if err != nil {
-		return ctrl.Result{}, err
-	}
-	if c := production.Refused(*owner.Journal()); !done && c != nil {
-		return b.awakeSettled(ctx, before, owner, failed(closing.Refusal(owner.GetNamespace(), *c)))
-	}
-	if !done {
-		soon := b.Clock.Now().Add(time.Second)
-		return b.awakeSettled(ctx, before, owner, pipeline.Wait("Undoing", "the site is put back as it was").By(soon))
-	}
-	if err := b.remove(ctx, owner, closing.Besides(owner.GetSteps())); err != nil {
-		return ctrl.Result{}, err
-	}
-	if _, err := b.writer().Leases.Keep(ctx, owner, production.WishLetGo, ""); err != nil {
-		return ctrl.Result{}, err
-	}
-	owner.SetResourceVersion(before.GetResourceVersion())
-	return ctrl.Result{}, dropFinalizer(ctx, b.Client, owner)
 }
 
 // productionObject is a GoLive or Rollback, for the settler.

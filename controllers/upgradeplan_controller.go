@@ -59,24 +59,6 @@ func (r *UpgradePlanReconciler) Reconcile(ctx context.Context, p *v1alpha1.Upgra
 	return result, err
 }
 
-// letGo ends a plan that is deleted. While its go-live holds the site it stays:
-// who looks for the reason why the site is closed must find it.
-func (r *UpgradePlanReconciler) letGo(ctx context.Context, p *v1alpha1.UpgradePlan) (ctrl.Result, error) {
-	run, err := r.goLiveOf(ctx, p)
-	if err != nil {
-		return ctrl.Result{}, err
-	}
-	if run != nil && run.Status.Lease != nil {
-		before := p.DeepCopy()
-		wait := pipeline.Wait("DeletionWaits", "deleted while go-live %s holds the site; it ends first", run.Name)
-		return r.Settler.Settle(ctx, before, p, wait, nil, r.Clock.Now())
-	}
-	if err := r.release(ctx, p); err != nil {
-		return ctrl.Result{}, err
-	}
-	return ctrl.Result{}, dropFinalizer(ctx, r.Client, p)
-}
-
 // tell gives what changed to the plan's channels. What cannot be delivered is
 // an Event: a plan does not stop because a chat room is down.
 func (r *UpgradePlanReconciler) tell(ctx context.Context, before, after *v1alpha1.UpgradePlan, now time.Time) {
@@ -142,45 +124,6 @@ func (r *UpgradePlanReconciler) goLiveOf(ctx context.Context, p *v1alpha1.Upgrad
 		}
 	}
 	return child[v1alpha1.GoLive](ctx, r.Client, p.Namespace, p.Status.GoLive)
-}
-
-// hold takes the site for this plan if nobody holds it, by compare-and-swap on
-// the Site's status, and says who does.
-func (r *UpgradePlanReconciler) hold(
-	ctx context.Context, site *v1alpha1.Site, p *v1alpha1.UpgradePlan,
-) (string, error) {
-	if site.Status.Plan == p.Name {
-		return p.Name, nil
-	}
-	if site.Status.Plan != "" {
-		holder, err := child[v1alpha1.UpgradePlan](ctx, r.Client, site.Namespace, site.Status.Plan)
-		if err != nil {
-			return "", err
-		}
-		if holder != nil && !meta.IsStatusConditionTrue(holder.Status.Conditions, v1alpha1.CompleteCondition) {
-			return holder.Name, nil
-		}
-	}
-	return p.Name, r.setHolder(ctx, site, p.Name)
-}
-
-// release lets go of the site.
-func (r *UpgradePlanReconciler) release(ctx context.Context, p *v1alpha1.UpgradePlan) error {
-	site, err := getSite(ctx, r.Client, p.Namespace, p.Spec.SiteRef.Name)
-	if err != nil || site == nil || site.Status.Plan != p.Name {
-		return err
-	}
-	return r.setHolder(ctx, site, "")
-}
-
-func (r *UpgradePlanReconciler) setHolder(ctx context.Context, site *v1alpha1.Site, name string) error {
-	before := site.DeepCopy()
-	site.Status.Plan = name
-	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
-	if err := r.Status().Patch(ctx, site, patch); err != nil {
-		return fmt.Errorf("hold Site %s: %w", site.Name, err)
-	}
-	return nil
 }
 
 // SetupWithManager registers the reconciler and what wakes it.

@@ -15,17 +15,6 @@ import (
 	"github.com/gradus-lms/gradus/api/v1alpha1"
 )
 
-// Ledger returns the record of a pipeline that has not started. It fixes the
-// order: a newer operator that knows more steps does not change a pipeline
-// already under way.
-func Ledger[V any](steps []Step[V]) []v1alpha1.StepStatus {
-	ledger := make([]v1alpha1.StepStatus, len(steps))
-	for i, step := range steps {
-		ledger[i] = v1alpha1.StepStatus{Name: step.Name, State: v1alpha1.StepPending}
-	}
-	return ledger
-}
-
 // walk carries what one run through the ledger needs.
 type walk[V any] struct {
 	engine Engine
@@ -196,13 +185,6 @@ func (w *walk[V]) retry(entry *v1alpha1.StepStatus, step Step[V]) {
 	}
 }
 
-// again makes an entry ready for its next attempt, with children of its own.
-func again(entry *v1alpha1.StepStatus) {
-	*entry = v1alpha1.StepStatus{
-		Name: entry.Name, Key: entry.Key, State: v1alpha1.StepPending, Attempt: entry.Attempt + 1,
-	}
-}
-
 // ready says whether all that an entry needs is settled well.
 func (w *walk[V]) ready(i int, step Step[V]) bool {
 	if step.InOrder && i > 0 && w.ledger[i-1].Name == step.Name && !done(w.ledger[i-1].State) {
@@ -288,39 +270,4 @@ func find[V any](steps []Step[V], name string) (Step[V], bool) {
 		return Step[V]{}, false
 	}
 	return steps[i], true
-}
-
-// Over says whether every entry of a ledger is settled.
-func Over(ledger []v1alpha1.StepStatus) bool {
-	return !slices.ContainsFunc(ledger, func(s v1alpha1.StepStatus) bool { return !settled(s.State) })
-}
-
-func done(s v1alpha1.StepState) bool { return s == v1alpha1.StepPassed || s == v1alpha1.StepSkipped }
-
-func settled(s v1alpha1.StepState) bool { return done(s) || s == v1alpha1.StepFailed }
-
-// record writes a verdict into its entry. Messages have a bound in the API.
-func record(entry *v1alpha1.StepStatus, v Verdict, now time.Time) {
-	same := entry.State == v.State && entry.Finished != nil
-	entry.State, entry.Reason, entry.Message = v.State, v.Reason, clip(v.Message)
-	if entry.Started == nil {
-		entry.Started = &metav1.Time{Time: now}
-	}
-	if !settled(v.State) {
-		entry.Finished = nil
-	} else if !same {
-		entry.Finished = &metav1.Time{Time: now}
-	}
-}
-
-func clip(s string) string {
-	const bound = 1000
-	if len(s) <= bound {
-		return s
-	}
-	cut := bound
-	for cut > 0 && s[cut]&0xC0 == 0x80 {
-		cut--
-	}
-	return s[:cut] + "…"
 }

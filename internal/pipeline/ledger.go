@@ -1,0 +1,66 @@
+// Copyright The Gradus Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package pipeline
+
+import (
+	"slices"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/gradus-lms/gradus/api/v1alpha1"
+)
+
+// Ledger returns the record of a pipeline that has not started. It fixes the
+// order: a newer operator that knows more steps does not change a pipeline
+// already under way.
+func Ledger[V any](steps []Step[V]) []v1alpha1.StepStatus {
+	ledger := make([]v1alpha1.StepStatus, len(steps))
+	for i, step := range steps {
+		ledger[i] = v1alpha1.StepStatus{Name: step.Name, State: v1alpha1.StepPending}
+	}
+	return ledger
+}
+
+// again makes an entry ready for its next attempt, with children of its own.
+func again(entry *v1alpha1.StepStatus) {
+	*entry = v1alpha1.StepStatus{
+		Name: entry.Name, Key: entry.Key, State: v1alpha1.StepPending, Attempt: entry.Attempt + 1,
+	}
+}
+
+// Over says whether every entry of a ledger is settled.
+func Over(ledger []v1alpha1.StepStatus) bool {
+	return !slices.ContainsFunc(ledger, func(s v1alpha1.StepStatus) bool { return !settled(s.State) })
+}
+
+func done(s v1alpha1.StepState) bool { return s == v1alpha1.StepPassed || s == v1alpha1.StepSkipped }
+
+func settled(s v1alpha1.StepState) bool { return done(s) || s == v1alpha1.StepFailed }
+
+// record writes a verdict into its entry. Messages have a bound in the API.
+func record(entry *v1alpha1.StepStatus, v Verdict, now time.Time) {
+	same := entry.State == v.State && entry.Finished != nil
+	entry.State, entry.Reason, entry.Message = v.State, v.Reason, clip(v.Message)
+	if entry.Started == nil {
+		entry.Started = &metav1.Time{Time: now}
+	}
+	if !settled(v.State) {
+		entry.Finished = nil
+	} else if !same {
+		entry.Finished = &metav1.Time{Time: now}
+	}
+}
+
+func clip(s string) string {
+	const bound = 1000
+	if len(s) <= bound {
+		return s
+	}
+	cut := bound
+	for cut > 0 && s[cut]&0xC0 == 0x80 {
+		cut--
+	}
+	return s[:cut] + "…"
+}
