@@ -62,8 +62,8 @@ var Scenarios = []Scenario{
 	{"plan-waits-for-another", plans, planWaits},
 }
 
-// Whole tells everything at once. It is long: its parts have stories of their
-// own, and of its plans a sample is run.
+// Whole tells everything at once. It is long, and its parts have stories of their
+// own: its plans are run by Replay only.
 var Whole = Scenario{"whole", everything, planned}
 
 // scenario finds one by name.
