@@ -175,8 +175,13 @@ func TestRemovalKnowsEveryCopyOnce(t *testing.T) {
 		env.UID = types.UID(uid)
 		v.Environments = append(v.Environments, *env)
 	}
+	at := key("")
+	if early := removeProof.Remove(v, at); len(early) > 0 {
+		t.Errorf("removes %v before the verdict is persisted", early)
+	}
+	at.Entry.Reason = "RemovingProof"
 	var uids []string
-	for _, ref := range removeProof.Remove(v, key("")) {
+	for _, ref := range removeProof.Remove(v, at) {
 		uids = append(uids, string(ref.UID))
 	}
 	if strings.Join(uids, " ") != "second first" {

@@ -15,16 +15,27 @@ var removeProof = pipeline.Step[View]{
 	Name:    "RemoveProof",
 	Finally: true,
 	Timeout: func(View) time.Duration { return 10 * time.Minute },
-	Remove: func(v View, _ pipeline.At) []v1alpha1.ChildRef {
+	Remove: func(v View, at pipeline.At) []v1alpha1.ChildRef {
+		if first(at) {
+			return nil
+		}
 		return v.proofs()
 	},
-	Judge: func(_ View, _ pipeline.At, seen pipeline.Seen) pipeline.Verdict {
+	Judge: func(v View, at pipeline.At, seen pipeline.Seen) pipeline.Verdict {
+		if first(at) && len(v.proofs()) > 0 {
+			return pipeline.Wait("RemovingProof", "the copy in which the snapshots were proven goes next").
+				By(seen.Now.Add(time.Second))
+		}
 		if seen.Left > 0 {
 			return pipeline.Wait("RemovingProof", "the copy in which the snapshots were proven is being removed")
 		}
 		return pipeline.Pass("no copy is left")
 	},
 }
+
+// first says whether what was judged of the copy may not be persisted yet: were
+// it removed now and the status lost, it would be missed by who judges it.
+func first(at pipeline.At) bool { return at.Entry.Reason == "" }
 
 // proofs gives every copy that this backup made: those that the ledger knows,
 // and those of earlier attempts, found by their owner's UID.

@@ -25,24 +25,30 @@ var tearDown = pipeline.Step[View]{
 		}
 		return goneLimit
 	},
-	Remove: func(v View, _ pipeline.At) []v1alpha1.ChildRef {
-		if v.kept() {
+	Remove: func(v View, at pipeline.At) []v1alpha1.ChildRef {
+		if v.kept() || first(at) {
 			return nil
 		}
 		return v.copies()
 	},
-	Judge: func(v View, _ pipeline.At, seen pipeline.Seen) pipeline.Verdict {
+	Judge: func(v View, at pipeline.At, seen pipeline.Seen) pipeline.Verdict {
 		switch {
 		case v.kept():
 			until := v.Trial.Status.KeptUntil.UTC()
 			return pipeline.Wait("KeptForPeople", "StagingEnvironment %s failed and is kept until %s",
 				v.Trial.Status.Environment, until.Format(time.RFC3339)).By(until)
+		case first(at) && len(v.copies()) > 0:
+			return pipeline.Wait("TearingDown", "the copy is removed next").By(seen.Now.Add(time.Second))
 		case seen.Left > 0:
 			return pipeline.Wait("TearingDown", "the copy is being removed")
 		}
 		return pipeline.Pass("the copy is removed")
 	},
 }
+
+// first says whether the trial's verdict may not be persisted yet: were the copy
+// removed now and the status lost, the rehearsal would miss it.
+func first(at pipeline.At) bool { return at.Entry.Reason == "" }
 
 // proveGone looks for what a copy can leave, wherever it could be.
 var proveGone = pipeline.Step[View]{
