@@ -4,12 +4,11 @@
 package faults
 
 import (
-	"context"
 	"flag"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/gradus-lms/gradus/test/faults/gate"
@@ -22,14 +21,18 @@ var (
 	failed = flag.String("failed", "../../dist/faults", "folder for plans that were not survived")
 )
 
-// sideBySide is how many runs share the API server: two cores are busy with four.
-const sideBySide = 4
-
-var crashes = []gate.Kind{gate.CrashBefore, gate.CrashAfter}
+var (
+	crashes = []gate.Kind{gate.CrashBefore, gate.CrashAfter}
+	// absences are told alone: what comes of them depends on when.
+	absences = []gate.Kind{gate.OperatorAway, gate.AllAway, gate.WatchdogAway, gate.Outage, gate.Late}
+)
 
 // kinds of faults that every write meets. A refusal for want of rights (403) is
 // not among them: it must not end as if nothing had happened.
 func kinds() []gate.Kind {
+	if *which == "away" {
+		return absences
+	}
 	if *which != "all" {
 		return crashes
 	}
@@ -55,7 +58,11 @@ func TestFaults(t *testing.T) {
 			if *which == "sample" {
 				plans = sample(plans)
 			}
-			sums.add(t, plans, runAll(t.Context(), s, plans, &ref), ref)
+			results, together := runAll(t.Context(), s, plans, &ref)
+			sums.add(t, plans, results, ref)
+			for _, f := range together {
+				t.Errorf("each alone is survived, and not together: %s", told(t, f.plan, f.Result))
+			}
 		})
 	}
 	t.Log("\n" + sums.table())
@@ -82,7 +89,8 @@ func reference(t *testing.T, s Scenario, times int) Result {
 		if i > 0 {
 			before = &first
 		}
-		r := Run(t.Context(), server, s, nil, before, "")
+		r := Run(t.Context(), server, s, nil, before, nil)
+		r.Wrong = append(r.Wrong, refused(r)...)
 		if len(r.Wrong) > 0 {
 			t.Fatalf("without a fault, time %d:\n%s\n%s", i+1, strings.Join(r.Wrong, "\n"), strings.Join(r.Errors, "\n"))
 		}
@@ -96,6 +104,18 @@ func reference(t *testing.T, s Scenario, times int) Result {
 	}
 	t.Logf("%d writes, %d requests, %d ticks", len(first.Writes()), len(first.Trace), first.Ticks)
 	return first
+}
+
+// refused names writes that the API server did not do: without a fault there is
+// no reason for any, not even for a conflict.
+func refused(r Result) []string {
+	var out []string
+	for _, call := range r.Writes() {
+		if call.Code >= http.StatusMultipleChoices {
+			out = append(out, fmt.Sprintf("refused: %d for %s by %s", call.Code, call.Site, call.From))
+		}
+	}
+	return out
 }
 
 // sameWrites gives the first write in which two runs differ; -1 if none.
@@ -114,26 +134,6 @@ func nth(r Result, n int) string {
 		return all[n].Site
 	}
 	return "nothing"
-}
-
-// runAll runs plans side by side.
-func runAll(ctx context.Context, s Scenario, plans []Plan, ref *Result) []Result {
-	out := make([]Result, len(plans))
-	next := make(chan int)
-	var all sync.WaitGroup
-	for range sideBySide {
-		all.Go(func() {
-			for i := range next {
-				out[i] = Run(ctx, server, s, plans[i].Faults, ref, "")
-			}
-		})
-	}
-	for i := range plans {
-		next <- i
-	}
-	close(next)
-	all.Wait()
-	return out
 }
 
 // summary counts what was run and survived, by scenario and fault.
@@ -170,12 +170,18 @@ func (s *summary) add(t *testing.T, plans []Plan, results []Result, ref Result) 
 			t.Logf("known, %s: %s", known.Why, plan)
 			continue
 		}
-		t.Errorf("%s\n%s\n%s\nreplay: go test ./test/faults -run Replay -plan %s", plan,
-			strings.Join(results[i].Wrong, "\n"), strings.Join(results[i].Errors, "\n"), keep(t, plan))
+		t.Error(told(t, plan, results[i]))
 	}
 	for _, kind := range kinds() {
 		s.rows = append(s.rows, fmt.Sprintf("%-24s %-12s %5d run %5d survived", plans[0].Scenario, kind, run[kind], survived[kind]))
 	}
+}
+
+// told says what was wrong with a plan, and how to see it again.
+func told(t *testing.T, plan Plan, r Result) string {
+	t.Helper()
+	return fmt.Sprintf("%s\n%s\n%s\nreplay: go test ./test/faults -run Replay -plan %s", plan,
+		strings.Join(r.Wrong, "\n"), strings.Join(r.Errors, "\n"), keep(t, plan))
 }
 
 func (s *summary) table() string { return strings.Join(s.rows, "\n") }
@@ -202,7 +208,7 @@ func again(t *testing.T, plan Plan) {
 		t.Fatalf("there is no scenario %q", plan.Scenario)
 	}
 	ref := reference(t, s, 1)
-	if r := Run(t.Context(), server, s, plan.Faults, &ref, ""); len(r.Wrong) > 0 {
+	if r := Run(t.Context(), server, s, plan.Faults, &ref, nil).fired(); len(r.Wrong) > 0 {
 		t.Errorf("%s\n%s\n%s", plan, strings.Join(r.Wrong, "\n"), strings.Join(r.Errors, "\n"))
 	}
 }

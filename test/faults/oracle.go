@@ -31,11 +31,13 @@ type oracle struct {
 	steps map[string]v1alpha1.StepStatus
 	// changes of journals as they were last persisted, by id.
 	changes map[string]v1alpha1.ChangeState
+	// began are the holders of the lease that wrote to production.
+	began map[string]bool
 }
 
 func watch(w *world.World, g *gate.Gate) *oracle {
 	o := &oracle{w: w, done: map[string]int{}, steps: map[string]v1alpha1.StepStatus{},
-		changes: map[string]v1alpha1.ChangeState{}}
+		changes: map[string]v1alpha1.ChangeState{}, began: map[string]bool{}}
 	g.Before, g.After = o.before, o.after
 	return o
 }
@@ -54,7 +56,9 @@ func (o *oracle) before(call gate.Call, body []byte) {
 	}
 	if o.toProduction(call) {
 		o.held(call)
+		o.approved(call)
 	}
+	o.isolated(call)
 	if call.Verb == "delete" {
 		o.deletes(call, body)
 	}

@@ -90,7 +90,9 @@ func over(w *world.World, into run, name string, verdict metav1.ConditionStatus)
 		}
 		conditions := *into.GetConditions()
 		c := meta.FindStatusCondition(conditions, v1alpha1.SucceededCondition)
-		if c != nil && c.Status != verdict {
+		if c != nil && c.Status == metav1.ConditionFalse && w.Gone != "" {
+			w.Undone = true // nobody was there: it ends as if it had never been
+		} else if c != nil && c.Status != verdict {
 			w.Stop("%s ended as %s: %s", name, c.Reason, c.Message)
 		}
 		return c != nil && meta.IsStatusConditionTrue(conditions, v1alpha1.ReadyCondition)

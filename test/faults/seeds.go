@@ -1,6 +1,8 @@
 // Copyright The Gradus Authors
 // SPDX-License-Identifier: Apache-2.0
 
+//go:build seeds
+
 package faults
 
 import (
@@ -12,6 +14,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/utils/ptr"
 
+	"github.com/gradus-lms/gradus/api/v1alpha1"
 	"github.com/gradus-lms/gradus/test/faults/gate"
 	"github.com/gradus-lms/gradus/test/faults/world"
 )
@@ -83,6 +86,81 @@ var seeds = map[string]seed{
 			before(c, body)
 		}
 	}},
+	"approval-not-read": {"golive", "gate", func(w *world.World, g *gate.Gate) {
+		before := g.Before
+		g.Before = func(c gate.Call, body []byte) {
+			if c.Resource == "services" && c.Verb == "patch" || c.Resource == "namespaces" && c.Verb == "patch" {
+				_ = w.Behind().Delete(w.Context(), &v1alpha1.UpgradeApproval{ObjectMeta: w.Meta("yes")})
+			}
+			before(c, body)
+		}
+	}},
+	"network-open": {"environment", "isolation", alters(func(c gate.Call, body []byte) []byte {
+		if c.Resource != "networkpolicies" {
+			return body
+		}
+		return bytes.Replace(body, []byte(`["Ingress","Egress"]`), []byte(`["Ingress"]`), 1)
+	})},
+	"owner-forgotten": {"golive", "end state", alters(func(c gate.Call, body []byte) []byte {
+		if c.Resource != "jobs" || c.Verb != "create" {
+			return body
+		}
+		return without(body, "metadata", "ownerReferences")
+	})},
+	"finalizer-let-go": {"environment", "orphan", func(w *world.World, g *gate.Gate) {
+		g.Alter = func(c gate.Call, body []byte) ([]byte, bool) {
+			if c.Resource != "namespaces" || c.Verb != "delete" || !strings.Contains(c.Name, "autumn") {
+				return body, false
+			}
+			w.LetsGo("autumn")
+			return body, true
+		}
+	}},
+	"step-goes-back": {"golive", "steps", alters(func(c gate.Call, body []byte) []byte {
+		if c.Subresource != "status" || c.N != 6 {
+			return body
+		}
+		return bytes.Replace(body, []byte(`"state":"Passed"`), []byte(`"state":"Running"`), 1)
+	})},
+	"undone-again": {"golive-aborted", "journal", func(w *world.World, g *gate.Gate) {
+		after, redone := g.After, false
+		g.After = func(c gate.Call, code int, body []byte) {
+			after(c, code, body)
+			if c.Subresource == "status" && !redone && bytes.Contains(body, []byte(`"state":"Undone"`)) {
+				redone = true
+				w.Redoes()
+			}
+		}
+	}},
+	"another-image": {"golive", "stopped", alters(func(c gate.Call, body []byte) []byte {
+		if c.Resource != "deployments" {
+			return body
+		}
+		return bytes.ReplaceAll(body, []byte(`"campus:2.0"`), []byte(`"campus:2.1"`))
+	})},
+	"not-its-own": {"golive", "delete", func(w *world.World, g *gate.Gate) {
+		after, deleted := g.After, false
+		g.After = func(c gate.Call, code int, body []byte) {
+			after(c, code, body)
+			if c.Resource == "jobs" && !deleted {
+				deleted = true
+				w.DeletesService()
+			}
+		}
+	}},
+}
+
+// without takes a field out of a request.
+func without(body []byte, path ...string) []byte {
+	var object map[string]any
+	_ = json.Unmarshal(body, &object)
+	inner := object
+	for _, field := range path[:len(path)-1] {
+		inner, _ = inner[field].(map[string]any)
+	}
+	delete(inner, path[len(path)-1])
+	body, _ = json.Marshal(object)
+	return body
 }
 
 func swallows(which func(gate.Call, []byte) bool) func(*world.World, *gate.Gate) {

@@ -1,6 +1,8 @@
 // Copyright The Gradus Authors
 // SPDX-License-Identifier: Apache-2.0
 
+//go:build seeds
+
 package faults
 
 import (
@@ -26,7 +28,7 @@ func TestSeededBugsAreCaught(t *testing.T) {
 			planted := seeds[name]
 			told, _ := scenario(planted.scenario)
 			ref := references[planted.scenario]
-			r := Run(t.Context(), server, told, nil, &ref, name)
+			r := Run(t.Context(), server, told, nil, &ref, planted.plant)
 			by := map[string]bool{}
 			for _, wrong := range r.Wrong {
 				oracle, _, _ := strings.Cut(wrong, ":")

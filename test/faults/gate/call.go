@@ -16,8 +16,11 @@ import (
 type Call struct {
 	// Site names requests that are the same in every run.
 	Site string
-	// N counts the requests of the site, Seq those of the run; from 1.
+	// N is one more than how many requests of the site were done before; Seq
+	// counts all of the run, from 1.
 	N, Seq int
+	// Code of the API server's answer; 0 when there was none.
+	Code int
 	// Process made it.
 	Process string
 	// Verb is one of get, list, create, update, patch, delete.

@@ -8,53 +8,10 @@ package gate
 
 import (
 	"bytes"
-	"encoding/json"
-	"errors"
-	"fmt"
 	"io"
 	"net/http"
-	"strconv"
 	"sync"
-
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
-
-// Kind says what goes wrong.
-type Kind string
-
-// Kinds of faults.
-const (
-	// CrashBefore: the process dies and the request was never made.
-	CrashBefore Kind = "CrashBefore"
-	// CrashAfter: the request is done and the process dies before the answer.
-	CrashAfter Kind = "CrashAfter"
-	// LostAnswer: the request is done, the process lives and gets a timeout.
-	LostAnswer Kind = "LostAnswer"
-	// Answer…: the API server says no, and nothing is done.
-	Answer403 Kind = "Answer403"
-	Answer409 Kind = "Answer409"
-	Answer429 Kind = "Answer429"
-	Answer500 Kind = "Answer500"
-	Answer503 Kind = "Answer503"
-	// Delay: the request arrives late; the gate's Pause says what late is.
-	Delay Kind = "Delay"
-	// Rival: somebody acts right before the request.
-	Rival Kind = "Rival"
-)
-
-// Fault is what goes wrong at the n-th request of a call site, from 1.
-type Fault struct {
-	Call string `json:"call"`
-	N    int    `json:"n"`
-	Kind Kind   `json:"fault"`
-	// Do is the rival's action.
-	Do func() `json:"-"`
-}
-
-func (f Fault) String() string { return fmt.Sprintf("%s at request %d of %q", f.Kind, f.N, f.Call) }
-
-// Dead is what a process hears from its transport after its crash.
-var Dead = errors.New("the process has crashed") //nolint:revive,staticcheck // reads as gate.Dead
 
 // Gate keeps the requests of all processes of one run.
 type Gate struct {
@@ -68,17 +25,20 @@ type Gate struct {
 	Alter func(Call, []byte) (body []byte, swallow bool)
 	// Pause is how long a delayed request takes.
 	Pause func()
+	// Away takes somebody away, or the API server.
+	Away func(Kind)
 
 	lock  sync.Mutex
+	down  bool
 	plan  []Fault
 	fired []bool
-	seen  map[string]int
+	done  map[string]int
 	trace []Call
 }
 
 // New makes a gate at which these things go wrong.
 func New(plan ...Fault) *Gate {
-	return &Gate{plan: plan, fired: make([]bool, len(plan)), seen: map[string]int{}}
+	return &Gate{plan: plan, fired: make([]bool, len(plan)), done: map[string]int{}}
 }
 
 // Trace gives the requests so far.
@@ -101,68 +61,17 @@ func (g *Gate) Unfired() []Fault {
 	return out
 }
 
-// Process is one life of one process of the operator.
-type Process struct {
-	gate *Gate
-	name string
-	lock sync.Mutex
-	dead bool
+// Down takes the API server away, or brings it back.
+func (g *Gate) Down(yes bool) {
+	g.lock.Lock()
+	defer g.lock.Unlock()
+	g.down = yes
 }
 
-// Process starts a life.
-func (g *Gate) Process(name string) *Process { return &Process{gate: g, name: name} }
-
-// Dead tells whether the life is over.
-func (p *Process) Dead() bool {
-	p.lock.Lock()
-	defer p.lock.Unlock()
-	return p.dead
-}
-
-func (p *Process) die() error {
-	p.lock.Lock()
-	defer p.lock.Unlock()
-	p.dead = true
-	return Dead
-}
-
-// Wrap is for rest.Config.Wrap.
-func (p *Process) Wrap(next http.RoundTripper) http.RoundTripper {
-	return roundTripper(func(r *http.Request) (*http.Response, error) { return p.pass(next, r) })
-}
-
-type roundTripper func(*http.Request) (*http.Response, error)
-
-func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
-
-// pass lets one request through, or not.
-func (p *Process) pass(next http.RoundTripper, r *http.Request) (*http.Response, error) {
-	if p.Dead() {
-		return nil, Dead
-	}
-	body, err := bodyOf(r)
-	if err != nil {
-		return nil, err
-	}
-	call, fault := p.gate.note(p.name, r, body)
-	switch fault.Kind {
-	case CrashBefore:
-		return nil, p.die()
-	case Answer403, Answer409, Answer429, Answer500, Answer503:
-		return answer(r, fault.Kind), nil
-	case Delay:
-		p.gate.Pause()
-	case Rival:
-		fault.Do()
-	}
-	response, err := p.gate.hooked(next, call, r, body)
-	switch fault.Kind {
-	case CrashAfter:
-		return nil, p.die()
-	case LostAnswer:
-		return nil, timeout{}
-	}
-	return response, err
+func (g *Gate) isDown() bool {
+	g.lock.Lock()
+	defer g.lock.Unlock()
+	return g.down
 }
 
 // hooked sends a request past the hooks that see, alter or swallow it.
@@ -170,6 +79,7 @@ func (g *Gate) hooked(next http.RoundTripper, call Call, r *http.Request, body [
 	if g.Alter != nil && call.Write {
 		var swallow bool
 		if body, swallow = g.Alter(call, body); swallow {
+			g.answered(call, http.StatusOK)
 			return next.RoundTrip(asRead(r))
 		}
 		r = r.Clone(r.Context())
@@ -179,10 +89,23 @@ func (g *Gate) hooked(next http.RoundTripper, call Call, r *http.Request, body [
 		g.Before(call, body)
 	}
 	response, err := next.RoundTrip(r)
+	if err == nil {
+		g.answered(call, response.StatusCode)
+	}
 	if err == nil && g.After != nil && call.Write {
 		err = g.told(call, response)
 	}
 	return response, err
+}
+
+// answered counts what was done.
+func (g *Gate) answered(call Call, code int) {
+	g.lock.Lock()
+	defer g.lock.Unlock()
+	g.trace[call.Seq-1].Code = code
+	if !call.Write || code < http.StatusMultipleChoices {
+		g.done[call.Site]++
+	}
 }
 
 // note numbers a request and finds what is to go wrong with it.
@@ -190,8 +113,7 @@ func (g *Gate) note(process string, r *http.Request, body []byte) (Call, Fault) 
 	call := callOf(process, r, body, g.Normalise)
 	g.lock.Lock()
 	defer g.lock.Unlock()
-	g.seen[call.Site]++
-	call.N, call.Seq = g.seen[call.Site], len(g.trace)+1
+	call.N, call.Seq = g.done[call.Site]+1, len(g.trace)+1
 	g.trace = append(g.trace, call)
 	for i, f := range g.plan {
 		if !g.fired[i] && f.Call == call.Site && f.N == call.N {
@@ -229,30 +151,3 @@ func bodyOf(r *http.Request) ([]byte, error) {
 	r.Body = io.NopCloser(bytes.NewReader(content))
 	return content, err
 }
-
-// answer is what the API server says when it does nothing. No answer asks to
-// be retried after a time: client-go would do so, and the operator never see it.
-func answer(r *http.Request, kind Kind) *http.Response {
-	code, _ := strconv.Atoi(string(kind)[len("Answer"):])
-	reasons := map[int]metav1.StatusReason{
-		403: metav1.StatusReasonForbidden, 409: metav1.StatusReasonConflict, 429: metav1.StatusReasonTooManyRequests,
-		500: metav1.StatusReasonInternalError, 503: metav1.StatusReasonServiceUnavailable,
-	}
-	content, _ := json.Marshal(metav1.Status{
-		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Status"},
-		Status:   metav1.StatusFailure, Reason: reasons[code], Code: int32(code), Message: "the harness says no",
-	})
-	return &http.Response{
-		StatusCode: code, Status: fmt.Sprintf("%d %s", code, http.StatusText(code)), Request: r,
-		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, ContentLength: int64(len(content)),
-		Header: http.Header{"Content-Type": {"application/json"}},
-		Body:   io.NopCloser(bytes.NewReader(content)),
-	}
-}
-
-// timeout is a net.Error.
-type timeout struct{}
-
-func (timeout) Error() string   { return "the answer was lost" }
-func (timeout) Timeout() bool   { return true }
-func (timeout) Temporary() bool { return true }

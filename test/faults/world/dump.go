@@ -96,21 +96,25 @@ func (w *World) Collect() {
 func (w *World) Dump() map[string]string {
 	out := map[string]string{}
 	for _, object := range w.Left() {
-		gvk, err := apiutil.GVKForObject(object, controllers.Scheme())
-		w.Must(err)
-		legible(object)
-		content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(object)
-		w.Must(err)
-		strip(content)
-		text, err := json.MarshalIndent(content, "", " ")
-		w.Must(err)
-		key := w.steady(gvk.Kind + " " + object.GetNamespace() + "/" + object.GetName())
+		key, text := w.dumped(object)
 		for out[key] != "" {
 			key += "+"
 		}
-		out[key] = w.steady(string(text))
+		out[key] = text
 	}
 	return out
+}
+
+func (w *World) dumped(object client.Object) (key, text string) {
+	gvk, err := apiutil.GVKForObject(object, controllers.Scheme())
+	w.Must(err)
+	legible(object)
+	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(object)
+	w.Must(err)
+	strip(content)
+	all, err := json.MarshalIndent(content, "", " ")
+	w.Must(err)
+	return w.steady(gvk.Kind + " " + object.GetNamespace() + "/" + object.GetName()), w.steady(string(all))
 }
 
 // legible makes what Gradus wrote in bytes a text that can be compared. Of
@@ -206,4 +210,23 @@ func (w *World) told() string {
 		}
 	}
 	return strings.Join(slices.Concat(out, w.Errors[max(0, len(w.Errors)-5):]), "\n")
+}
+
+// Site gives the site's own objects that a run may change, and what of them
+// users would feel.
+func (w *World) Site() map[string]string {
+	out := map[string]string{}
+	for _, list := range []client.ObjectList{
+		&appsv1.DeploymentList{}, &appsv1.StatefulSetList{}, &corev1.ServiceList{}, &batchv1.CronJobList{},
+		&corev1.PersistentVolumeClaimList{},
+	} {
+		w.List(list)
+		for _, item := range itemsOf(list) {
+			if item.GetLabels()[v1alpha1.OwnerUIDLabel] == "" {
+				key, text := w.dumped(item)
+				out[key] = text
+			}
+		}
+	}
+	return out
 }

@@ -37,6 +37,8 @@ type process struct {
 	name, user string
 	gate       *gate.Process
 	base       controllers.Base
+	// back is when it is started again after it was taken away.
+	back time.Time
 	// idle are objects whose last reconcile wrote nothing.
 	idle map[string]idle
 }
@@ -118,10 +120,15 @@ func each[T client.Object](
 		}
 		var result ctrl.Result
 		w.memo.begin()
-		err := w.guarded(kind, func() (err error) {
-			result, err = reconcile(w.ctx, item.(T))
-			return err
+		err, ended := w.unless(p, func() error {
+			return w.guarded(kind, func() (err error) {
+				result, err = reconcile(w.ctx, item.(T))
+				return err
+			})
 		})
+		if !ended {
+			return
+		}
 		p.idle[id] = w.rests(result, err)
 		if err != nil && !errors.Is(err, gate.Dead) {
 			w.Errors = append(w.Errors, fmt.Sprintf("tick %d, %s %s: %v", w.Ticks, kind, item.GetName(), err))
@@ -182,6 +189,10 @@ func (w *World) watch() {
 		}
 	}
 	if at == nil || !w.bound(at.Spec.Template.Spec.ServiceAccountName) {
+		w.dog = nil
+		return
+	}
+	if w.Clock.Now().Before(w.dogBack) {
 		w.dog = nil
 		return
 	}

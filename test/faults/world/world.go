@@ -16,11 +16,9 @@ import (
 	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	clocktesting "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/gradus-lms/gradus/api/v1alpha1"
 	"github.com/gradus-lms/gradus/controllers"
 	"github.com/gradus-lms/gradus/internal/pipeline"
 	"github.com/gradus-lms/gradus/test/faults/gate"
@@ -57,6 +55,12 @@ type World struct {
 	memo   *memo
 	procs  []*process
 	dog    *dog
+	// dogBack is when the watchdog is back, reachable when the API server is.
+	dogBack, reachable time.Time
+	hung               []hung
+	// Gone is who was taken away in this run; Undone, that it was given up for it.
+	Gone   gate.Kind
+	Undone bool
 }
 
 var runs atomic.Int64
@@ -76,6 +80,7 @@ func (s *Server) New(ctx context.Context, g *gate.Gate, kinds ...string) *World 
 	w.Admin, w.Person = w.As(""), w.As("registrar@campus.example")
 	g.Normalise = w.Normalise
 	g.Pause = func() { w.Clock.Step(time.Minute) }
+	g.Away = w.leave
 	w.Must(w.Admin.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: w.Namespace}}))
 	w.grant()
 	objects, err := parse(siteYAML)
@@ -133,6 +138,20 @@ func (w *World) List(into client.ObjectList) {
 	w.Must(w.Admin.List(w.ctx, into, client.InNamespace(w.Namespace)))
 }
 
+// Fresh reads an object past what was read before: a bug may have written it
+// behind the back of everybody.
+func (w *World) Fresh(name string, into client.Object) {
+	w.Must(client.IgnoreNotFound(w.server.admin.Get(w.ctx, w.Key(name), into)))
+}
+
+// FreshList does so with all objects of a namespace.
+func (w *World) FreshList(namespace string, into client.ObjectList) {
+	w.Must(w.server.admin.List(w.ctx, into, client.InNamespace(namespace)))
+}
+
+// Behind gives a client of which nobody hears.
+func (w *World) Behind() client.Client { return w.server.admin }
+
 // Create makes objects as a person.
 func (w *World) Create(objects ...client.Object) {
 	for _, object := range objects {
@@ -180,11 +199,16 @@ func (w *World) Tick() {
 	if w.Ticks > w.Bound {
 		w.Stop("the run does not end within %d ticks", w.Bound)
 	}
+	w.returns()
+	w.arrive()
 	for _, p := range w.procs {
-		w.reconcile(p)
+		if w.Clock.Now().Before(p.back) {
+			continue
+		}
 		if p.gate.Dead() {
 			w.boot(p)
 		}
+		w.reconcile(p)
 	}
 	w.watch()
 	w.play()
@@ -234,11 +258,3 @@ func (w *World) Context() context.Context { return w.ctx }
 
 // Mark says that what came before is another scenario's to break.
 func (w *World) Mark() { w.Marked = len(w.Gate.Trace()) }
-
-// Churn lets the operator write what is no news, as an operator with a hot loop would.
-func (w *World) Churn() {
-	site := &v1alpha1.Site{}
-	w.Get("campus", site)
-	patch := client.RawPatch(types.MergePatchType, []byte(`{"status":{"observedGeneration":1}}`))
-	w.Must(w.procs[0].base.Client.Status().Patch(w.ctx, site, patch))
-}

@@ -1,0 +1,97 @@
+// Copyright The Gradus Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package gate
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"syscall"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// Kind says what goes wrong.
+type Kind string
+
+// Kinds of faults.
+const (
+	// CrashBefore: the process dies and the request was never made.
+	CrashBefore Kind = "CrashBefore"
+	// CrashAfter: the request is done and the process dies before the answer.
+	CrashAfter Kind = "CrashAfter"
+	// LostAnswer: the request is done, the process lives and gets a timeout.
+	LostAnswer Kind = "LostAnswer"
+	// Answer…: the API server says no, and nothing is done.
+	Answer403 Kind = "Answer403"
+	Answer409 Kind = "Answer409"
+	Answer429 Kind = "Answer429"
+	Answer500 Kind = "Answer500"
+	Answer503 Kind = "Answer503"
+	// Delay: the request arrives late; the gate's Pause says what late is.
+	Delay Kind = "Delay"
+	// Rival: somebody acts right before the request.
+	Rival Kind = "Rival"
+	// OperatorAway: the operator dies as in CrashBefore, and is not back for
+	// long; AllAway: the watchdog as well; WatchdogAway: the watchdog alone.
+	OperatorAway Kind = "OperatorAway"
+	AllAway      Kind = "AllAway"
+	WatchdogAway Kind = "WatchdogAway"
+	// Outage: nobody reaches the API server for a while.
+	Outage Kind = "Outage"
+	// Late: the process hangs in the request. Another takes over, and then the
+	// request arrives, and the process goes on where it was.
+	Late Kind = "Late"
+)
+
+// Fault is what goes wrong at a request of a call site: at the n-th that would
+// be done, from 1. A request that is made again because it was broken has the
+// same number, so that several faults of a plan do not move each other.
+type Fault struct {
+	Call string `json:"call"`
+	N    int    `json:"n"`
+	Kind Kind   `json:"fault"`
+	// Do is the rival's action.
+	Do func() `json:"-"`
+}
+
+func (f Fault) String() string { return fmt.Sprintf("%s at request %d of %q", f.Kind, f.N, f.Call) }
+
+// Dead is what a process hears from its transport after its crash.
+var Dead = errors.New("the process has crashed") //nolint:revive,staticcheck // reads as gate.Dead
+
+// answer is what the API server says when it does nothing. No answer asks to
+// be retried after a time: client-go would do so, and the operator never see it.
+func answer(r *http.Request, kind Kind) *http.Response {
+	code, _ := strconv.Atoi(string(kind)[len("Answer"):])
+	reasons := map[int]metav1.StatusReason{
+		403: metav1.StatusReasonForbidden, 409: metav1.StatusReasonConflict, 429: metav1.StatusReasonTooManyRequests,
+		500: metav1.StatusReasonInternalError, 503: metav1.StatusReasonServiceUnavailable,
+	}
+	content, _ := json.Marshal(metav1.Status{
+		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Status"},
+		Status:   metav1.StatusFailure, Reason: reasons[code], Code: int32(code), Message: "the harness says no",
+	})
+	return &http.Response{
+		StatusCode: code, Status: fmt.Sprintf("%d %s", code, http.StatusText(code)), Request: r,
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, ContentLength: int64(len(content)),
+		Header: http.Header{"Content-Type": {"application/json"}},
+		Body:   io.NopCloser(bytes.NewReader(content)),
+	}
+}
+
+// unreachable is what a process hears when there is no API server.
+var unreachable = &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
+
+// timeout is a net.Error.
+type timeout struct{}
+
+func (timeout) Error() string   { return "the answer was lost" }
+func (timeout) Timeout() bool   { return true }
+func (timeout) Temporary() bool { return true }

@@ -1,0 +1,97 @@
+// Copyright The Gradus Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package gate
+
+import (
+	"net/http"
+	"sync"
+)
+
+// Process is one life of one process of the operator.
+type Process struct {
+	gate *Gate
+	name string
+	lock sync.Mutex
+	dead bool
+	// hangs is told when the process hangs in a request, until goesOn.
+	hangs, goesOn chan struct{}
+}
+
+// Process starts a life.
+func (g *Gate) Process(name string) *Process {
+	return &Process{gate: g, name: name, hangs: make(chan struct{}), goesOn: make(chan struct{})}
+}
+
+// Hangs is told when the process hangs in a request.
+func (p *Process) Hangs() <-chan struct{} { return p.hangs }
+
+// GoOn lets a process that hangs make its request.
+func (p *Process) GoOn() { p.goesOn <- struct{}{} }
+
+// Die ends the life.
+func (p *Process) Die() { _ = p.die() }
+
+// Dead tells whether the life is over.
+func (p *Process) Dead() bool {
+	p.lock.Lock()
+	defer p.lock.Unlock()
+	return p.dead
+}
+
+func (p *Process) die() error {
+	p.lock.Lock()
+	defer p.lock.Unlock()
+	p.dead = true
+	return Dead
+}
+
+// Wrap is for rest.Config.Wrap.
+func (p *Process) Wrap(next http.RoundTripper) http.RoundTripper {
+	return roundTripper(func(r *http.Request) (*http.Response, error) { return p.pass(next, r) })
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// pass lets one request through, or not.
+func (p *Process) pass(next http.RoundTripper, r *http.Request) (*http.Response, error) {
+	if p.Dead() {
+		return nil, Dead
+	}
+	body, err := bodyOf(r)
+	if err != nil {
+		return nil, err
+	}
+	call, fault := p.gate.note(p.name, r, body)
+	switch fault.Kind {
+	case CrashBefore:
+		return nil, p.die()
+	case Answer403, Answer409, Answer429, Answer500, Answer503:
+		return answer(r, fault.Kind), nil
+	case Delay:
+		p.gate.Pause()
+	case Rival:
+		fault.Do()
+	case Late:
+		p.hangs <- struct{}{}
+		<-p.goesOn
+	case OperatorAway, AllAway, WatchdogAway, Outage:
+		p.gate.Away(fault.Kind)
+		if p.Dead() {
+			return nil, Dead
+		}
+	}
+	if p.gate.isDown() {
+		return nil, unreachable
+	}
+	response, err := p.gate.hooked(next, call, r, body)
+	switch fault.Kind {
+	case CrashAfter:
+		return nil, p.die()
+	case LostAnswer:
+		return nil, timeout{}
+	}
+	return response, err
+}

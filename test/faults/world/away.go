@@ -1,0 +1,90 @@
+// Copyright The Gradus Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package world
+
+import (
+	"time"
+
+	"github.com/gradus-lms/gradus/test/faults/gate"
+)
+
+const (
+	// Away is how long somebody who goes is not back, unreachable how long there
+	// is no API server.
+	Away        = 10 * time.Minute
+	unreachable = 5 * time.Minute
+	// late is after how many ticks, of five seconds each, a request arrives that hung.
+	late = 6
+)
+
+// leave takes somebody away.
+func (w *World) leave(kind gate.Kind) {
+	w.Gone = kind
+	back := w.Clock.Now().Add(Away)
+	switch kind {
+	case gate.OperatorAway, gate.AllAway:
+		for _, p := range w.procs {
+			p.gate.Die()
+			p.back = back
+		}
+	case gate.Outage:
+		w.reachable = w.Clock.Now().Add(unreachable)
+		w.Gate.Down(true)
+	}
+	if kind == gate.AllAway || kind == gate.WatchdogAway {
+		w.dogBack = back
+	}
+}
+
+// returns says who is back by now.
+func (w *World) returns() {
+	if !w.reachable.IsZero() && !w.Clock.Now().Before(w.reachable) {
+		w.reachable = time.Time{}
+		w.Gate.Down(false)
+	}
+}
+
+// hung is a reconcile whose process hangs in a request.
+type hung struct {
+	gate *gate.Process
+	done <-chan error
+	// arrives is the tick of its request.
+	arrives int
+}
+
+// unless runs a reconcile to its end, or until its process hangs: then another
+// is begun, that knows nothing of it.
+func (w *World) unless(p *process, reconcile func() error) (error, bool) {
+	done := make(chan error, 1)
+	stopped := make(chan Stopped, 1)
+	go func() {
+		defer func() {
+			if said, ok := recover().(Stopped); ok {
+				stopped <- said
+			}
+		}()
+		done <- reconcile()
+	}()
+	select {
+	case err := <-done:
+		return err, true
+	case said := <-stopped:
+		panic(said)
+	case <-p.gate.Hangs():
+		w.hung = append(w.hung, hung{p.gate, done, w.Ticks + late})
+		w.boot(p)
+		return nil, false
+	}
+}
+
+// arrive lets requests arrive that hung long enough, and their processes go on
+// as far as they come.
+func (w *World) arrive() {
+	for len(w.hung) > 0 && w.hung[0].arrives <= w.Ticks {
+		old := w.hung[0]
+		w.hung = w.hung[1:]
+		old.gate.GoOn()
+		<-old.done
+	}
+}
