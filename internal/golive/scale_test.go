@@ -70,29 +70,6 @@ func TestMorePodsUntilSupportEndsAndExactlyBack(t *testing.T) {
 	}
 }
 
-func TestScalingSurvivesACrashAtEveryWrite(t *testing.T) {
-	run := func(t *testing.T, crash int, after bool) int {
-		w := newWorld(t)
-		w.order(scaled(5))
-		w.until("scaled up", func(g *v1alpha1.GoLive) bool { return state(g, "StartWeb") == v1alpha1.StepPassed })
-		from := w.writes
-		w.crash, w.after = from+crash, after
-		if crash < 0 {
-			w.crash = -1
-		}
-		w.until("over", over)
-		w.support(v1alpha1.StepPassed)
-		w.until("scaled back", func(g *v1alpha1.GoLive) bool { return extras(g) == 0 && g.Status.Lease == nil && over(g) })
-		w.wantServing("campus:2.0")
-		return w.writes - from
-	}
-	all := run(t, -1, false)
-	step := 7 // a sample; the fault harness runs all
-	for n := 0; n < all; n += step {
-		run(t, n, n%2 == 0)
-	}
-}
-
 func TestAnAutoscalersFloorIsRaisedInstead(t *testing.T) {
 	w := newWorld(t)
 	hpa := &autoscalingv2.HorizontalPodAutoscaler{ObjectMeta: w.meta("web"), Spec: autoscalingv2.HorizontalPodAutoscalerSpec{

@@ -31,6 +31,9 @@ type Object interface {
 	GetSteps() []v1alpha1.StepStatus
 }
 
+// inTheWay is how often we look whether an object that has our name is gone.
+const inTheWay = 10 * time.Second
+
 // Settler ends every reconcile.
 type Settler struct {
 	Client client.Client
@@ -46,7 +49,8 @@ func (s Settler) Settle(
 ) (ctrl.Result, error) {
 	after.SetObservedGeneration(after.GetGeneration())
 	if errors.Is(err, pipeline.ErrNameConflict) {
-		v, err = pipeline.Fail(v1alpha1.NameConflictReason, "%s; remove or rename it", err), nil
+		// Nobody tells us when an object of somebody else goes away.
+		v, err = pipeline.Fail(v1alpha1.NameConflictReason, "%s; remove or rename it", err).By(now.Add(inTheWay)), nil
 	}
 	Conclude(after.GetConditions(), after.GetGeneration(), v, err)
 	if changed(before, after) {

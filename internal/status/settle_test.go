@@ -251,7 +251,7 @@ func TestErrors(t *testing.T) {
 			d := open(t, autumn())
 			d.refuse = c.write
 			trial := stored(t, d)
-			_, err := d.settler.Settle(t.Context(), trial.DeepCopy(), trial, pipeline.Verdict{}, c.err, noon)
+			next, err := d.settler.Settle(t.Context(), trial.DeepCopy(), trial, pipeline.Verdict{}, c.err, noon)
 			if !errors.Is(err, c.want) || c.want == nil && err != nil {
 				t.Errorf("got %v, want %v", err, c.want)
 			}
@@ -264,6 +264,9 @@ func TestErrors(t *testing.T) {
 			}
 			if c.stalled == v1alpha1.NameConflictReason && !strings.Contains(stalled.Message, "remove or rename") {
 				t.Errorf("the message does not say what to do: %s", stalled.Message)
+			}
+			if c.stalled == v1alpha1.NameConflictReason && next.RequeueAfter != inTheWay {
+				t.Errorf("nobody would look whether the name is free: %s", next.RequeueAfter)
 			}
 		})
 	}
