@@ -23,6 +23,10 @@ var (
 
 var (
 	crashes = []gate.Kind{gate.CrashBefore, gate.CrashAfter}
+	answers = []gate.Kind{
+		gate.LostAnswer, gate.Answer409, gate.Answer429, gate.Answer500, gate.Answer503, gate.Delay,
+	}
+	rivals = []gate.Kind{gate.Squat, gate.Hold, gate.Mark, gate.Strip}
 	// absences are told alone: what comes of them depends on when.
 	absences = []gate.Kind{gate.OperatorAway, gate.AllAway, gate.WatchdogAway, gate.Outage, gate.Late}
 )
@@ -30,15 +34,15 @@ var (
 // kinds of faults that every write meets. A refusal for want of rights (403) is
 // not among them: it must not end as if nothing had happened.
 func kinds() []gate.Kind {
-	if *which == "away" {
+	switch *which {
+	case "away":
 		return absences
+	case "rivals":
+		return rivals
+	case "all":
+		return slices.Concat(crashes, answers)
 	}
-	if *which != "all" {
-		return crashes
-	}
-	return slices.Concat(crashes, []gate.Kind{
-		gate.LostAnswer, gate.Answer409, gate.Answer429, gate.Answer500, gate.Answer503, gate.Delay,
-	})
+	return crashes
 }
 
 // Every write of every scenario goes wrong in every way, and it ends the same.

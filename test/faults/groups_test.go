@@ -6,6 +6,8 @@ package faults
 import (
 	"context"
 	"flag"
+	"fmt"
+	"os"
 	"slices"
 	"sync"
 
@@ -68,6 +70,7 @@ func side(ctx context.Context, s Scenario, ref *Result, plans []Plan) []Result {
 		all.Go(func() {
 			for i := range next {
 				out[i] = Run(ctx, server, s, plans[i].Faults, ref, nil)
+				progress(i+1, plans[i], len(plans), out[i])
 			}
 		})
 	}
@@ -77,6 +80,16 @@ func side(ctx context.Context, s Scenario, ref *Result, plans []Plan) []Result {
 	close(next)
 	all.Wait()
 	return out
+}
+
+// progress tells whoever waits how far it is, and at once of what was not survived.
+func progress(n int, plan Plan, of int, r Result) {
+	switch {
+	case len(r.Wrong) > 0:
+		fmt.Fprintf(os.Stderr, "%s %d of %d not survived: %s\n  %s\n", plan.Scenario, n, of, plan, r.Wrong[0])
+	case n%25 == 0 || n == of:
+		fmt.Fprintf(os.Stderr, "%s %d of %d\n", plan.Scenario, n, of)
+	}
 }
 
 // grouped puts so many plans together, each as far from the next as can be: the

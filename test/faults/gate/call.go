@@ -24,8 +24,8 @@ type Call struct {
 	// Process made it.
 	Process string
 	// Verb is one of get, list, create, update, patch, delete.
-	Verb, Resource, Subresource, Namespace, Name string
-	Write                                        bool
+	Verb, Group, Resource, Subresource, Namespace, Name string
+	Write                                               bool
 	// From is the function of the operator that made it.
 	From string
 }
@@ -46,6 +46,9 @@ func Uidish(text string) string { return uidish.ReplaceAllString(text, "${2}${3}
 func callOf(process string, r *http.Request, body []byte, normalise func(string) string) Call {
 	c := Call{Process: process, Verb: verbs[r.Method], From: caller()}
 	c.Namespace, c.Resource, c.Name, c.Subresource = pathOf(r.URL.Path)
+	if rest, ok := strings.CutPrefix(r.URL.Path, "/apis/"); ok {
+		c.Group, _, _ = strings.Cut(rest, "/")
+	}
 	switch {
 	case c.Verb == "get" && c.Name == "":
 		c.Verb = "list"

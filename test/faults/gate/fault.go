@@ -36,8 +36,15 @@ const (
 	Answer503 Kind = "Answer503"
 	// Delay: the request arrives late; the gate's Pause says what late is.
 	Delay Kind = "Delay"
-	// Rival: somebody acts right before the request.
-	Rival Kind = "Rival"
+	// Squat: right before a create somebody else makes an object of that name.
+	Squat Kind = "Squat"
+	// Hold: right before a delete somebody else puts a finalizer on the object.
+	Hold Kind = "Hold"
+	// Mark: right after a create somebody else writes a label and an annotation
+	// of their own on the object; Strip: or takes off its owner.
+	// Our labels nobody can take off: admission refuses.
+	Mark  Kind = "Mark"
+	Strip Kind = "Strip"
 	// OperatorAway: the operator dies as in CrashBefore, and is not back for
 	// long; AllAway: the watchdog as well; WatchdogAway: the watchdog alone.
 	OperatorAway Kind = "OperatorAway"
@@ -57,11 +64,22 @@ type Fault struct {
 	Call string `json:"call"`
 	N    int    `json:"n"`
 	Kind Kind   `json:"fault"`
-	// Do is the rival's action.
-	Do func() `json:"-"`
 }
 
 func (f Fault) String() string { return fmt.Sprintf("%s at request %d of %q", f.Kind, f.N, f.Call) }
+
+// Fits says whether a kind of fault can happen to a request.
+func (k Kind) Fits(call Call) bool {
+	switch k {
+	case Squat, Mark, Strip:
+		return call.Verb == "create" && call.Resource != "leases" // admission guards the lock
+	case Hold:
+		return call.Verb == "delete"
+	case Late:
+		return call.Process != "watchdog"
+	}
+	return true
+}
 
 // Dead is what a process hears from its transport after its crash.
 var Dead = errors.New("the process has crashed") //nolint:revive,staticcheck // reads as gate.Dead

@@ -25,6 +25,8 @@ type Gate struct {
 	Alter func(Call, []byte) (body []byte, swallow bool)
 	// Pause is how long a delayed request takes.
 	Pause func()
+	// Rival lets somebody else meddle with the object of a request.
+	Rival func(Kind, Call, []byte)
 	// Away takes somebody away, or the API server.
 	Away func(Kind)
 

@@ -93,13 +93,14 @@ func TestFaults(t *testing.T) {
 		Answer403:   {says: "403"}, Answer409: {says: "409"}, Answer429: {says: "429"},
 		Answer500: {says: "500"}, Answer503: {says: "503"},
 		Delay: {arrives: true, says: "200"},
-		Rival: {arrives: true, says: "200"},
+		Squat: {arrives: true, says: "200"},
 	}
 	for kind, want := range tests {
 		t.Run(string(kind), func(t *testing.T) {
 			url, arrived := server(t)
 			happened := false
-			g := New(Fault{Call: site, N: 2, Kind: kind, Do: func() { happened = true }})
+			g := New(Fault{Call: site, N: 2, Kind: kind})
+			g.Rival = func(Kind, Call, []byte) { happened = true }
 			g.Pause = func() { happened = true }
 			p := g.Process("manager")
 			post := func() (string, error) { return send(t, p, "POST", url+jobs, `{"metadata":{"name":"x"}}`) }
@@ -120,7 +121,7 @@ func TestFaults(t *testing.T) {
 			if _, err = post(); want.dead != errors.Is(err, Dead) {
 				t.Errorf("afterwards: %v", err)
 			}
-			if happened != (kind == Delay || kind == Rival) {
+			if happened != (kind == Delay || kind == Squat) {
 				t.Errorf("happened: %v", happened)
 			}
 		})

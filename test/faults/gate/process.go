@@ -72,8 +72,8 @@ func (p *Process) pass(next http.RoundTripper, r *http.Request) (*http.Response,
 		return answer(r, fault.Kind), nil
 	case Delay:
 		p.gate.Pause()
-	case Rival:
-		fault.Do()
+	case Squat, Hold:
+		p.gate.Rival(fault.Kind, call, body)
 	case Late:
 		p.hangs <- struct{}{}
 		<-p.goesOn
@@ -88,6 +88,8 @@ func (p *Process) pass(next http.RoundTripper, r *http.Request) (*http.Response,
 	}
 	response, err := p.gate.hooked(next, call, r, body)
 	switch fault.Kind {
+	case Mark, Strip:
+		p.gate.Rival(fault.Kind, call, body)
 	case CrashAfter:
 		return nil, p.die()
 	case LostAnswer:

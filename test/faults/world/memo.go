@@ -6,6 +6,7 @@ package world
 import (
 	"bytes"
 	"io"
+	"maps"
 	"net/http"
 	"strings"
 	"sync"
@@ -20,6 +21,8 @@ type memo struct {
 	// asked are the reads since the last call of begin: keys by resource.
 	asked map[string][]string
 	wrote bool
+	// unheard are answers that changed, and of which no watch would tell.
+	unheard map[string]map[string]answered
 }
 
 type answered struct {
@@ -27,7 +30,9 @@ type answered struct {
 	body     []byte
 }
 
-func newMemo() *memo { return &memo{known: map[string]map[string]answered{}} }
+func newMemo() *memo {
+	return &memo{known: map[string]map[string]answered{}, unheard: map[string]map[string]answered{}}
+}
 
 // wrap is for rest.Config.Wrap.
 func (m *memo) wrap(next http.RoundTripper) http.RoundTripper {
@@ -82,7 +87,9 @@ func (m *memo) same(asked map[string][]string) bool {
 	defer m.lock.Unlock()
 	for resource, keys := range asked {
 		for _, key := range keys {
-			if _, ok := m.known[resource][key]; !ok {
+			_, ok := m.known[resource][key]
+			_, unheard := m.unheard[resource][key]
+			if !ok && !unheard {
 				return false
 			}
 		}
@@ -97,6 +104,18 @@ func (t trip) RoundTrip(r *http.Request) (*http.Response, error) { return t(r) }
 func (m *memo) forget(resource string) {
 	m.lock.Lock()
 	defer m.lock.Unlock()
+	delete(m.known, resource)
+	delete(m.unheard, resource)
+}
+
+// forgetUnheard does so for what nobody watches: an object without our labels.
+func (m *memo) forgetUnheard(resource string) {
+	m.lock.Lock()
+	defer m.lock.Unlock()
+	if m.unheard[resource] == nil {
+		m.unheard[resource] = map[string]answered{}
+	}
+	maps.Copy(m.unheard[resource], m.known[resource])
 	delete(m.known, resource)
 }
 

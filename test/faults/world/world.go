@@ -58,6 +58,9 @@ type World struct {
 	// dogBack is when the watchdog is back, reachable when the API server is.
 	dogBack, reachable time.Time
 	hung               []hung
+	rivals             []rival
+	// Neglected is what became of objects of others, and should not have.
+	Neglected []string
 	// Gone is who was taken away in this run; Undone, that it was given up for it.
 	Gone   gate.Kind
 	Undone bool
@@ -80,7 +83,7 @@ func (s *Server) New(ctx context.Context, g *gate.Gate, kinds ...string) *World 
 	w.Admin, w.Person = w.As(""), w.As("registrar@campus.example")
 	g.Normalise = w.Normalise
 	g.Pause = func() { w.Clock.Step(time.Minute) }
-	g.Away = w.leave
+	g.Away, g.Rival = w.leave, w.meddle
 	w.Must(w.Admin.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: w.Namespace}}))
 	w.grant()
 	objects, err := parse(siteYAML)
@@ -201,6 +204,7 @@ func (w *World) Tick() {
 	}
 	w.returns()
 	w.arrive()
+	w.retreat()
 	for _, p := range w.procs {
 		if w.Clock.Now().Before(p.back) {
 			continue
