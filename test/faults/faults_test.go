@@ -15,7 +15,7 @@ import (
 )
 
 var (
-	which  = flag.String("faults", "sample", "which faults at every write: sample, chosen or all")
+	which  = flag.String("faults", "sample", "which faults at every write: sample, chosen, all, or kinds with commas between")
 	only   = flag.String("scenario", "", "tell this scenario alone")
 	replay = flag.String("plan", "", "plan to replay, a JSON file")
 	failed = flag.String("failed", "../../dist/faults", "folder for plans that were not survived")
@@ -23,26 +23,31 @@ var (
 
 var (
 	crashes = []gate.Kind{gate.CrashBefore, gate.CrashAfter}
-	answers = []gate.Kind{
-		gate.LostAnswer, gate.Answer409, gate.Answer429, gate.Answer500, gate.Answer503, gate.Delay,
-	}
-	rivals = []gate.Kind{gate.Squat, gate.Hold, gate.Mark, gate.Strip}
+	lost    = []gate.Kind{gate.LostAnswer, gate.Answer409}
+	answers = []gate.Kind{gate.Answer429, gate.Answer500, gate.Answer503, gate.Delay}
+	rivals  = []gate.Kind{gate.Squat, gate.Hold, gate.Mark, gate.Strip}
+	// lasting faults are over before anybody gives up.
+	lasting = []gate.Kind{gate.WatchdogAway, gate.Outage, gate.Late}
 	// absences are told alone: what comes of them depends on when.
-	absences = []gate.Kind{gate.OperatorAway, gate.AllAway, gate.WatchdogAway, gate.Outage, gate.Late}
+	absences = []gate.Kind{gate.OperatorAway, gate.AllAway}
 )
 
 // kinds of faults that every write meets. A refusal for want of rights (403) is
 // not among them: it must not end as if nothing had happened.
 func kinds() []gate.Kind {
 	switch *which {
-	case "away":
-		return absences
-	case "rivals":
-		return rivals
+	case "sample":
+		return crashes
+	case "chosen":
+		return slices.Concat(crashes, lost)
 	case "all":
-		return slices.Concat(crashes, answers)
+		return slices.Concat(crashes, lost, answers, rivals, lasting, absences)
 	}
-	return crashes
+	var out []gate.Kind
+	for _, kind := range strings.Split(*which, ",") {
+		out = append(out, gate.Kind(kind))
+	}
+	return out
 }
 
 // Every write of every scenario goes wrong in every way, and it ends the same.

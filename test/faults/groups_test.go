@@ -25,7 +25,7 @@ const sideBySide = 4
 // plans is run alone; when all of those are, the plans together are a finding.
 func runAll(ctx context.Context, s Scenario, plans []Plan, ref *Result) (each []Result, together []finding) {
 	each = make([]Result, len(plans))
-	groups := grouped(plans, *perRun)
+	groups := apart(plans, grouped(plans, *perRun))
 	var alone []int
 	for g, r := range side(ctx, s, ref, joined(plans, groups)) {
 		if len(r.Wrong) == 0 {
@@ -103,6 +103,25 @@ func grouped(plans []Plan, size int) [][]int {
 	out := make([][]int, n)
 	for i := range plans {
 		out[i%n] = append(out[i%n], i)
+	}
+	return out
+}
+
+// apart takes absences out of their groups.
+func apart(plans []Plan, groups [][]int) [][]int {
+	var out [][]int
+	for _, group := range groups {
+		var rest []int
+		for _, i := range group {
+			if slices.Contains(absences, plans[i].Faults[0].Kind) {
+				out = append(out, []int{i})
+				continue
+			}
+			rest = append(rest, i)
+		}
+		if len(rest) > 0 {
+			out = append(out, rest)
+		}
 	}
 	return out
 }

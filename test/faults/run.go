@@ -59,9 +59,23 @@ func (r Result) fired() Result {
 	return r
 }
 
-// slack is how many ticks more than without faults a run may take for each of
-// them: errors are tried again, a lease that was lost is waited for.
-const slack = 40
+// slack is how many ticks more than without faults a run may take for them:
+// errors are tried again, a lease that was lost is waited for, and who is away
+// is away for long.
+func slack(faults []gate.Fault) int {
+	n := 40
+	for _, f := range faults {
+		switch f.Kind {
+		case gate.Outage:
+			n += 70
+		case gate.OperatorAway, gate.AllAway:
+			n += 140
+		default:
+			n += 20
+		}
+	}
+	return n
+}
 
 // Run tells a scenario with faults. Without a reference only what no run may
 // do is looked for. Plant puts a bug in; nil in all but the self-test.
@@ -94,7 +108,7 @@ func Run(
 		plant(w, g)
 	}
 	if reference != nil {
-		w.Bound = reference.Ticks + slack*max(1, len(faults))
+		w.Bound = reference.Ticks + slack(faults)
 	}
 	s.Play(w)
 	if !w.Rest() {
