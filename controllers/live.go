@@ -30,11 +30,17 @@ type liveSite struct {
 	missing []string
 }
 
-// find reads one object of the site's namespace; a missing one is noted.
+// find reads one object of the site's namespace; a missing one is noted. So is a
+// missing right: a person gives it, and no error says when that was.
 func (l *liveSite) find(ctx context.Context, field, kind, name string, obj client.Object) (bool, error) {
 	err := l.reader.Get(ctx, client.ObjectKey{Namespace: l.site.Namespace, Name: name}, obj)
 	if apierrors.IsNotFound(err) {
 		l.missing = append(l.missing, fmt.Sprintf("%s %s (Site %s, %s)", kind, name, l.site.Name, field))
+		return false, nil
+	}
+	if apierrors.IsForbidden(err) {
+		l.missing = append(l.missing, fmt.Sprintf("the right to read %s %s (Site %s, %s; see config/site)",
+			kind, name, l.site.Name, field))
 		return false, nil
 	}
 	if err != nil {

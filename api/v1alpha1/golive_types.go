@@ -47,9 +47,17 @@ type GoLiveSpec struct {
 	Strategy string `json:"strategy,omitempty"`
 	// closes is the end of the window: past it no step that closes the site begins.
 	// +optional
+	// +kubebuilder:validation:MaxLength=35
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$`
+	// +kubebuilder:validation:XValidation:rule="self.getFullYear() >= 2000",message="closes must be a moment such as 2027-01-18T20:00:00Z"
 	Closes *metav1.Time `json:"closes,omitempty"`
 	// maxBackupAge that the backup may have when the site is closed. Default 24h.
 	// +optional
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+$`
+	// +kubebuilder:validation:XValidation:rule="duration(self) <= duration('8784h')",message="maxBackupAge may be a year (8784h) at most"
 	MaxBackupAge *metav1.Duration `json:"maxBackupAge,omitempty"`
 	// onFailure is RollBack (default) or Hold.
 	// +optional

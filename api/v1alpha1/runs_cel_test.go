@@ -98,11 +98,11 @@ func TestRuns(t *testing.T) {
 		"an approval of a plan and a rollback":     {with(approvalYAML, "planRef: {name: campus-2-0}", "planRef: {name: a}, rollbackRef: {name: b}"), "give either planRef or rollbackRef"},
 		"an approval of nothing":                   {with(approvalYAML, "planRef: {name: campus-2-0}, ", ""), "give either planRef or rollbackRef"},
 		"the price of a rollback":                  {text: with(approvalYAML, "planRef: {name: campus-2-0}, gate: GoLive", "rollbackRef: {name: b}, gate: DataLoss")},
-		"the price of a plan":                      {with(approvalYAML, "GoLive", "DataLoss"), "gate DataLoss belongs to a rollback, every other gate to a plan"},
+		"the price of a plan":                      {with(approvalYAML, "GoLive", "DataLoss"), "gate DataLoss belongs to a rollback (rollbackRef), every other gate to a plan (planRef)"},
 		"another gate of a rollback":               {with(approvalYAML, "planRef: {name: campus-2-0}", "rollbackRef: {name: b}"), "gate DataLoss belongs to a rollback"},
 		"an override with a reason":                {text: with(approvalYAML, "Approve", "Override", "Board, item 4", "The board decided on the phone")},
-		"an override with a word":                  {with(approvalYAML, "Approve", "Override"), "an Override needs a comment of at least 20 characters"},
-		"an override without a word":               {with(approvalYAML, "Approve", "Override", `comment: "Board, item 4", `, ""), "an Override needs a comment"},
+		"an override with a word":                  {with(approvalYAML, "Approve", "Override"), "decision Override needs a comment of at least 20 characters"},
+		"an override without a word":               {with(approvalYAML, "Approve", "Override", `comment: "Board, item 4", `, ""), "decision Override needs a comment"},
 	}.run(t)
 }
 

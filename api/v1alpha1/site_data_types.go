@@ -122,6 +122,7 @@ type Copies struct {
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=16
 	// +kubebuilder:validation:items:MaxLength=253
+	// +kubebuilder:validation:items:Pattern=`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$`
 	Secrets []string `json:"secrets,omitempty"`
 	// podSecurity is the level at which pods with the LMS's image run. Default Restricted.
 	// +optional

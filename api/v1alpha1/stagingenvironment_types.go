@@ -44,6 +44,10 @@ type StagingEnvironmentSpec struct {
 	Upgrade *UpgradeSpec `json:"upgrade,omitempty"`
 	// expires is when the copy is deleted. Left out: when its owner says so.
 	// +optional
+	// +kubebuilder:validation:MaxLength=35
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$`
+	// +kubebuilder:validation:XValidation:rule="self.getFullYear() >= 2000",message="expires must be a moment such as 2027-01-18T20:00:00Z"
 	Expires *metav1.Time `json:"expires,omitempty"`
 }
 

@@ -30,6 +30,10 @@ type UpgradeSpec struct {
 	Releases []Release `json:"releases,omitempty"`
 	// hopDeadline ends a hop that takes longer. Default 4h.
 	// +optional
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+$`
+	// +kubebuilder:validation:XValidation:rule="duration(self) <= duration('8784h')",message="hopDeadline may be a year (8784h) at most"
 	HopDeadline *metav1.Duration `json:"hopDeadline,omitempty"`
 }
 
@@ -51,6 +55,10 @@ type TrialUpgradeSpec struct {
 	// keepOnFailure keeps a failed copy for people to look at, with nobody let
 	// in. Default 0s: gone at once.
 	// +optional
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+$`
+	// +kubebuilder:validation:XValidation:rule="duration(self) <= duration('8784h')",message="keepOnFailure may be a year (8784h) at most"
 	KeepOnFailure *metav1.Duration `json:"keepOnFailure,omitempty"`
 }
 

@@ -21,8 +21,8 @@ const (
 // UpgradeApprovalSpec is one decision by one person.
 // +kubebuilder:validation:XValidation:rule="self == oldSelf",message="an approval cannot be changed; delete it and decide again"
 // +kubebuilder:validation:XValidation:rule="has(self.planRef) != has(self.rollbackRef)",message="give either planRef or rollbackRef"
-// +kubebuilder:validation:XValidation:rule="self.decision != 'Override' || (has(self.comment) && size(self.comment) >= 20)",message="an Override needs a comment of at least 20 characters: it is read in the review"
-// +kubebuilder:validation:XValidation:rule="has(self.rollbackRef) == (self.gate == 'DataLoss')",message="gate DataLoss belongs to a rollback, every other gate to a plan"
+// +kubebuilder:validation:XValidation:rule="self.decision != 'Override' || (has(self.comment) && size(self.comment) >= 20)",message="decision Override needs a comment of at least 20 characters: it is read in the review"
+// +kubebuilder:validation:XValidation:rule="has(self.rollbackRef) == (self.gate == 'DataLoss')",message="gate DataLoss belongs to a rollback (rollbackRef), every other gate to a plan (planRef)"
 type UpgradeApprovalSpec struct {
 	// planRef names the plan.
 	// +optional

@@ -35,6 +35,10 @@ type DroppedPlugin struct {
 type UpgradeTerms struct {
 	// hopDeadline ends a hop that takes longer. Default 4h.
 	// +optional
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+$`
+	// +kubebuilder:validation:XValidation:rule="duration(self) <= duration('8784h')",message="hopDeadline may be a year (8784h) at most"
 	HopDeadline *metav1.Duration `json:"hopDeadline,omitempty"`
 }
 
@@ -71,6 +75,10 @@ type Window struct {
 type BackupTerms struct {
 	// maxAge of the newest verified backup at the start of go-live. Default 24h.
 	// +optional
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+$`
+	// +kubebuilder:validation:XValidation:rule="duration(self) <= duration('8784h')",message="maxAge may be a year (8784h) at most"
 	MaxAge *metav1.Duration `json:"maxAge,omitempty"`
 }
 
@@ -78,6 +86,10 @@ type BackupTerms struct {
 type TrialTerms struct {
 	// keepOnFailure keeps a failed copy to look at. Default 48h.
 	// +optional
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+$`
+	// +kubebuilder:validation:XValidation:rule="duration(self) <= duration('8784h')",message="keepOnFailure may be a year (8784h) at most"
 	KeepOnFailure *metav1.Duration `json:"keepOnFailure,omitempty"`
 	// maxAgeDays of the newest passed trial at the start of go-live. Default 21.
 	// +optional
@@ -147,5 +159,9 @@ type SupportUntil struct {
 	Days int32 `json:"days,omitempty"`
 	// duration after opening, for spans shorter than a day.
 	// +optional
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+$`
+	// +kubebuilder:validation:XValidation:rule="duration(self) <= duration('8784h')",message="duration may be a year (8784h) at most"
 	Duration *metav1.Duration `json:"duration,omitempty"`
 }

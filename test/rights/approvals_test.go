@@ -26,7 +26,7 @@ func TestWhoDecidesOnAGate(t *testing.T) {
 		"an approver on another gate of theirs":        {by: approver, do: creates(decision("gate: GoLive", "gate: CopyData"))},
 		"an approver overrides":                        {by: approver, do: creates(override), refused: "you may not override upgradeplans/gate-golive"},
 		"gradus-admin overrides":                       {by: gradusAdmin, do: creates(override)},
-		"an override without a reason":                 {by: gradusAdmin, do: creates(decision("decision: Approve", "decision: Override")), refused: "an Override needs a comment"},
+		"an override without a reason":                 {by: gradusAdmin, do: creates(decision("decision: Approve", "decision: Override")), refused: "decision Override needs a comment"},
 		"one gate of one plan":                         {by: narrow, do: creates(approvalYAML)},
 		"another gate of that plan":                    {by: narrow, do: creates(decision("gate: GoLive", "gate: Open")), refused: lacks + "open of campus-2-0"},
 		"that gate of another plan":                    {by: narrow, do: creates(decision("planRef: {name: campus-2-0}", "planRef: {name: other}")), refused: lacks + "golive of other"},
