@@ -223,12 +223,14 @@ type Freeze struct {
 	// +kubebuilder:validation:MaxLength=10
 	// +kubebuilder:validation:Pattern=`^\d{4}-\d{2}-\d{2}$`
 	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:XValidation:rule="timestamp(self + 'T00:00:00Z').getFullYear() >= 2000",message="from must be a day such as 2027-01-18"
 	From string `json:"from,omitempty"`
 	// to is the last day.
 	// +required
 	// +kubebuilder:validation:MaxLength=10
 	// +kubebuilder:validation:Pattern=`^\d{4}-\d{2}-\d{2}$`
 	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:XValidation:rule="timestamp(self + 'T00:00:00Z').getFullYear() >= 2000",message="to must be a day such as 2027-01-18"
 	To string `json:"to,omitempty"`
 }
 

@@ -62,12 +62,14 @@ type Window struct {
 	// +kubebuilder:validation:MaxLength=16
 	// +kubebuilder:validation:Pattern=`^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}$`
 	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:XValidation:rule="timestamp(self + ':00Z').getFullYear() >= 2000",message="opens must be a local time such as 2026-12-19T20:00"
 	Opens string `json:"opens,omitempty"`
 	// closes is a local time without an offset.
 	// +required
 	// +kubebuilder:validation:MaxLength=16
 	// +kubebuilder:validation:Pattern=`^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}$`
 	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:XValidation:rule="timestamp(self + ':00Z').getFullYear() >= 2000",message="closes must be a local time such as 2026-12-19T20:00"
 	Closes string `json:"closes,omitempty"`
 }
 
@@ -104,6 +106,7 @@ type StagingTerms struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=10
 	// +kubebuilder:validation:Pattern=`^\d{4}-\d{2}-\d{2}$`
+	// +kubebuilder:validation:XValidation:rule="timestamp(self + 'T00:00:00Z').getFullYear() >= 2000",message="expires must be a day such as 2027-01-18"
 	Expires string `json:"expires,omitempty"`
 }
 
