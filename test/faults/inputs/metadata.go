@@ -31,7 +31,7 @@ func (w *walk) metadata() {
 	for _, v := range texts(&Schema{}) {
 		w.put(name, v)
 	}
-	for _, n := range []int{39, 40, 41, 52, 53, 62, 63, 64, 100, 252, 253, 254} {
+	for _, n := range []int{39, 40, 41, 52, 53, 62, 63, 65, 100, 252, 253, 254} {
 		w.put(name, value{fmt.Sprintf("%d characters", n), strings.Repeat("n", n)})
 	}
 	label := &Schema{Enum: []any{"any"}}
