@@ -175,12 +175,3 @@ func TestCheckPlugins(t *testing.T) {
 		})
 	}
 }
-
-func FuzzCompare(f *testing.F) {
-	f.Add("4.5.6 (Build: 1)", "5.1dev")
-	f.Fuzz(func(t *testing.T, a, b string) {
-		if Compare(a, b) != -Compare(b, a) || Compare(a, a) != 0 {
-			t.Errorf("%q and %q are not ordered", a, b)
-		}
-	})
-}

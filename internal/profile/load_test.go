@@ -222,22 +222,3 @@ func TestBuildersOfBackups(t *testing.T) {
 		t.Errorf("restore is %+v", tk.Actions[0].Restore)
 	}
 }
-
-func FuzzOverride(f *testing.F) {
-	b, err := os.ReadFile("campus.yaml")
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Add(b)
-	f.Fuzz(func(t *testing.T, b []byte) {
-		p, err := Override(b, digestOf(b))
-		if err != nil {
-			return
-		}
-		for v := range p.Verbs {
-			if _, _, err := p.VerbTask(v, params); err != nil && !errors.Is(err, ErrNone) {
-				t.Errorf("a profile that is valid does not build %s: %v", v, err)
-			}
-		}
-	})
-}

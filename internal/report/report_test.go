@@ -146,30 +146,3 @@ func TestClassify(t *testing.T) {
 		t.Errorf("got %v, %v", got, err)
 	}
 }
-
-func FuzzParseTermination(f *testing.F) {
-	f.Add([]byte(`{"ok":false,"reason":"X","message":"m","documents":[{"name":"a","size":1,"sha256":"00"}]}`))
-	f.Add([]byte(`{"ok":true,"reason":"Succeeded","facts":{"a":"b"}}`))
-	f.Fuzz(func(t *testing.T, b []byte) {
-		r, err := ParseTermination(b)
-		if err != nil {
-			return
-		}
-		if out := task.EncodeTermination(r); !json.Valid(out) || len(out) > task.MaxTermination {
-			t.Errorf("encoded again it is %d bytes, valid %v", len(out), json.Valid(out))
-		}
-	})
-}
-
-func FuzzReadDocuments(f *testing.F) {
-	a := []byte("hello")
-	f.Add([]byte(frame(f, "a", a)))
-	f.Add([]byte(task.FramePrefix + `{"name":"a","size":5}` + "\n" + task.FrameEnd + "a\n"))
-	want := []task.Document{doc("a", a)}
-	f.Fuzz(func(t *testing.T, log []byte) {
-		got, err := ReadDocuments(bytes.NewReader(log), want)
-		if b, ok := got["a"]; ok && !bytes.Equal(b, a) {
-			t.Errorf("accepted %q, %v", b, err)
-		}
-	})
-}

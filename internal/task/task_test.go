@@ -150,22 +150,3 @@ func TestWithDatabasesReachesAllAndSparesTheOriginal(t *testing.T) {
 		}
 	}
 }
-
-func FuzzDecode(f *testing.F) {
-	f.Add([]byte(`{"actions":[{"name":"a","deadline":"5s","command":{"argv":["x"],"exitCodes":{"1":"Failed"}}}]}`))
-	f.Fuzz(func(t *testing.T, b []byte) {
-		tk, err := Decode(b)
-		if err != nil {
-			return
-		}
-		text, err := tk.Encode()
-		if err != nil {
-			t.Fatalf("what was decoded cannot be encoded: %v", err)
-		}
-		if len(text) <= MaxTask {
-			if _, err := Decode([]byte(text)); err != nil {
-				t.Fatalf("what was encoded cannot be decoded: %v", err)
-			}
-		}
-	})
-}
