@@ -25,7 +25,10 @@ import (
 	"github.com/gradus-lms/gradus/test/faults/world"
 )
 
-var told = flag.Int("told", 4, "how many accepted inputs of each field are told to the operator; 0 is all")
+var told = flag.Int("told", 2, "how many accepted inputs of each field are told to the operator; 0 is all")
+
+// known are the kinds that the operator reads.
+var known = controllers.Scheme()
 
 // fewest is how many inputs the schemas must give: fewer, and the walk has lost its way.
 const fewest = 5000
@@ -113,12 +116,12 @@ func plainly(t *testing.T, object client.Object) map[string]any {
 	if err != nil {
 		t.Fatal(err)
 	}
-	gvks, _, err := controllers.Scheme().ObjectKinds(object)
+	gvks, _, err := known.ObjectKinds(object)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return map[string]any{"apiVersion": gvks[0].GroupVersion().String(), "kind": gvks[0].Kind,
-		"metadata": map[string]any{"name": object.GetName(), "namespace": object.GetNamespace()}, "spec": content["spec"]}
+		"metadata": map[string]any{"name": object.GetName()}, "spec": content["spec"]}
 }
 
 // askAll asks for every input, without keeping it, and gives those that are
@@ -188,7 +191,7 @@ func unnamed(input inputs.Input, refusal world.Refusal) string {
 
 // legible says why the operator could not read an object.
 func legible(input inputs.Input, answer []byte) string {
-	into, err := controllers.Scheme().New(v1alpha1.GroupVersion.WithKind(input.Kind.Name))
+	into, err := known.New(v1alpha1.GroupVersion.WithKind(input.Kind.Name))
 	if err == nil {
 		err = json.Unmarshal(answer, into)
 	}
