@@ -6,7 +6,6 @@ package gate
 import (
 	"cmp"
 	"fmt"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -246,12 +245,16 @@ func (b *ballot) quorums() []quorum {
 // Authors lists who created the plan or changed its spec, as admission keeps it.
 func Authors(plan *v1alpha1.UpgradePlan) []string { return authors(plan.Annotations) }
 
+// plainName undoes how admission writes commas and percent signs of names.
+var plainName = strings.NewReplacer("%2C", ",", "%25", "%")
+
+// authors takes names as they are: one that is trimmed, or left out since it
+// cannot be unescaped, is another's, and its owner may approve.
 func authors(annotations map[string]string) []string {
 	var out []string
 	for _, a := range strings.Split(annotations[v1alpha1.AuthorsAnnotation], ",") {
-		// Admission writes commas and percent signs of names as %2C and %25.
-		if name, err := url.PathUnescape(strings.TrimSpace(a)); err == nil && name != "" {
-			out = append(out, name)
+		if a != "" {
+			out = append(out, plainName.Replace(a))
 		}
 	}
 	return out

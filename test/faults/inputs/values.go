@@ -88,7 +88,8 @@ func texts(s *Schema) []value {
 		}
 	}
 	for _, word := range s.Enum {
-		out = append(out, value{fmt.Sprint(word), word}, value{"small " + fmt.Sprint(word), strings.ToLower(fmt.Sprint(word))})
+		name := fmt.Sprint(word)
+		out = append(out, value{name, word}, value{"small " + name, strings.ToLower(name)})
 	}
 	for _, n := range []struct {
 		what  string
@@ -110,8 +111,8 @@ func timely(s *Schema) bool {
 	if s.Pattern == "" || len(s.Enum) > 0 {
 		return s.Format != "" || s.MaxLength == nil && len(s.Enum) == 0
 	}
-	return !matches(s, "any") && slices.ContainsFunc([]string{"2027-01-25T20:00", "2027-01-25", "2027-01-25T20:00:00Z", "1h"},
-		func(sample string) bool { return matches(s, sample) })
+	of := []string{"2027-01-25T20:00", "2027-01-25", "2027-01-25T20:00:00Z", "1h"}
+	return !matches(s, "any") && slices.ContainsFunc(of, func(sample string) bool { return matches(s, sample) })
 }
 
 // long gives a text of a length that keeps to the pattern, if there is a simple one.
