@@ -88,8 +88,12 @@ func wrote(have, want *corev1.ConfigMap, name string) bool {
 // unfit are characters that the name of an object cannot have.
 var unfit = regexp.MustCompile(`[^a-z0-9.-]+`)
 
+// besideDot: between two dots of a name there is a letter or a digit.
+var besideDot = regexp.MustCompile(`[-.]+\.[-.]*|\.[-.]+`)
+
 func slug(name string) string {
-	return strings.Trim(unfit.ReplaceAllString(strings.ToLower(name), "-"), "-.")
+	name = unfit.ReplaceAllString(strings.ToLower(name), "-")
+	return strings.Trim(besideDot.ReplaceAllString(name, "-"), "-.")
 }
 
 // store keeps one document of a Job. The digest in the name makes the write
