@@ -25,7 +25,7 @@ import (
 	"github.com/gradus-lms/gradus/test/faults/world"
 )
 
-var told = flag.Int("told", 2, "how many accepted inputs of each field are told to the operator; 0 is all")
+var told = flag.Int("told", 1, "how many accepted inputs of each field are told to the operator; 0 is all")
 
 // known are the kinds that the operator reads.
 var known = controllers.Scheme()
@@ -201,7 +201,8 @@ func legible(input inputs.Input, answer []byte) string {
 	return ""
 }
 
-// choose takes some of each field that are far from each other.
+// choose takes some of each field that are far from each other, from the middle
+// on: the first ones are those that leave the field out.
 func choose(all []inputs.Input) []inputs.Input {
 	if *told == 0 {
 		return all
@@ -215,7 +216,7 @@ func choose(all []inputs.Input) []inputs.Input {
 		some := byField[field]
 		n := min(*told, len(some))
 		for i := range n {
-			out = append(out, some[i*len(some)/n])
+			out = append(out, some[(len(some)/2+i*len(some)/n)%len(some)])
 		}
 	}
 	return out
