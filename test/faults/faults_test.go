@@ -70,7 +70,7 @@ func TestFaults(t *testing.T) {
 			results, together := runAll(t.Context(), s, plans, &ref)
 			sums.add(t, plans, results, ref)
 			for _, f := range together {
-				t.Errorf("each alone is survived, and not together: %s", told(t, f.plan, f.Result))
+				t.Errorf("each alone is survived, and not together: %s", failure(t, f.plan, f.Result))
 			}
 		})
 	}
@@ -179,15 +179,15 @@ func (s *summary) add(t *testing.T, plans []Plan, results []Result, ref Result) 
 			t.Logf("known, %s: %s", known.Why, plan)
 			continue
 		}
-		t.Error(told(t, plan, results[i]))
+		t.Error(failure(t, plan, results[i]))
 	}
 	for _, kind := range kinds() {
 		s.rows = append(s.rows, fmt.Sprintf("%-24s %-12s %5d run %5d survived", plans[0].Scenario, kind, run[kind], survived[kind]))
 	}
 }
 
-// told says what was wrong with a plan, and how to see it again.
-func told(t *testing.T, plan Plan, r Result) string {
+// failure says what was wrong with a plan, and how to see it again.
+func failure(t *testing.T, plan Plan, r Result) string {
 	t.Helper()
 	return fmt.Sprintf("%s\n%s\n%s\nreplay: go test ./test/faults -run Replay -plan %s", plan,
 		strings.Join(r.Wrong, "\n"), strings.Join(r.Errors, "\n"), keep(t, plan))
