@@ -95,6 +95,51 @@ func TestUpRepairs(t *testing.T) {
 	}
 }
 
+// TestKilledProgramsComeBack kills every program twice, and demands that it is
+// back without anybody's help and that no pod noticed.
+func TestKilledProgramsComeBack(t *testing.T) {
+	if !*lifecycle || os.Geteuid() != 0 {
+		t.Skip("left out: wants root and -args -lifecycle")
+	}
+	l, err := NewLayout(lifecycleState, "/var/cache/gradus-cluster", sourceFolder())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { mustRun(t, l, "down") })
+	mustRun(t, l, "up")
+	startWriter(t, l)
+	for range 2 {
+		for _, p := range clusterPrograms(l, poolBtrfs) {
+			mustRun(t, l, "kill", p.Name)
+		}
+	}
+	// Killing the driver ends its sidecars, which come back after it.
+	if err := poll(func() error { return status(l, nil) }); err != nil {
+		t.Fatal(err)
+	}
+	writer := func(path string) string {
+		t.Helper()
+		out, err := kubectl(l, "", "get", "pod", "writer", "-o", "jsonpath={.status.containerStatuses[0]."+path+"}")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out
+	}
+	if got := writer("restartCount"); got != "0" {
+		t.Fatalf("the writer was started again %s times", got)
+	}
+	_, id, _ := strings.Cut(writer("containerID"), "//")
+	mustRun(t, l, "kill", id)
+	if err := poll(func() error {
+		if writer("restartCount") != "1" || writer("ready") != "true" {
+			return errors.New("the kubelet did not start the writer again")
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // programFile builds this program once.
 func programFile(t *testing.T) string {
 	t.Helper()

@@ -28,6 +28,7 @@ func commands() []command {
 		{"build", "", "build everything that up needs", buildAll},
 		{"image", "binary|debian", "write an image as a tar that load understands", image},
 		{"exec", "-- COMMAND...", "run a command in the cluster's network and mount namespaces", execInside},
+		{"kill", "NAME", "kill -9 one program and wait until it is back, or a container by its ID", killOne},
 		{"supervise", "", "internal: keep the programs running", supervise},
 	}
 }
