@@ -16,7 +16,7 @@ assets = export KUBEBUILDER_ASSETS="$$($(CLUSTERCTL) assets)"
 kube = export KUBECONFIG="$(KUBECONFIG)"; $(assets); export PATH="$$KUBEBUILDER_ASSETS:$$PATH"
 
 .PHONY: all help generate fmt lint verify build unit packages integration faults faults-all conformance test test-e2e \
-	cluster-up cluster-down images deploy undeploy demo demo-rollback presubmit clean
+	cluster-up cluster-down images deploy undeploy demo demo-rollback demo-kills presubmit clean
 
 all: generate fmt lint unit build ## regenerate, format, lint, quick tests, build
 
@@ -113,6 +113,9 @@ demo: ## a whole upgrade of a real LMS to watch; then make demo-rollback
 
 demo-rollback: ## the way back, with its price
 	$(DEMO) rollback $(DEMO_FLAGS)
+
+demo-kills: ## the demo with kill -9 of operator, kubelet, containerd, etcd at 50 random moments
+	$(DEMO) kills --times $(or $(TIMES),50) --seed $(or $(SEED),0)
 
 presubmit: verify lint test build ## everything, as before a merge
 

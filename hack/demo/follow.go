@@ -148,7 +148,12 @@ func (d *demo) tryFence(ctx context.Context, p *v1alpha1.UpgradePlan, rec *recor
 		"campus-db-0.campus-db." + p.Namespace + ".svc:5432", "campus-web." + p.Namespace + ".svc:80",
 		"mail." + mailNamespace + ".svc:1025", "mail." + mailNamespace + ".svc:8025", "kubernetes.default.svc:443",
 	}
-	log, err := d.Witness(ctx, env.Status.Namespace, append([]string{"reach"}, targets...)...)
+	var log string
+	var err error
+	// Its pod, or a part of its log, may be lost where something is killed.
+	for tries := 0; tries < 3 && strings.Count(log, "\n") < len(targets) && !strings.Contains(log, `"reached"`); tries++ {
+		log, err = d.Witness(ctx, env.Status.Namespace, append([]string{"reach"}, targets...)...)
+	}
 	rec.Tried, rec.Reached = strings.Count(log, "\n"), nil
 	for _, line := range strings.Split(log, "\n") {
 		if strings.Contains(line, `"reached"`) {

@@ -24,6 +24,7 @@ const usage = `usage: go run ./hack/demo COMMAND [flags]
   verify    compare the site with what it was before the upgrade
   rollback  back to 1.0 by the second person; then compare
   all       up and upgrade
+  kills     up and upgrade again and again, with kill -9 of operator and cluster
   down      remove what the demo made; with --cluster the local cluster, too
 flags:`
 
@@ -33,6 +34,10 @@ type demo struct {
 	*world.World
 	began   time.Time
 	cluster bool
+	// What kills asks for.
+	times, round int
+	seed         uint64
+	every        time.Duration
 }
 
 func main() {
@@ -48,6 +53,10 @@ func run(ctx context.Context, args []string) int {
 	flags.StringVar(&d.State, "state", "", "state folder of the local cluster, if it is not the default one")
 	flags.BoolVar(&d.Current, "current", false, "use the cluster of the kubeconfig at hand; its images must be there")
 	flags.BoolVar(&d.cluster, "cluster", false, "down: the local cluster, too")
+	flags.IntVar(&d.times, "times", 50, "kills: how many")
+	flags.Uint64Var(&d.seed, "seed", 0, "kills: draws victims and moments; 0 for another each time")
+	flags.IntVar(&d.round, "round", 1, "kills: the upgrade to begin with, to tell one again")
+	flags.DurationVar(&d.every, "every", 30*time.Second, "kills: the time between two of them, more or less")
 	flags.Usage = func() {
 		fmt.Fprintln(os.Stderr, usage)
 		flags.PrintDefaults()
@@ -58,7 +67,7 @@ func run(ctx context.Context, args []string) int {
 	}
 	do, ok := map[string]func(context.Context) error{
 		"up": d.up, "upgrade": d.upgrade, "verify": d.verify, "rollback": d.rollback, "down": d.down,
-		"all": d.all,
+		"all": d.all, "kills": d.kills,
 	}[command]
 	if err := flags.Parse(args); err != nil || !ok {
 		if !ok {

@@ -15,6 +15,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -161,9 +162,20 @@ func (d *demo) watchPods(ctx context.Context) *roll {
 	go func() {
 		defer close(r.done)
 		for ctx.Err() == nil {
-			stream, err := d.Watch(ctx, &corev1.PodList{})
+			// A watch that ended has not told who went meanwhile: the list does.
+			var pods corev1.PodList
+			if d.List(ctx, &pods) != nil {
+				continue
+			}
+			r.only(pods.Items)
+			stream, err := d.Watch(ctx, &corev1.PodList{}, &client.ListOptions{
+				Raw: &metav1.ListOptions{ResourceVersion: pods.ResourceVersion},
+			})
 			if err != nil {
 				continue
+			}
+			for i := range pods.Items {
+				r.see(&pods.Items[i], false, d.isCopy(ctx, r.copies, pods.Items[i].Namespace))
 			}
 			for event := range stream.ResultChan() {
 				if pod, ok := event.Object.(*corev1.Pod); ok {
@@ -205,6 +217,22 @@ func (r *roll) see(pod *corev1.Pod, gone, isCopy bool) {
 		stay.Until = time.Now()
 	}
 	r.stays[string(pod.UID)] = stay
+}
+
+// only ends the stay of every pod that is not there any more.
+func (r *roll) only(pods []corev1.Pod) {
+	there := map[string]bool{}
+	for _, p := range pods {
+		there[string(p.UID)] = true
+	}
+	r.Lock()
+	defer r.Unlock()
+	for uid, stay := range r.stays {
+		if !there[uid] && stay.Until.IsZero() {
+			stay.Until = time.Now()
+			r.stays[uid] = stay
+		}
+	}
 }
 
 func (r *roll) all() proof.Roll {

@@ -26,11 +26,20 @@ const (
 	patience = 40 * time.Minute
 )
 
-// upgrade lets one person write a plan and another approve it.
+// upgrade brings one plan to its end and looks at what came of it.
 func (d *demo) upgrade(ctx context.Context) error {
 	if err := d.connect(ctx); err != nil {
 		return err
 	}
+	if err := d.run(ctx, func() {}); err != nil {
+		return err
+	}
+	return d.verify(ctx)
+}
+
+// run lets one person write a plan and another approve it, and says when the
+// plan is applied.
+func (d *demo) run(ctx context.Context, applied func()) error {
 	ctx, stop := context.WithTimeoutCause(ctx, patience, errors.New("the upgrade took too long"))
 	defer stop()
 	planner, err := d.As(ctx, "planner", "lms-planners")
@@ -47,14 +56,12 @@ func (d *demo) upgrade(ctx context.Context) error {
 	}
 	watching, done := context.WithCancel(ctx)
 	pods := d.watchPods(watching)
+	applied()
 	err = d.follow(watching, owner, rec)
 	done()
 	<-pods.done
 	rec.Roll = append(rec.Roll, pods.all()...)
-	if err := errors.Join(err, d.save(rec)); err != nil {
-		return err
-	}
-	return d.verify(ctx)
+	return errors.Join(err, d.save(rec))
 }
 
 // begin takes down how the site is and applies the plan, or goes on with one

@@ -42,14 +42,15 @@ type Write struct {
 	} `json:"responseStatus"`
 }
 
-// ReadWrites reads the writes that the API server accepted.
+// ReadWrites reads the writes that the API server accepted, and those that it
+// may have made: it did not hear from its store, and said so.
 func ReadWrites(from io.Reader) ([]Write, error) {
 	var out []Write
 	lines := bufio.NewScanner(from)
 	lines.Buffer(make([]byte, 64<<10), 4<<20)
 	for lines.Scan() {
 		var w Write
-		if json.Unmarshal(lines.Bytes(), &w) == nil && w.Response.Code < 300 {
+		if json.Unmarshal(lines.Bytes(), &w) == nil && (w.Response.Code < 300 || w.Response.Code >= 500) {
 			out = append(out, w)
 		}
 	}

@@ -86,8 +86,12 @@ func TestJudge(t *testing.T) {
 			line(Manager, "delete", "namespaces", "copy", "200"),
 		}, nil},
 		"the manager writes to the site": {[]string{line(Manager, "patch", "deployments", "web", "200")}, []string{"gradus-manager wrote"}},
-		"no lease":                       {[]string{line(Production, "patch", "deployments", "web", "200")}, []string{"before it held"}},
-		"a stranger's object":            {[]string{line(Manager, "delete", "jobs", "theirs", "200")}, []string{"did not make"}},
+		"an answer of the store was lost": {[]string{
+			line(Manager, "create", "jobs", "ours", "500"), line(Manager, "delete", "jobs", "ours", "200"),
+			line(Manager, "patch", "deployments", "web", "500"),
+		}, []string{"gradus-manager wrote"}},
+		"no lease":            {[]string{line(Production, "patch", "deployments", "web", "200")}, []string{"before it held"}},
+		"a stranger's object": {[]string{line(Manager, "delete", "jobs", "theirs", "200")}, []string{"did not make"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			writes, err := ReadWrites(strings.NewReader(strings.Join(c.lines, "\n")))

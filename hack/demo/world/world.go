@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -90,6 +91,7 @@ func (w *World) with(config *rest.Config) (*World, error) {
 	log.SetLogger(logr.Discard())
 	config.QPS, config.Burst = 50, 100
 	config.WarningHandler = rest.NoWarnings{}
+	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return patient{next} })
 	scheme, err := kinds()
 	if err != nil {
 		return nil, err
