@@ -101,8 +101,8 @@ func (k *killing) strike(ctx context.Context, v victim) (name, what string, err 
 		}
 	}
 	what, err = k.Cluster(ctx, "kill", target)
-	if v.pod != "" && err != nil {
-		return v.name, "", nil // it ended before the API server heard of it
+	if v.pod != "" {
+		err = nil // it may have ended before the API server heard of it
 	}
 	return v.name, strings.TrimSpace(what), err
 }

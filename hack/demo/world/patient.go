@@ -25,12 +25,14 @@ type patient struct{ next http.RoundTripper }
 func (p patient) RoundTrip(r *http.Request) (*http.Response, error) {
 	for began := time.Now(); ; {
 		answer, err := p.next.RoundTrip(r)
-		useless := err != nil || answer.StatusCode >= http.StatusInternalServerError
-		again := r.GetBody != nil || r.Body == nil || r.Body == http.NoBody
-		if !useless || !again || r.Context().Err() != nil || time.Since(began) > patience {
+		if useful(answer, err) || r.Context().Err() != nil || time.Since(began) > patience {
 			return answer, err
 		}
-		if err == nil {
+		next, ok := copyOf(r)
+		if !ok {
+			return answer, err
+		}
+		if answer != nil {
 			_, _ = io.Copy(io.Discard, answer.Body)
 			_ = answer.Body.Close()
 		}
@@ -39,11 +41,24 @@ func (p patient) RoundTrip(r *http.Request) (*http.Response, error) {
 			return nil, r.Context().Err()
 		case <-time.After(pause):
 		}
-		if r.GetBody != nil {
-			r = r.Clone(r.Context())
-			if r.Body, err = r.GetBody(); err != nil {
-				return nil, err
-			}
-		}
+		r = next
 	}
+}
+
+func useful(answer *http.Response, err error) bool {
+	return err == nil && answer.StatusCode < http.StatusInternalServerError
+}
+
+// copyOf gives a request that can be sent, if the body can be had again.
+func copyOf(r *http.Request) (*http.Request, bool) {
+	again := r.Clone(r.Context())
+	if r.Body == nil || r.Body == http.NoBody {
+		return again, true
+	}
+	if r.GetBody == nil {
+		return nil, false
+	}
+	var err error
+	again.Body, err = r.GetBody()
+	return again, err == nil
 }
