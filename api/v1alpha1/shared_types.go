@@ -102,6 +102,10 @@ type StepStatus struct {
 	// finished is when the step was settled.
 	// +optional
 	Finished *metav1.Time `json:"finished,omitempty"`
+	// hindered is since when no request of the step gets through; empty when the
+	// last ones did.
+	// +optional
+	Hindered *metav1.Time `json:"hindered,omitempty"`
 	// children that Gradus made for this attempt, by UID.
 	// +optional
 	// +listType=atomic

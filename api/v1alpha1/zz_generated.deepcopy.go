@@ -1897,6 +1897,10 @@ func (in *StepStatus) DeepCopyInto(out *StepStatus) {
 		in, out := &in.Finished, &out.Finished
 		*out = (*in).DeepCopy()
 	}
+	if in.Hindered != nil {
+		in, out := &in.Hindered, &out.Hindered
+		*out = (*in).DeepCopy()
+	}
 	if in.Children != nil {
 		in, out := &in.Children, &out.Children
 		*out = make([]ChildRef, len(*in))

@@ -53,6 +53,25 @@ func TestASiteDoesNotStayClosedBecauseRequestsAreRefused(t *testing.T) {
 	w.wantServing("campus:1.0")
 }
 
+// An API server that starts refuses everything for a moment.
+func TestARefusalMustLastBeforeItEndsARun(t *testing.T) {
+	w := newWorld(t)
+	w.order(nil)
+	w.deny = "web"
+	w.at = func() {
+		for _, s := range w.get().Status.Steps {
+			if s.Hindered != nil {
+				w.deny = ""
+			}
+		}
+	}
+	g := w.until("over", over)
+	if c := succeeded(g); c.Status != metav1.ConditionTrue || w.deny != "" {
+		t.Errorf("%s: %s", c.Reason, c.Message)
+	}
+	w.wantServing("campus:2.0")
+}
+
 func TestDeletingTheSiteObjectOpensTheSite(t *testing.T) {
 	w := newWorld(t)
 	w.order(nil)

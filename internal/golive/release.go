@@ -39,7 +39,7 @@ var release = pipeline.Step[View]{
 	},
 	Judge: func(v View, _ pipeline.At, seen pipeline.Seen) pipeline.Verdict {
 		if seen.Foreign != nil {
-			return v.Conflict(*seen.Foreign)
+			return v.Stopped(seen)
 		}
 		if !seen.Changed {
 			return pipeline.Wait("Releasing", "the images of %s are written", v.target()).By(seen.Now.Add(time.Second))

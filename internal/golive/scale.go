@@ -34,7 +34,7 @@ func scaleUp(name string, serving bool) pipeline.Step[View] {
 			case len(v.scaledHere(serving)) == 0:
 				return pipeline.Skip("NoneAskedFor", "the plan scales nothing here")
 			case seen.Foreign != nil:
-				return v.Conflict(*seen.Foreign)
+				return v.Stopped(seen)
 			case !seen.Changed:
 				return pipeline.Wait("Scaling", "workloads get more pods").By(seen.Now.Add(time.Second))
 			}

@@ -144,7 +144,6 @@ func (w *world) wantTasks() {
 		}
 	}
 }
-
 func TestNothingIsTouchedWithoutWhatWasApproved(t *testing.T) {
 	tests := map[string]struct {
 		spec   func(*v1alpha1.GoLiveSpec)

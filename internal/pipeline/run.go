@@ -111,8 +111,23 @@ func (w *walk[V]) spread(i int, step Step[V]) bool {
 	return true
 }
 
-// visit makes what the step needs, looks at it, and records the verdict.
+// visit makes what the step needs, looks at it, and records the verdict, or
+// since when it cannot.
 func (w *walk[V]) visit(ctx context.Context, step Step[V], entry *v1alpha1.StepStatus) (Verdict, error) {
+	verdict, err := w.judge(ctx, step, entry)
+	if err != nil {
+		w.hinder(entry)
+	}
+	return verdict, err
+}
+
+func (w *walk[V]) hinder(entry *v1alpha1.StepStatus) {
+	if entry.Hindered == nil {
+		entry.Hindered = &metav1.Time{Time: w.now}
+	}
+}
+
+func (w *walk[V]) judge(ctx context.Context, step Step[V], entry *v1alpha1.StepStatus) (Verdict, error) {
 	if entry.Attempt == 0 {
 		entry.Attempt = 1
 	}
@@ -124,6 +139,11 @@ func (w *walk[V]) visit(ctx context.Context, step Step[V], entry *v1alpha1.StepS
 	if err != nil {
 		return Verdict{}, err
 	}
+	refused := seen.Foreign != nil && seen.Foreign.State != v1alpha1.ChangeForeign
+	if refused {
+		w.hinder(entry)
+		seen.Hindered = entry.Hindered.Time
+	}
 	verdict := Fail("ChildGone", "%s was deleted before the step was over; a retry makes another", seen.gone)
 	if seen.gone == "" {
 		verdict = w.inTime(step, entry, step.Judge(w.view, at, seen))
@@ -132,6 +152,9 @@ func (w *walk[V]) visit(ctx context.Context, step Step[V], entry *v1alpha1.StepS
 		if err := w.settle(ctx, step, at, entry, seen, done(verdict.State)); err != nil {
 			return Verdict{}, err
 		}
+	}
+	if !refused {
+		entry.Hindered = nil
 	}
 	if verdict.State == v1alpha1.StepFailed && entry.Attempt < step.Attempts {
 		again(entry)

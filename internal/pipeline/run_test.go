@@ -4,6 +4,7 @@
 package pipeline
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -11,9 +12,38 @@ import (
 	"unicode/utf8"
 
 	"k8s.io/apimachinery/pkg/api/equality"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gradus-lms/gradus/api/v1alpha1"
 )
+
+// deaf gives no answer.
+type deaf struct{ client.Client }
+
+func (deaf) Get(context.Context, client.ObjectKey, client.Object, ...client.GetOption) error {
+	return errors.New("connection refused")
+}
+
+func TestSinceWhenAStepIsHindered(t *testing.T) {
+	w := begin(t, judges("A", makesJob))
+	w.view.says["A"] = Wait("Working", "working")
+	server := w.engine.Client
+	w.engine.Client = deaf{server}
+	for range 2 {
+		if _, err := w.try(); err == nil {
+			t.Fatal("no error")
+		}
+		if since := w.entry("A", "").Hindered; since == nil || !since.Time.Equal(noon) {
+			t.Errorf("hindered since %v", since)
+		}
+		w.clock.Step(time.Minute)
+	}
+	w.engine.Client = server
+	w.run()
+	if since := w.entry("A", "").Hindered; since != nil {
+		t.Errorf("hindered since %v, and works", since)
+	}
+}
 
 func TestNeeds(t *testing.T) {
 	busy := Wait("Working", "working")

@@ -104,6 +104,9 @@ type Seen struct {
 	Foreign *v1alpha1.Change
 	Now     time.Time
 	Since   time.Time
+	// Hindered is since when the API server refuses Foreign; zero where it is
+	// somebody else's write.
+	Hindered time.Time
 	// gone names a child that this attempt made and somebody deleted.
 	gone string
 }

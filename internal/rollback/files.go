@@ -207,7 +207,7 @@ var switchFiles = pipeline.Step[View]{
 		case !v.Held() || !v.Committed():
 			return pipeline.Fail(v1alpha1.LeaseLostReason, "the site is not held past the point of no return")
 		case seen.Foreign != nil:
-			return v.Conflict(*seen.Foreign)
+			return v.Stopped(seen)
 		case !seen.Changed && len(v.Claims.Others) > 0:
 			return pipeline.Await("VolumeInUse", "pods mount the volumes that are to be switched: %s; delete them, and Gradus "+
 				"goes on", strings.Join(v.Claims.Others, ", ")).By(seen.Now.Add(15 * time.Second))

@@ -94,7 +94,7 @@ var images = pipeline.Step[View]{
 	Judge: func(v View, _ pipeline.At, seen pipeline.Seen) pipeline.Verdict {
 		switch {
 		case seen.Foreign != nil:
-			return v.Conflict(*seen.Foreign)
+			return v.Stopped(seen)
 		case !seen.Changed || !v.runsOldImages():
 			// Not before it is seen live: what comes next copies the live template.
 			return pipeline.Wait("Releasing", "the images of %s are written back", v.version()).By(seen.Now.Add(time.Second))

@@ -28,8 +28,9 @@ const (
 
 // GiveUp fails the step that cannot get on because requests fail, when users
 // have waited long enough for it: a site must not stay closed because a quota
-// refuses a Job. It is for runs before the point of no return only, and tells
-// whether it gave up.
+// refuses a Job. What counts is how long they fail, not how long the step runs:
+// an API server that starts again refuses what it let pass before. It is for
+// runs before the point of no return only, and tells whether it gave up.
 func GiveUp(ledger []v1alpha1.StepStatus, err error, now time.Time) bool {
 	limit := patience
 	if refused(err) {
@@ -41,7 +42,7 @@ func GiveUp(ledger []v1alpha1.StepStatus, err error, now time.Time) bool {
 		case v1alpha1.StepPassed, v1alpha1.StepSkipped, v1alpha1.StepFailed:
 			continue
 		}
-		if e.Started == nil || now.Sub(e.Started.Time) < limit {
+		if e.Hindered == nil || now.Sub(e.Hindered.Time) < limit {
 			return false
 		}
 		abandon(e, "CannotProceed", err.Error(), now)

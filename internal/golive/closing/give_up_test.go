@@ -4,11 +4,14 @@
 package closing
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/gradus-lms/gradus/api/v1alpha1"
 	"github.com/gradus-lms/gradus/internal/pipeline"
@@ -85,6 +88,32 @@ func TestWhatALedgerSaysOfALeaseThatWasTakenBack(t *testing.T) {
 			}
 			if strings.Join(got, " ") != test.want {
 				t.Errorf("the ledger is %v, want %s", got, test.want)
+			}
+		})
+	}
+}
+
+// What counts is how long requests fail. A step that has run for an hour must
+// not end because one request met an API server that was just started.
+func TestGivingUpCountsFromTheFirstFailure(t *testing.T) {
+	now := time.Unix(10000, 0)
+	forbidden := apierrors.NewForbidden(schema.GroupResource{Resource: "jobs"}, "ask", errors.New("no role is known yet"))
+	for name, test := range map[string]struct {
+		err   error
+		fails time.Duration
+		want  bool
+	}{
+		"one refusal":               {forbidden, 0, false},
+		"refused for half a minute": {forbidden, 30 * time.Second, true},
+		"no answer for a minute":    {errors.New("connection refused"), time.Minute, false},
+		"none for ten minutes":      {errors.New("connection refused"), 10 * time.Minute, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			started, since := metav1.NewTime(now.Add(-time.Hour)), metav1.NewTime(now.Add(-test.fails))
+			ledger := []v1alpha1.StepStatus{{Name: "Lock", State: v1alpha1.StepPassed, Started: &started},
+				{Name: "FixPoint", State: v1alpha1.StepRunning, Started: &started, Hindered: &since}}
+			if got := GiveUp(ledger, test.err, now); got != test.want {
+				t.Errorf("gave up: %v", got)
 			}
 		})
 	}

@@ -200,12 +200,24 @@ func (s *Scene) DatabaseAs(credentials string) task.Database {
 // step has nothing to say but the verdict.
 func (s *Scene) standing(seen pipeline.Seen, what string) (pipeline.Verdict, bool) {
 	if seen.Foreign != nil {
-		return s.Conflict(*seen.Foreign), false
+		return s.Stopped(seen), false
 	}
 	if !seen.Changed {
 		return pipeline.Wait("Changing", "%s", what).By(seen.Now.Add(time.Second)), false
 	}
 	return pipeline.Verdict{}, true
+}
+
+// Stopped says what it means that a change is not made. A refusal must last: an
+// API server that starts knows neither roles nor policies for a moment, and
+// refuses all.
+func (s *Scene) Stopped(seen pipeline.Seen) pipeline.Verdict {
+	c := *seen.Foreign
+	if c.State == v1alpha1.ChangeIntended && !s.Committed() && seen.Now.Sub(seen.Hindered) < patienceForRefusals {
+		return pipeline.Wait(reasonRefused, "%s of %s %s cannot be written: %s",
+			c.Field, c.Target.Kind, c.Target.Name, c.Foreign).By(seen.Now.Add(2 * time.Second))
+	}
+	return s.Conflict(c)
 }
 
 // Conflict says what a rival means: before the point of no return the run
