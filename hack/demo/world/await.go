@@ -9,6 +9,7 @@ import (
 	"fmt"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/watch"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -20,7 +21,7 @@ import (
 func Await[T client.Object](ctx context.Context, w *World, obj T, done func(T) (missing string, err error)) (T, error) {
 	missing := "it does not exist"
 	for {
-		stream, err := w.follow(ctx, obj)
+		stream, err := w.follow(ctx, obj, "")
 		if err != nil {
 			return obj, ended(ctx, obj, missing, err)
 		}
@@ -55,7 +56,9 @@ func AwaitGone(ctx context.Context, w *World, obj client.Object) error {
 		if err != nil {
 			return fmt.Errorf("get %T %s: %w", obj, obj.GetName(), err)
 		}
-		stream, err := w.follow(ctx, obj)
+		// From what was read on: a watch that begins later has nothing to tell of
+		// an object that went in between.
+		stream, err := w.follow(ctx, obj, obj.GetResourceVersion())
 		if err != nil {
 			return ended(ctx, obj, "it is still there", err)
 		}
@@ -71,8 +74,9 @@ func AwaitGone(ctx context.Context, w *World, obj client.Object) error {
 	}
 }
 
-// follow watches one object by name; the first event tells how it is now.
-func (w *World) follow(ctx context.Context, obj client.Object) (watch.Interface, error) {
+// follow watches one object by name, from a version on; without one the first
+// event tells how it is now.
+func (w *World) follow(ctx context.Context, obj client.Object, version string) (watch.Interface, error) {
 	kind, err := apiutil.GVKForObject(obj, w.Scheme())
 	if err != nil {
 		return nil, err
@@ -87,6 +91,7 @@ func (w *World) follow(ctx context.Context, obj client.Object) (watch.Interface,
 	}
 	return w.Watch(ctx, objects, &client.ListOptions{
 		Namespace: obj.GetNamespace(), FieldSelector: fields.OneTermEqualSelector("metadata.name", obj.GetName()),
+		Raw: &metav1.ListOptions{ResourceVersion: version},
 	})
 }
 
