@@ -8,15 +8,10 @@ import (
 	"fmt"
 	"time"
 
-	batchv1 "k8s.io/api/batch/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/handler"
-	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/gradus-lms/gradus/api/v1alpha1"
 	"github.com/gradus-lms/gradus/internal/notify"
@@ -82,14 +77,19 @@ func (r *UpgradePlanReconciler) walk(
 		return wait.By(r.Clock.Now().Add(recheck)), nil
 	}
 	verdict, err := pipeline.Run(ctx, r.Engine, p, plan.Steps, view, &p.Status.Steps)
-	if verdict.State == v1alpha1.StepWaiting && verdict.Until.IsZero() &&
-		verdict.Reason != v1alpha1.WaitingForApprovalReason {
+	if verdict.State == v1alpha1.StepWaiting && verdict.Until.IsZero() && !isTold(verdict.Reason) {
 		// What is missing may be a Secret or a claim, which Gradus may not watch.
 		verdict = verdict.By(r.Clock.Now().Add(recheck))
 	}
 	// What a step of this run settled may be what a gate waits for.
 	p.Status.Gates = plan.Gates(view)
 	return verdict, err
+}
+
+// isTold says whether a watch tells when a wait is over: of approvals, and of
+// the plan that holds the site. Plans may wait so for weeks, and many of them.
+func isTold(reason string) bool {
+	return reason == v1alpha1.WaitingForApprovalReason || reason == v1alpha1.SiteBusyReason
 }
 
 // child reads one of the plan's children; nil when it has no name yet or is gone.
@@ -124,53 +124,4 @@ func (r *UpgradePlanReconciler) goLiveOf(ctx context.Context, p *v1alpha1.Upgrad
 		}
 	}
 	return child[v1alpha1.GoLive](ctx, r.Client, p.Namespace, p.Status.GoLive)
-}
-
-// SetupWithManager registers the reconciler and what wakes it.
-func (r *UpgradePlanReconciler) SetupWithManager(mgr ctrl.Manager) error {
-	kind := ownerOf("UpgradePlan")
-	return ctrl.NewControllerManagedBy(mgr).
-		For(&v1alpha1.UpgradePlan{}).
-		Watches(&batchv1.Job{}, kind).
-		Watches(&v1alpha1.SiteBackup{}, kind).
-		Watches(&v1alpha1.TrialUpgrade{}, kind).
-		Watches(&v1alpha1.StagingEnvironment{}, kind).
-		Watches(&v1alpha1.GoLive{}, kind).
-		Watches(&v1alpha1.Rollback{}, handler.EnqueueRequestsFromMapFunc(r.plansOfRollback)).
-		Watches(&v1alpha1.UpgradeApproval{}, handler.EnqueueRequestsFromMapFunc(planOfApproval)).
-		Watches(&v1alpha1.Site{}, handler.EnqueueRequestsFromMapFunc(r.plansOfSite)).
-		Complete(reconcile.AsReconciler(mgr.GetClient(), r))
-}
-
-func planOfApproval(_ context.Context, obj client.Object) []reconcile.Request {
-	approval, ok := obj.(*v1alpha1.UpgradeApproval)
-	if !ok || approval.Spec.PlanRef == nil {
-		return nil
-	}
-	key := types.NamespacedName{Namespace: obj.GetNamespace(), Name: approval.Spec.PlanRef.Name}
-	return []reconcile.Request{{NamespacedName: key}}
-}
-
-// plansOfRollback wakes the plans of the site that a rollback concerns.
-func (r *UpgradePlanReconciler) plansOfRollback(ctx context.Context, obj client.Object) []reconcile.Request {
-	back, ok := obj.(*v1alpha1.Rollback)
-	if !ok {
-		return nil
-	}
-	site := v1alpha1.Site{ObjectMeta: metav1.ObjectMeta{Namespace: back.Namespace, Name: back.Spec.SiteRef.Name}}
-	return r.plansOfSite(ctx, &site)
-}
-
-func (r *UpgradePlanReconciler) plansOfSite(ctx context.Context, site client.Object) []reconcile.Request {
-	var plans v1alpha1.UpgradePlanList
-	if err := r.List(ctx, &plans, client.InNamespace(site.GetNamespace())); err != nil {
-		return nil
-	}
-	var requests []reconcile.Request
-	for _, p := range plans.Items {
-		if p.Spec.SiteRef.Name == site.GetName() {
-			requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&p)})
-		}
-	}
-	return requests
 }

@@ -7,7 +7,6 @@ import (
 	"context"
 	"fmt"
 
-	"k8s.io/apimachinery/pkg/api/meta"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -46,7 +45,7 @@ func (r *UpgradePlanReconciler) hold(
 		if err != nil {
 			return "", err
 		}
-		if holder != nil && !meta.IsStatusConditionTrue(holder.Status.Conditions, v1alpha1.CompleteCondition) {
+		if holder != nil && !isComplete(holder) {
 			return holder.Name, nil
 		}
 	}

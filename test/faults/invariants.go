@@ -46,7 +46,7 @@ func (o *oracle) approved(call gate.Call) {
 		digest, about = r.Status.Price.Digest, v1alpha1.GateDataLoss
 	}
 	if yes, no := o.votes(about, digest); !yes || no {
-		o.say("gate", call, "production is written for %s, and its approval is missing or was refused", holder)
+		o.ask("gate", call, "production is written for %s, and its approval is missing or was refused", holder)
 	}
 }
 
@@ -75,17 +75,17 @@ func (o *oracle) isolated(call gate.Call) {
 	ns := &corev1.Namespace{}
 	o.w.Must(o.w.Admin.Get(o.w.Context(), client.ObjectKey{Name: call.Namespace}, ns))
 	if ns.Labels["pod-security.kubernetes.io/enforce"] != "restricted" {
-		o.say("isolation", call, "the namespace does not restrict its pods")
+		o.ask("isolation", call, "the namespace does not restrict its pods")
 	}
 	var policies networkingv1.NetworkPolicyList
 	o.w.FreshList(call.Namespace, &policies)
 	if !slices.ContainsFunc(policies.Items, closed) {
-		o.say("isolation", call, "the network of the namespace is open")
+		o.ask("isolation", call, "the network of the namespace is open")
 	}
 	var quotas corev1.ResourceQuotaList
 	o.w.FreshList(call.Namespace, &quotas)
 	if len(quotas.Items) == 0 {
-		o.say("isolation", call, "the namespace has no quota")
+		o.ask("isolation", call, "the namespace has no quota")
 	}
 }
 

@@ -26,6 +26,8 @@ import (
 type oracle struct {
 	w     *world.World
 	wrong []string
+	// asked is what would be wrong with the request that is on its way.
+	asked []string
 	done  map[string]int
 	// steps as they were last persisted, by owner, name and key.
 	steps map[string]v1alpha1.StepStatus
@@ -43,8 +45,16 @@ func watch(w *world.World, g *gate.Gate) *oracle {
 }
 
 func (o *oracle) say(oracle string, call gate.Call, format string, args ...any) {
-	what := fmt.Sprintf(format, args...)
-	o.wrong = append(o.wrong, fmt.Sprintf("%s: request %d, %s: %s", oracle, call.Seq, call.Site, what))
+	o.wrong = append(o.wrong, sentence(oracle, call, format, args...))
+}
+
+// ask says so if the request is done.
+func (o *oracle) ask(oracle string, call gate.Call, format string, args ...any) {
+	o.asked = append(o.asked, sentence(oracle, call, format, args...))
+}
+
+func sentence(oracle string, call gate.Call, format string, args ...any) string {
+	return fmt.Sprintf("%s: request %d, %s: %s", oracle, call.Seq, call.Site, fmt.Sprintf(format, args...))
 }
 
 func (o *oracle) before(call gate.Call, body []byte) {
@@ -54,6 +64,8 @@ func (o *oracle) before(call gate.Call, body []byte) {
 	if secret := []byte("canary-of-the-harness"); bytes.Contains(body, secret) && call.Resource != "secrets" {
 		o.say("secret", call, "carries a password")
 	}
+	// What is refused does no harm: it is said once it was done.
+	o.asked = nil
 	if o.toProduction(call) {
 		o.held(call)
 		o.approved(call)
@@ -86,7 +98,7 @@ func (o *oracle) held(call gate.Call) {
 		want = []string{"Watchdog/"}
 	}
 	if call.Process == "manager" || !slices.ContainsFunc(want, func(p string) bool { return strings.HasPrefix(who, p) }) {
-		o.say("lease", call, "production is written while %q holds the site", who)
+		o.ask("lease", call, "production is written while %q holds the site", who)
 	}
 }
 
@@ -119,6 +131,7 @@ func (o *oracle) after(call gate.Call, code int, body []byte) {
 	if code >= http.StatusMultipleChoices {
 		return
 	}
+	o.wrong = append(o.wrong, o.asked...)
 	if call.Verb == "create" || call.Verb == "delete" {
 		o.done[call.Site]++
 	}

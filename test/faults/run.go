@@ -38,8 +38,9 @@ type Result struct {
 	Trace []gate.Call
 	End   map[string]string
 	// Done counts the creates and deletes that succeeded.
-	Done  map[string]int
-	Ticks int
+	Done map[string]int
+	// Steps is how many entries the ledgers of the run have.
+	Ticks, Steps int
 	// Marked is the last request that another scenario breaks.
 	Marked int
 	// Unfired are the faults whose request never came.
@@ -58,6 +59,9 @@ func (r Result) fired() Result {
 	}
 	return r
 }
+
+// quietTicks are two minutes: so long nothing is written after a story.
+const quietTicks = 24
 
 // slack is how many ticks more than without faults a run may take for them:
 // errors are tried again, a lease that was lost is waited for, and who is away
@@ -111,11 +115,15 @@ func Run(
 		w.Bound = reference.Ticks + slack(faults)
 	}
 	s.Play(w)
-	if !w.Rest() {
+	quiet := 2
+	if reference == nil {
+		quiet = quietTicks
+	}
+	if !w.Rest(quiet) {
 		r.Wrong = append(r.Wrong, "rest: the operator goes on writing when the story is over: "+last(g.Trace()))
 	}
 	w.Collect()
-	r.End, r.Done = w.Dump(), o.done
+	r.End, r.Done, r.Steps = w.Dump(), o.done, len(o.steps)
 	r.Wrong = append(r.Wrong, released(w)...)
 	r.Unfired = g.Unfired()
 	r.Wrong = append(r.Wrong, gone.wrong...)

@@ -45,7 +45,7 @@ func tell(t *testing.T, s story, all []inputs.Input) int {
 	w := begin(t, g, s.kinds)
 	defer stopped(t, w)
 	good := plainly(t, s.good(w))
-	w.Until("rest", w.Rest) // what the story needs is there
+	w.Until("rest", func() bool { return w.Rest(2) }) // what the story needs is there
 	l := &teller{T: t, w: w, story: s, asker: w.Asker("registrar@campus.example"), good: good}
 	g.Before = l.before
 	l.post("good", inputs.Input{Kind: all[0].Kind, Object: good})
@@ -112,7 +112,7 @@ func (l *teller) post(name string, input inputs.Input) {
 func (l *teller) rest(after string) {
 	l.w.Wake()
 	for range 10 {
-		if l.w.Rest() {
+		if l.w.Rest(2) {
 			return
 		}
 	}

@@ -232,15 +232,15 @@ func (w *World) Until(what string, holds func() bool) {
 	}
 }
 
-// Rest ticks until the operator writes nothing any more, twice.
-func (w *World) Rest() bool {
-	for quiet, n := 0, 0; n < 12; n++ {
+// Rest ticks until the operator writes nothing any more, for so many ticks.
+func (w *World) Rest(ticks int) bool {
+	for quiet, n := 0, 0; n < 12+ticks; n++ {
 		before := w.writes()
 		w.Tick()
 		if quiet++; w.writes() > before {
 			quiet = 0
 		}
-		if quiet == 2 {
+		if quiet == ticks {
 			return true
 		}
 	}

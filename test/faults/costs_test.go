@@ -1,0 +1,117 @@
+// Copyright The Gradus Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package faults
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/gradus-lms/gradus/api/v1alpha1"
+	"github.com/gradus-lms/gradus/test/faults/gate"
+)
+
+// cost is what a story writes, by purpose. Site is what production is changed
+// by, Lease what the lock takes.
+type cost struct{ Creates, Deletes, Status, Finalizers, Site, Lease int }
+
+func (c cost) String() string {
+	return fmt.Sprintf("%7d %7d %6d %10d %4d %5d", c.Creates, c.Deletes, c.Status, c.Finalizers, c.Site, c.Lease)
+}
+
+// costs of every story, exactly. Another number is another design: say why.
+var costs = map[string]cost{
+	// creates, deletes, status, finalizers, site, lease
+	"golive":                 {13, 6, 25, 1, 16, 9},
+	"golive-fails":           {25, 11, 34, 2, 10, 13},
+	"golive-scales":          {13, 6, 30, 1, 18, 12},
+	"golive-deleted":         {7, 5, 7, 2, 8, 4},
+	"golive-aborted":         {9, 5, 14, 1, 10, 5},
+	"rollback-keep":          {15, 6, 26, 1, 10, 9},
+	"rollback-restore":       {18, 8, 33, 1, 18, 13},
+	"backup":                 {22, 4, 25, 4, 0, 0},
+	"environment":            {42, 7, 37, 6, 0, 0},
+	"trial":                  {44, 8, 53, 7, 0, 0},
+	"trial-fails":            {40, 8, 48, 7, 0, 0},
+	"plan":                   {15, 0, 22, 1, 0, 0},
+	"plan-rejected":          {15, 0, 24, 1, 0, 0},
+	"plan-trial-fails":       {9, 0, 12, 1, 0, 0},
+	"plan-deleted":           {8, 0, 12, 2, 0, 0},
+	"plan-waits-for-another": {16, 0, 23, 3, 0, 0},
+}
+
+// bound is the most that a story may write: one for each child and step, half
+// of the steps, and one; and one status for each change of production.
+func bound(c cost, steps int) int { return c.Creates + steps + 1 + steps/2 + c.Site }
+
+func TestCosts(t *testing.T) {
+	rows := []string{fmt.Sprintf("%-24s creates deletes status finalizers site lease", "")}
+	for _, s := range Scenarios {
+		r := Run(t.Context(), server, s, nil, nil, nil)
+		if len(r.Wrong) > 0 {
+			t.Fatal(s.Name, r.Wrong)
+		}
+		c := costOf(r)
+		rows = append(rows, fmt.Sprintf("%-24s %s  of %d steps", s.Name, c, r.Steps))
+		if want := costs[s.Name]; c != want {
+			t.Errorf("%s costs\n%s, want\n%s", s.Name, c, want)
+		}
+		if n, most := c.Creates+c.Deletes+c.Status+c.Finalizers, bound(c, r.Steps); n > most {
+			t.Errorf("%s writes %d times, the bound is %d", s.Name, n, most)
+		}
+	}
+	t.Log("\n" + strings.Join(rows, "\n"))
+}
+
+// costOf counts the writes of a run.
+func costOf(r Result) (c cost) {
+	for _, call := range r.Writes() {
+		switch changes := call.Verb == "patch" || call.Verb == "update"; {
+		case call.Resource == "leases":
+			c.Lease++
+		case call.Subresource == "status":
+			c.Status++
+		case call.Verb == "create":
+			c.Creates++
+		case call.Verb == "delete":
+			c.Deletes++
+		case changes && slices.Contains(siteKinds, call.Resource):
+			c.Site++
+		default:
+			c.Finalizers++
+		}
+	}
+	return c
+}
+
+// A hundred plans that wait ask the API server for nothing.
+func TestWaitingPlansAreQuiet(t *testing.T) {
+	const many = 100
+	g := gate.New()
+	defer stopped(t, nil)
+	w := server.New(t.Context(), g, plans...)
+	first := apply(w, "autumn")
+	w.Until("a gate that waits", func() bool { return digestOf(w, first) != "" })
+	for n := range many {
+		apply(w, fmt.Sprintf("later-%d", n))
+	}
+	latest := &v1alpha1.UpgradePlan{ObjectMeta: w.Meta(fmt.Sprintf("later-%d", many-1))}
+	w.Until("a plan that waits", stepIs(w, latest, v1alpha1.StepReviewSite, v1alpha1.StepWaiting))
+	if !w.Rest(2) {
+		t.Fatal("plans that wait go on writing: " + last(g.Trace()))
+	}
+	before := len(g.Trace())
+	for range quietTicks {
+		w.Tick()
+	}
+	asked := map[string]int{}
+	for _, call := range g.Trace()[before:] {
+		asked[call.Verb+" "+call.Resource+" by "+call.From]++
+	}
+	for _, what := range slices.Sorted(maps.Keys(asked)) {
+		t.Errorf("%d times in two minutes: %s", asked[what], what)
+	}
+}
