@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/gradus-lms/gradus/api/v1alpha1"
@@ -47,23 +46,16 @@ var costs = map[string]cost{
 // of the steps, and one; and one status for each change of production.
 func bound(c cost, steps int) int { return c.Creates + steps + 1 + steps/2 + c.Site }
 
-func TestCosts(t *testing.T) {
-	rows := []string{fmt.Sprintf("%-24s creates deletes status finalizers site lease", "")}
-	for _, s := range Scenarios {
-		r := Run(t.Context(), server, s, nil, nil, nil)
-		if len(r.Wrong) > 0 {
-			t.Fatal(s.Name, r.Wrong)
-		}
-		c := costOf(r)
-		rows = append(rows, fmt.Sprintf("%-24s %s  of %d steps", s.Name, c, r.Steps))
-		if want := costs[s.Name]; c != want {
-			t.Errorf("%s costs\n%s, want\n%s", s.Name, c, want)
-		}
-		if n, most := c.Creates+c.Deletes+c.Status+c.Finalizers, bound(c, r.Steps); n > most {
-			t.Errorf("%s writes %d times, the bound is %d", s.Name, n, most)
-		}
+// weigh wants a story to write exactly what it did, and no more than its bound.
+func weigh(t *testing.T, s Scenario, r Result) {
+	t.Helper()
+	c := costOf(r)
+	if want := costs[s.Name]; c != want {
+		t.Errorf("%s has %d steps and costs\n  creates deletes status finalizers site lease\n  %s, want\n  %s", s.Name, r.Steps, c, want)
 	}
-	t.Log("\n" + strings.Join(rows, "\n"))
+	if n, most := c.Creates+c.Deletes+c.Status+c.Finalizers, bound(c, r.Steps); n > most {
+		t.Errorf("%s writes %d times, the bound is %d", s.Name, n, most)
+	}
 }
 
 // costOf counts the writes of a run.
