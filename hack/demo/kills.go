@@ -36,6 +36,7 @@ func (d *demo) kills(ctx context.Context) error {
 		k.seed = uint64(time.Now().Unix())
 	}
 	d.say("%d kills, one every %s or so; seed %d", k.times, k.every, k.seed)
+	first := k.round
 	for ; len(k.done) < k.times; k.round++ {
 		if err := k.upgradeOnce(ctx); err != nil {
 			k.table(k.round)
@@ -44,6 +45,7 @@ func (d *demo) kills(ctx context.Context) error {
 		}
 	}
 	k.table(0)
+	d.say("the end state of the demo after each of %d upgrades; seed %d", k.round-first, k.seed)
 	return nil
 }
 
