@@ -44,10 +44,41 @@ func planTrialFails(w *world.World) {
 	w.Until("a trial that failed", stepIs(w, plan, v1alpha1.StepRunTrial, v1alpha1.StepFailed))
 	w.Mark()
 	delete(w.Verdicts, "TrialUpgrade")
-	again := client.RawPatch(types.MergePatchType,
-		[]byte(`{"metadata":{"annotations":{"`+v1alpha1.RetryAnnotation+`":"RunTrial@1"}}}`))
-	w.Must(w.Person.Patch(w.Context(), plan, again))
+	annotate(w, plan, v1alpha1.RetryAnnotation, `"RunTrial@1"`)
 	w.Until("a gate that waits", func() bool { return digestOf(w, plan) != "" })
+}
+
+// planPaused: a person stops it while it waits, and lets it go on.
+func planPaused(w *world.World) {
+	plan := apply(w, "autumn")
+	w.Until("a gate that waits", func() bool { return digestOf(w, plan) != "" })
+	w.Mark()
+	annotate(w, plan, v1alpha1.PauseAnnotation, `"true"`)
+	w.Until("a plan that is paused", func() bool {
+		w.Get(plan.Name, plan)
+		return plan.Status.Summary.State == v1alpha1.PlanPaused
+	})
+	approve(w, plan, "yes", v1alpha1.DecisionApprove)
+	w.Tick()
+	annotate(w, plan, v1alpha1.PauseAnnotation, "null")
+	w.Until("a plan that is complete", complete(w, plan))
+}
+
+// planAborted: a person gives it up while it waits.
+func planAborted(w *world.World) {
+	plan := apply(w, "autumn")
+	w.Until("a gate that waits", func() bool { return digestOf(w, plan) != "" })
+	w.Mark()
+	annotate(w, plan, v1alpha1.AbortAnnotation, `"we go another way"`)
+	w.Until("a plan that was aborted", func() bool {
+		w.Get(plan.Name, plan)
+		return plan.Status.Summary.State == v1alpha1.PlanAborted
+	})
+}
+
+func annotate(w *world.World, plan *v1alpha1.UpgradePlan, name, value string) {
+	merge := `{"metadata":{"annotations":{"` + name + `":` + value + `}}}`
+	w.Must(w.Person.Patch(w.Context(), plan, client.RawPatch(types.MergePatchType, []byte(merge))))
 }
 
 // planDeleted: whoever deletes a plan finds nothing of it left but its backup.

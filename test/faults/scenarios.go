@@ -46,12 +46,14 @@ var Scenarios = []Scenario{
 	{"golive-scales", production, goLiveScales},
 	{"golive-deleted", production, goLiveDeleted},
 	{"golive-aborted", production, goLiveAborted},
+	{"golive-withdrawn", production, goLiveWithdrawn},
 	{"rollback-keep", production, func(w *world.World) { rollback(w, v1alpha1.KeepInPlace) }},
 	{"rollback-restore", production, func(w *world.World) { rollback(w, v1alpha1.RestoreFiles) }},
 	{"backup", copies, func(w *world.World) {
 		w.Create(backup(w))
 		w.Until("a verified backup", ready(w, &v1alpha1.SiteBackup{}, "backup"))
 	}},
+	{"backup-refused", copies, backupRefused},
 	{"environment", copies, environment},
 	{"trial", rehearsal, trial},
 	{"trial-fails", rehearsal, trialFails},
@@ -59,6 +61,8 @@ var Scenarios = []Scenario{
 	{"plan-rejected", plans, planRejected},
 	{"plan-trial-fails", plans, planTrialFails},
 	{"plan-deleted", plans, planDeleted},
+	{"plan-paused", plans, planPaused},
+	{"plan-aborted", plans, planAborted},
 	{"plan-waits-for-another", plans, planWaits},
 }
 
@@ -202,6 +206,28 @@ func goLiveAborted(w *world.World) {
 	metav1.SetMetaDataAnnotation(&plan.ObjectMeta, v1alpha1.AbortAnnotation, "we go another way")
 	w.Must(w.Person.Update(w.Context(), plan))
 	w.Until("a go-live that was undone", over(w, &v1alpha1.GoLive{}, "go", metav1.ConditionFalse))
+}
+
+// goLiveWithdrawn: the yes is taken back while the site is closed.
+func goLiveWithdrawn(w *world.World) {
+	quiet(w)
+	w.Must(w.Person.Delete(w.Context(), &v1alpha1.UpgradeApproval{ObjectMeta: w.Meta("yes")}))
+	w.Until("a go-live that was undone", over(w, &v1alpha1.GoLive{}, "go", metav1.ConditionFalse))
+}
+
+// backupRefused: the driver cannot take a snapshot, and then it can.
+func backupRefused(w *world.World) {
+	w.Driver = "the array is full"
+	w.Create(backup(w))
+	w.Until("a backup that tells of the driver", func() bool {
+		b := &v1alpha1.SiteBackup{}
+		return w.Get("backup", b) && slices.ContainsFunc(b.Status.Steps, func(e v1alpha1.StepStatus) bool {
+			return e.Reason == "SnapshotError"
+		})
+	})
+	w.Mark()
+	w.Driver = ""
+	w.Until("a verified backup", ready(w, &v1alpha1.SiteBackup{}, "backup"))
 }
 
 // rollback: a person goes back to a backup, is told the price, and another confirms it.

@@ -142,7 +142,7 @@ func legible(object client.Object) {
 var volatile = []string{
 	"uid", "resourceVersion", "creationTimestamp", "generation", "managedFields", "observedGeneration",
 	"clusterIP", "clusterIPs", "size", "lms.gradus.dev/size",
-	theirMark, "lastTransitionTime", "seconds", "estimate", "leaseDurationSeconds",
+	"leaseTransitions", theirMark, "lastTransitionTime", "seconds", "estimate", "leaseDurationSeconds",
 }
 
 func strip(value any) {

@@ -153,7 +153,15 @@ func (w *World) snapshots(namespace string) {
 	var all snapshotv1.VolumeSnapshotList
 	w.in(namespace, &all)
 	for i := range all.Items {
-		if s := &all.Items[i]; s.Status == nil && s.DeletionTimestamp.IsZero() {
+		s := &all.Items[i]
+		waits := s.Status == nil || s.Status.Error != nil && w.Driver == ""
+		switch {
+		case !waits || !s.DeletionTimestamp.IsZero():
+		case w.Driver != "":
+			s.Status = &snapshotv1.VolumeSnapshotStatus{ReadyToUse: ptr.To(false),
+				Error: &snapshotv1.VolumeSnapshotError{Message: &w.Driver}}
+			w.settled(s)
+		default:
 			w.take(s)
 		}
 	}

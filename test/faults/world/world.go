@@ -41,6 +41,8 @@ type World struct {
 	Outcomes map[string]pipeline.JobOutcome
 	// Verdicts of objects that are played, by kind: the reason why they fail.
 	Verdicts map[string]string
+	// Driver is what the storage driver says to a snapshot; empty when it takes it.
+	Driver string
 	// Bound on the ticks of the run.
 	Bound, Ticks int
 	// Panics of reconcilers, and errors that they gave.
