@@ -24,7 +24,7 @@ var (
 var (
 	crashes = []gate.Kind{gate.CrashBefore, gate.CrashAfter}
 	lost    = []gate.Kind{gate.LostAnswer, gate.Answer409}
-	answers = []gate.Kind{gate.Answer429, gate.Answer500, gate.Answer503, gate.Delay}
+	answers = []gate.Kind{gate.Answer403, gate.Answer429, gate.Answer500, gate.Answer503, gate.Delay}
 	rivals  = []gate.Kind{gate.Squat, gate.Hold, gate.Mark, gate.Strip}
 	// lasting faults are over before anybody gives up.
 	lasting = []gate.Kind{gate.WatchdogAway, gate.Outage, gate.Late}
@@ -32,8 +32,8 @@ var (
 	absences = []gate.Kind{gate.OperatorAway, gate.AllAway}
 )
 
-// kinds of faults that every write meets. A refusal for want of rights (403) is
-// not among them: it must not end as if nothing had happened.
+// kinds of faults that every write meets. One refusal for want of rights (403) is
+// among them: an API server that starts knows no roles for a moment.
 func kinds() []gate.Kind {
 	switch *which {
 	case "none":
