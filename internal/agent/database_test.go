@@ -268,7 +268,7 @@ func TestRotatePassword(t *testing.T) {
 func TestSessionsAndVersionAndExecute(t *testing.T) {
 	w := newWorld(t)
 	guest := w.conn("campus")
-	sessions := task.Action{Name: "sessions", Deadline: task.Duration(2 * time.Second),
+	sessions := task.Action{Name: "sessions", Deadline: task.Duration(8 * time.Second),
 		Sessions: &task.Sessions{Database: w.database("campus", "owner")}}
 	r, _ := w.do(stranger, sessions)
 	fails(t, r, task.SessionsLeft)

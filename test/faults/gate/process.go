@@ -65,6 +65,27 @@ func (p *Process) pass(next http.RoundTripper, r *http.Request) (*http.Response,
 		return nil, err
 	}
 	call, fault := p.gate.note(p.name, r, body)
+	if response, err := p.before(call, fault, r, body); response != nil || err != nil {
+		return response, err
+	}
+	if p.gate.isDown() {
+		return nil, unreachable
+	}
+	response, err := p.gate.hooked(next, call, r, body)
+	switch fault.Kind {
+	case Mark, Strip:
+		p.gate.Rival(fault.Kind, call, body)
+	case CrashAfter:
+		return nil, p.die()
+	case LostAnswer:
+		return nil, timeout{}
+	}
+	return response, err
+}
+
+// before does what goes wrong before a request is made; an answer or an error
+// is what the process gets instead.
+func (p *Process) before(call Call, fault Fault, r *http.Request, body []byte) (*http.Response, error) {
 	switch fault.Kind {
 	case CrashBefore:
 		return nil, p.die()
@@ -83,17 +104,5 @@ func (p *Process) pass(next http.RoundTripper, r *http.Request) (*http.Response,
 			return nil, Dead
 		}
 	}
-	if p.gate.isDown() {
-		return nil, unreachable
-	}
-	response, err := p.gate.hooked(next, call, r, body)
-	switch fault.Kind {
-	case Mark, Strip:
-		p.gate.Rival(fault.Kind, call, body)
-	case CrashAfter:
-		return nil, p.die()
-	case LostAnswer:
-		return nil, timeout{}
-	}
-	return response, err
+	return nil, nil
 }

@@ -4,6 +4,7 @@
 package world
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/gradus-lms/gradus/test/faults/gate"
@@ -55,7 +56,7 @@ type hung struct {
 
 // unless runs a reconcile to its end, or until its process hangs: then another
 // is begun, that knows nothing of it.
-func (w *World) unless(p *process, reconcile func() error) (error, bool) {
+func (w *World) unless(p *process, reconcile func() error) (ended bool, err error) {
 	done := make(chan error, 1)
 	stopped := make(chan Stopped, 1)
 	go func() {
@@ -67,14 +68,14 @@ func (w *World) unless(p *process, reconcile func() error) (error, bool) {
 		done <- reconcile()
 	}()
 	select {
-	case err := <-done:
-		return err, true
+	case err = <-done:
+		return true, err
 	case said := <-stopped:
 		panic(said)
 	case <-p.gate.Hangs():
 		w.hung = append(w.hung, hung{p.gate, done, w.Ticks + late})
 		w.boot(p)
-		return nil, false
+		return false, nil
 	}
 }
 
@@ -85,6 +86,8 @@ func (w *World) arrive() {
 		old := w.hung[0]
 		w.hung = w.hung[1:]
 		old.gate.GoOn()
-		<-old.done
+		if err := <-old.done; err != nil {
+			w.Errors = append(w.Errors, fmt.Sprintf("tick %d, late: %v", w.Ticks, err))
+		}
 	}
 }

@@ -25,7 +25,7 @@ func (w *World) Churn() {
 func (w *World) DeletesService() {
 	service := &corev1.Service{}
 	w.Get("web", service)
-	_ = w.procs[1].base.Client.Delete(w.ctx, service, client.Preconditions{UID: &service.UID})
+	_ = w.procs[1].base.Delete(w.ctx, service, client.Preconditions{UID: &service.UID})
 }
 
 // Redoes lets the operator believe that what it put back still stands.

@@ -120,7 +120,7 @@ func each[T client.Object](
 		}
 		var result ctrl.Result
 		w.memo.begin()
-		err, ended := w.unless(p, func() error {
+		ended, err := w.unless(p, func() error {
 			return w.guarded(kind, func() (err error) {
 				result, err = reconcile(w.ctx, item.(T))
 				return err
