@@ -58,7 +58,7 @@ packages: ## Debian packages that the integration tests need (as root)
 	  apt-get update -q && apt-get install -qy --no-install-recommends $(PACKAGES); fi
 
 integration: packages ## everything that needs PostgreSQL or an API server
-	$(assets); GRADUS_INTEGRATION=1 go test -tags seeds -timeout 25m ./...
+	$(assets); GRADUS_INTEGRATION=1 go test -tags seeds -timeout 35m ./...
 
 faults: ## the operator killed at every write of every scenario; docs/faults.md
 	$(assets); go test -v -tags seeds -count=1 -timeout 3h ./test/faults -faults $(or $(FAULTS),chosen)
