@@ -9,7 +9,6 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/meta"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -27,7 +26,7 @@ func (r *UpgradePlanReconciler) Reconcile(ctx context.Context, p *v1alpha1.Upgra
 	if !p.DeletionTimestamp.IsZero() {
 		return r.letGo(ctx, p)
 	}
-	if meta.IsStatusConditionTrue(p.Status.Conditions, v1alpha1.CompleteCondition) {
+	if isComplete(p) {
 		return ctrl.Result{}, r.release(ctx, p)
 	}
 	if added, err := ensureFinalizer(ctx, r.Client, p); added || err != nil {

@@ -26,7 +26,7 @@ type away struct {
 	// site as it was before anything began, and as the operator left it.
 	start, left map[string]string
 	since       time.Time
-	// closed: the run held the site; point: how far it was.
+	// held: the run held the site; point: how far it was.
 	held  bool
 	point string
 	wrong []string
@@ -37,7 +37,7 @@ func absent(w *world.World) *away { return &away{w: w, start: w.Site()} }
 
 // look is called after every tick.
 func (a *away) look() {
-	if a.w.Gone != gate.OperatorAway && a.w.Gone != gate.AllAway {
+	if a.w.Gone == "" {
 		return
 	}
 	now := a.w.Clock.Now()

@@ -113,7 +113,7 @@ func apart(plans []Plan, groups [][]int) [][]int {
 	for _, group := range groups {
 		var rest []int
 		for _, i := range group {
-			if slices.Contains(absences, plans[i].Faults[0].Kind) {
+			if plans[i].Faults[0].Kind.Deserts() {
 				out = append(out, []int{i})
 				continue
 			}

@@ -69,10 +69,10 @@ const quietTicks = 24
 func slack(faults []gate.Fault) int {
 	n := 40
 	for _, f := range faults {
-		switch f.Kind {
-		case gate.Outage:
+		switch {
+		case f.Kind == gate.Outage:
 			n += 70
-		case gate.OperatorAway, gate.AllAway:
+		case f.Kind.Deserts():
 			n += 140
 		default:
 			n += 20
@@ -106,8 +106,11 @@ func Run(
 	}()
 	w = server.New(ctx, g, s.Kinds...)
 	o = watch(w, g)
-	gone := absent(w)
-	w.Witness = gone.look
+	var gone *away
+	if slices.ContainsFunc(faults, func(f gate.Fault) bool { return f.Kind.Deserts() }) {
+		gone = absent(w)
+		w.Witness = gone.look
+	}
 	if plant != nil {
 		plant(w, g)
 	}
@@ -126,7 +129,9 @@ func Run(
 	r.End, r.Done, r.Steps = w.Dump(), o.done, len(o.steps)
 	r.Wrong = append(r.Wrong, released(w)...)
 	r.Unfired = g.Unfired()
-	r.Wrong = append(r.Wrong, gone.wrong...)
+	if gone != nil {
+		r.Wrong = append(r.Wrong, gone.wrong...)
+	}
 	switch {
 	case reference == nil:
 	case w.Undone:

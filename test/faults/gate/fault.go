@@ -81,6 +81,10 @@ func (k Kind) Fits(call Call) bool {
 	return true
 }
 
+// Deserts says whether nobody of the operator is there for long: what comes of
+// such a fault depends on when.
+func (k Kind) Deserts() bool { return k == OperatorAway || k == AllAway }
+
 // Dead is what a process hears from its transport after its crash.
 var Dead = errors.New("the process has crashed") //nolint:revive,staticcheck // reads as gate.Dead
 

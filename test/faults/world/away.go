@@ -21,15 +21,15 @@ const (
 
 // leave takes somebody away.
 func (w *World) leave(kind gate.Kind) {
-	w.Gone = kind
 	back := w.Clock.Now().Add(Away)
-	switch kind {
-	case gate.OperatorAway, gate.AllAway:
+	if kind.Deserts() {
+		w.Gone = kind
 		for _, p := range w.procs {
 			p.gate.Die()
 			p.back = back
 		}
-	case gate.Outage:
+	}
+	if kind == gate.Outage {
 		w.reachable = w.Clock.Now().Add(unreachable)
 		w.Gate.Down(true)
 	}

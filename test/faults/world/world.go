@@ -63,7 +63,8 @@ type World struct {
 	rivals             []rival
 	// Neglected is what became of objects of others, and should not have.
 	Neglected []string
-	// Gone is who was taken away in this run; Undone, that it was given up for it.
+	// Gone is by which fault nobody of the operator was there; Undone, that the
+	// run was given up for it.
 	Gone   gate.Kind
 	Undone bool
 }
