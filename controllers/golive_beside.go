@@ -51,7 +51,7 @@ func (b Base) leave(
 				By(b.Clock.Now().Add(production.DefaultRenew)))
 		}
 	}
-	if err := b.remove(ctx, owner, closing.Besides(owner.GetSteps())); err != nil {
+	if err := b.remove(ctx, owner, closing.Beside(owner)); err != nil {
 		return ctrl.Result{}, err
 	}
 	return ctrl.Result{}, dropFinalizer(ctx, b.Client, owner)

@@ -110,7 +110,7 @@ func (b Base) putBack(ctx context.Context, before, owner productionObject) (ctrl
 		soon := b.Clock.Now().Add(time.Second)
 		return b.awakeSettled(ctx, before, owner, pipeline.Wait("Undoing", "the site is put back as it was").By(soon))
 	}
-	if err := b.remove(ctx, owner, closing.Besides(owner.GetSteps())); err != nil {
+	if err := b.remove(ctx, owner, closing.Beside(owner)); err != nil {
 		return ctrl.Result{}, err
 	}
 	if _, err := b.writer().Leases.Keep(ctx, owner, production.WishLetGo, ""); err != nil {

@@ -57,7 +57,7 @@ func (b Base) lost(ctx context.Context, owner productionObject, grip production.
 		who = "was taken over and let go since"
 	}
 	if left == 0 && grip.Holder != "" && !strings.HasPrefix(grip.Holder, watchdogOf(owner)) {
-		if err := b.remove(ctx, owner, closing.Unwatch(owner.GetSteps())); err != nil {
+		if err := b.remove(ctx, owner, closing.Unwatch(owner)); err != nil {
 			return pipeline.Verdict{}, err
 		}
 	}

@@ -35,8 +35,8 @@ var Steps = []pipeline.Step[View]{
 	closing.HandOver(steps),              // our notes, the watchdog and the holding page go
 	closing.ReleaseLease[View](),         // nothing is held any more
 
-	closing.Undo[View](),    // Finally: before the point of no return everything is put back
-	closing.GiveBack(steps), // Finally: and nothing is left beside the site
-	askDatabase,             // Finally: after it, what the database says of itself
-	rollBack,                // Finally: and the way back, if the plan says so
+	closing.Undo[View](),  // Finally: before the point of no return everything is put back
+	closing.GiveBack(run), // Finally: and nothing is left beside the site
+	askDatabase,           // Finally: after it, what the database says of itself
+	rollBack,              // Finally: and the way back, if the plan says so
 }

@@ -55,6 +55,8 @@ func (v View) images(version string) map[string]v1alpha1.ContainerImage {
 
 func steps(v View) []v1alpha1.StepStatus { return v.GoLive.Status.Steps }
 
+func run(v View) closing.Run { return v.GoLive }
+
 // entry gives the ledger's entry of a step.
 func (v View) entry(name, key string) v1alpha1.StepStatus {
 	for _, e := range v.GoLive.Status.Steps {

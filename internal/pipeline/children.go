@@ -141,8 +141,17 @@ func remember(entry *v1alpha1.StepStatus, kind string, obj client.Object) {
 	})
 }
 
+// isChild says whether an object is a child: by its UID or, where no ledger could
+// tell that, by its owner's, which admission guards.
+func isChild(have client.Object, child v1alpha1.ChildRef, owner Owner) bool {
+	if child.UID != "" {
+		return have.GetUID() == child.UID
+	}
+	return have.GetLabels()[v1alpha1.OwnerUIDLabel] == string(owner.GetUID())
+}
+
 // remove deletes children by UID and reports how many still exist.
-func (e Engine) remove(ctx context.Context, children []v1alpha1.ChildRef) (int, error) {
+func (e Engine) remove(ctx context.Context, owner Owner, children []v1alpha1.ChildRef) (int, error) {
 	left := 0
 	for _, child := range children {
 		target, err := e.empty(kinds[child.Kind].WithKind(child.Kind))
@@ -151,7 +160,7 @@ func (e Engine) remove(ctx context.Context, children []v1alpha1.ChildRef) (int, 
 		}
 		key := client.ObjectKey{Namespace: child.Namespace, Name: child.Name}
 		err = e.Live.Get(ctx, key, target)
-		if apierrors.IsNotFound(err) || err == nil && target.GetUID() != child.UID {
+		if apierrors.IsNotFound(err) || err == nil && !isChild(target, child, owner) {
 			continue
 		}
 		if err != nil {
@@ -161,7 +170,7 @@ func (e Engine) remove(ctx context.Context, children []v1alpha1.ChildRef) (int, 
 		if target.GetDeletionTimestamp() != nil {
 			continue
 		}
-		uid := child.UID
+		uid := target.GetUID()
 		err = e.Client.Delete(ctx, target, client.Preconditions{UID: &uid},
 			client.PropagationPolicy(metav1.DeletePropagationBackground))
 		if client.IgnoreNotFound(err) != nil {

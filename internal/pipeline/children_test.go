@@ -248,6 +248,17 @@ func TestRemoveIsByUID(t *testing.T) {
 	if got := strings.Join(w.jobs(), " "); got != "namesake" {
 		t.Errorf("left %q, want the namesake alone", got)
 	}
+	// What no ledger knows goes if it carries its owner's UID, and a namesake stays.
+	w = begin(t, judges("A", remove(v1alpha1.ChildRef{Kind: "Job", Namespace: "campus", Name: "unrecorded"},
+		v1alpha1.ChildRef{Kind: "Job", Namespace: "campus", Name: "namesake"})))
+	for name, uid := range map[string]string{"unrecorded": string(w.owner.GetUID()), "namesake": "another"} {
+		w.stranger(&batchv1.Job{ObjectMeta: metav1.ObjectMeta{Namespace: "campus", Name: name,
+			Labels: map[string]string{v1alpha1.OwnerUIDLabel: uid}}})
+	}
+	w.run()
+	if got := strings.Join(w.jobs(), " "); got != "namesake" {
+		t.Errorf("left %q, want the namesake alone", got)
+	}
 	w = begin(t, judges("A", remove(v1alpha1.ChildRef{Kind: "PersistentVolume", Name: "theirs", UID: "uid-1"})))
 	if _, err := w.try(); err == nil {
 		t.Error("a kind that Gradus never makes was to be removed, and no error")

@@ -84,7 +84,7 @@ func (w *walk[V]) perform(ctx context.Context, step Step[V], at At, entry *v1alp
 		}
 	}
 	if step.Remove != nil {
-		left, err := w.engine.remove(ctx, step.Remove(w.view, at))
+		left, err := w.engine.remove(ctx, w.owner, step.Remove(w.view, at))
 		if err != nil {
 			return seen, err
 		}

@@ -134,7 +134,7 @@ func (w *walk[V]) judge(ctx context.Context, step Step[V], entry *v1alpha1.StepS
 	if entry.Started == nil {
 		entry.Started = &metav1.Time{Time: w.now}
 	}
-	at := At{Key: entry.Key, Attempt: entry.Attempt, Entry: *entry, owner: w.owner}
+	at := PlaceOf(w.owner, *entry)
 	seen, err := w.perform(ctx, step, at, entry)
 	if err != nil {
 		return Verdict{}, err

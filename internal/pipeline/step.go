@@ -43,7 +43,8 @@ type Step[V any] struct {
 	// Exchange gives the volumes to be exchanged, with the site closed. Only
 	// Rollback does that.
 	Exchange func(V, At) []Exchange
-	// Remove gives children of earlier steps that must go.
+	// Remove gives children of earlier steps that must go. One without a UID is
+	// whatever of that name carries the owner's UID as its label.
 	Remove func(V, At) []v1alpha1.ChildRef
 	// Judge says where the step stands, given what was seen.
 	Judge func(V, At, Seen) Verdict
@@ -80,6 +81,12 @@ type At struct {
 	// Entry is the ledger's entry, to be read only.
 	Entry v1alpha1.StepStatus
 	owner Owner
+}
+
+// PlaceOf gives the place of an entry of an owner's ledger; one that never began
+// would begin with its first attempt.
+func PlaceOf(owner Owner, entry v1alpha1.StepStatus) At {
+	return At{Key: entry.Key, Attempt: max(entry.Attempt, 1), Entry: entry, owner: owner}
 }
 
 // Name gives the deterministic name of a child: the owner's name, what the

@@ -46,7 +46,7 @@ var Steps = []pipeline.Step[View]{
 	closing.ReleaseLease[View](),
 
 	closing.Undo[View](),  // Finally: before the point of no return everything is put back
-	closing.GiveBack(own), // Finally: and nothing is left beside the site
+	closing.GiveBack(run), // Finally: and nothing is left beside the site
 }
 
 // unlessCommitted skips waiting for silence when the site was taken over past

@@ -134,7 +134,7 @@ func steps(v View) []v1alpha1.StepStatus {
 	return all
 }
 
-func own(v View) []v1alpha1.StepStatus { return v.Rollback.Status.Steps }
+func run(v View) closing.Run { return v.Rollback }
 
 // Over says how a rollback that ended stands; false while it goes on.
 func Over(r *v1alpha1.Rollback) (pipeline.Verdict, bool) {

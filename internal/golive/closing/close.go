@@ -18,7 +18,7 @@ import (
 // HoldingPage starts the page that users will see.
 func HoldingPage[V Stage]() pipeline.Step[V] {
 	return Guarded(pipeline.Step[V]{
-		Name: "HoldingPage",
+		Name: stepHoldingPage,
 		Create: func(v V, at pipeline.At) []client.Object {
 			return []client.Object{v.Stage().holdingPage(at)}
 		},

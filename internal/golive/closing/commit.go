@@ -109,14 +109,14 @@ func Undo[V Stage]() pipeline.Step[V] {
 
 // GiveBack ends a run that was undone: what stands beside the site goes, then
 // the lease.
-func GiveBack[V Stage](steps func(V) []v1alpha1.StepStatus) pipeline.Step[V] {
+func GiveBack[V Stage](run func(V) Run) pipeline.Step[V] {
 	return pipeline.Step[V]{
 		Name: "GiveBack", Finally: true, Needs: []string{stepUndo},
 		Remove: func(v V, _ pipeline.At) []v1alpha1.ChildRef {
 			if s := v.Stage(); !s.Held() || s.Committed() {
 				return nil
 			}
-			return Besides(steps(v))
+			return Beside(run(v))
 		},
 		Judge: func(v V, at pipeline.At, seen pipeline.Seen) pipeline.Verdict {
 			s := v.Stage()

@@ -22,6 +22,8 @@ const (
 	StepTakeLease     = "TakeLease"
 	StepCommit        = "Commit"
 	stepStartWatchdog = "StartWatchdog"
+	stepHoldingPage   = "HoldingPage"
+	stepSmoke         = "Smoke"
 	stepUndo          = "Undo"
 	reasonReleasing   = "ReleasingLease"
 	reasonCommitting  = "Committing"
@@ -117,7 +119,7 @@ func HandOver[V Stage](steps func(V) []v1alpha1.StepStatus) pipeline.Step[V] {
 			}
 			return append(production.Back(left), production.Keep(kept)...)
 		},
-		Remove: func(v V, _ pipeline.At) []v1alpha1.ChildRef { return Besides(steps(v)) },
+		Remove: func(v V, _ pipeline.At) []v1alpha1.ChildRef { return Recorded(steps(v)) },
 		Judge: func(v V, _ pipeline.At, seen pipeline.Seen) pipeline.Verdict {
 			if verdict, ok := v.Stage().standing(seen, "what is held is given back"); !ok {
 				return verdict
@@ -128,33 +130,6 @@ func HandOver[V Stage](steps func(V) []v1alpha1.StepStatus) pipeline.Step[V] {
 			return pipeline.Pass("nothing of the site is held by Gradus")
 		},
 	}
-}
-
-// Unwatch lists the watchdog of a run, which goes when the run has nothing
-// left to undo and somebody else holds the site.
-func Unwatch(ledger []v1alpha1.StepStatus) []v1alpha1.ChildRef {
-	var own []v1alpha1.StepStatus
-	for _, entry := range ledger {
-		if entry.Name == stepStartWatchdog {
-			own = append(own, entry)
-		}
-	}
-	return Besides(own)
-}
-
-// Besides lists what a run made beside the site and what must go with it.
-// Jobs stay with their run: they are evidence.
-func Besides(ledger []v1alpha1.StepStatus) []v1alpha1.ChildRef {
-	var out []v1alpha1.ChildRef
-	for _, entry := range ledger {
-		for _, child := range entry.Children {
-			switch child.Kind {
-			case "Deployment", "Service", "ServiceAccount", "Role", "RoleBinding":
-				out = append(out, child)
-			}
-		}
-	}
-	return out
 }
 
 // ReleaseLease lets the site go.

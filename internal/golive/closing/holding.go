@@ -58,9 +58,11 @@ func (s *Scene) doorURL() string {
 	return fmt.Sprintf("http://%s.%s.svc:%d", s.Site.Spec.Traffic.ServiceRef.Name, s.Site.Namespace, s.doorPort())
 }
 
+func pageName(at pipeline.At) string { return at.Name("closed") }
+
 // holdingPage answers in the place of the LMS.
 func (s *Scene) holdingPage(at pipeline.At) *appsv1.Deployment {
-	labels, name := s.holdingLabels(), at.Name("closed")
+	labels, name := s.holdingLabels(), pageName(at)
 	port, portName := s.holdingPort()
 	security := workload.Confined(v1alpha1.LevelRestricted, ptr.To(workload.AgentUser))
 	security.ReadOnlyRootFilesystem = ptr.To(true)
