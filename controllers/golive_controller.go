@@ -79,10 +79,14 @@ func (r *GoLiveReconciler) walk(
 	if err != nil {
 		return pipeline.Verdict{}, err
 	}
-	return walk(ctx, r.Base, g, march[golive.View]{
+	verdict, err := walk(ctx, r.Base, g, march[golive.View]{
 		steps: golive.Steps, ledger: &g.Status.Steps, view: view, session: session, objection: golive.View.Objection,
 		wayBack: true, ending: ending,
 	})
+	if end, over := golive.Over(g); over && end.State == v1alpha1.StepPassed && err == nil {
+		return end, nil
+	}
+	return verdict, err
 }
 
 // conclude says how the run ended, and what a person can do when it did not.

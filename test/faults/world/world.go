@@ -237,10 +237,10 @@ func (w *World) Until(what string, holds func() bool) {
 
 // Rest ticks until the operator writes nothing any more, for so many ticks.
 func (w *World) Rest(ticks int) bool {
-	for quiet, n := 0, 0; n < 12+ticks; n++ {
+	for quiet, n := 0, 0; n < 12+ticks || !w.reachable.IsZero(); n++ {
 		before := w.writes()
 		w.Tick()
-		if quiet++; w.writes() > before {
+		if quiet++; w.writes() > before || !w.reachable.IsZero() {
 			quiet = 0
 		}
 		if quiet == ticks {
