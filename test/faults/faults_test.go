@@ -32,6 +32,9 @@ var (
 	absences = []gate.Kind{gate.OperatorAway, gate.AllAway}
 )
 
+// pairs are no kind of their own: two crashes.
+const pairs gate.Kind = "pairs"
+
 // kinds of faults that every write meets. One refusal for want of rights (403) is
 // among them: an API server that starts knows no roles for a moment.
 func kinds() []gate.Kind {
@@ -43,7 +46,7 @@ func kinds() []gate.Kind {
 	case "chosen":
 		return slices.Concat(crashes, lost)
 	case "all":
-		return slices.Concat(crashes, lost, answers, rivals, lasting, absences)
+		return slices.Concat(crashes, lost, answers, rivals, lasting, absences, []gate.Kind{pairs})
 	}
 	var out []gate.Kind
 	for _, kind := range strings.Split(*which, ",") {
@@ -66,7 +69,10 @@ func TestFaults(t *testing.T) {
 			}
 			ref := reference(t, s, times)
 			weigh(t, s, ref)
-			plans := PlansOf(s, ref, kinds()...)
+			plans := PlansOf(s, ref, slices.DeleteFunc(kinds(), func(k gate.Kind) bool { return k == pairs })...)
+			if slices.Contains(kinds(), pairs) {
+				plans = append(plans, PairsOf(s, ref)...)
+			}
 			if len(plans) == 0 {
 				return
 			}
@@ -173,12 +179,12 @@ func (s *summary) add(t *testing.T, plans []Plan, results []Result, ref Result) 
 	run, survived := map[gate.Kind]int{}, map[gate.Kind]int{}
 	for i, plan := range plans {
 		f := plan.Faults[0]
-		run[f.Kind]++
+		run[plan.label()]++
 		if slices.Contains(crashes, f.Kind) {
 			s.crashed[plain(from[fmt.Sprint(f.Call, f.N)])] = true
 		}
 		if len(results[i].Wrong) == 0 {
-			survived[f.Kind]++
+			survived[plan.label()]++
 			continue
 		}
 		if known, ok := s.known[plan.String()]; ok {

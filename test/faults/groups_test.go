@@ -46,10 +46,7 @@ func runAll(ctx context.Context, s Scenario, plans []Plan, ref *Result) (each []
 // unfired gives those plans of a group whose request never came.
 func unfired(plans []Plan, group []int, r Result) []int {
 	return slices.DeleteFunc(slices.Clone(group), func(i int) bool {
-		return !slices.ContainsFunc(r.Unfired, func(f gate.Fault) bool {
-			mine := plans[i].Faults[0]
-			return f.Call == mine.Call && f.N == mine.N && f.Kind == mine.Kind
-		})
+		return !slices.ContainsFunc(plans[i].Faults, func(f gate.Fault) bool { return slices.Contains(r.Unfired, f) })
 	})
 }
 
@@ -97,7 +94,7 @@ func progress(n int, plan Plan, of int, r Result) {
 func grouped(plans []Plan, size int) [][]int {
 	kinds := map[gate.Kind]bool{}
 	for _, plan := range plans {
-		kinds[plan.Faults[0].Kind] = true
+		kinds[plan.label()] = true
 	}
 	n := min(len(plans), max(len(kinds), (len(plans)+size-1)/size))
 	out := make([][]int, n)
