@@ -229,7 +229,7 @@ func again(t *testing.T, plan Plan) {
 		t.Fatalf("there is no scenario %q", plan.Scenario)
 	}
 	ref := reference(t, s, 1)
-	if r := Run(t.Context(), server, s, plan.Faults, &ref, nil).fired(); len(r.Wrong) > 0 {
+	if r := Run(t.Context(), server, s, plan.Faults, &ref, nil).fired(plan); len(r.Wrong) > 0 {
 		t.Errorf("%s\n%s\n%s", plan, strings.Join(r.Wrong, "\n"), strings.Join(r.Errors, "\n"))
 	}
 }

@@ -36,7 +36,7 @@ func runAll(ctx context.Context, s Scenario, plans []Plan, ref *Result) (each []
 		together = append(together, finding{join(plans, groups[g]), r, groups[g]})
 	}
 	for n, r := range side(ctx, s, ref, joined(plans, singly(alone))) {
-		each[alone[n]] = r.fired()
+		each[alone[n]] = r.fired(plans[alone[n]])
 	}
 	return each, slices.DeleteFunc(together, func(f finding) bool {
 		return slices.ContainsFunc(f.of, func(i int) bool { return len(each[i].Wrong) > 0 })
