@@ -105,7 +105,8 @@ deploy: images $(DIST)/kustomization.yaml ## Gradus into the cluster
 undeploy: $(DIST)/kustomization.yaml ## Gradus out of the cluster; sites are left alone
 	$(kube); kubectl delete --ignore-not-found -k $(DIST)
 
-DEMO := go run ./hack/demo
+# Go says nothing while it compiles.
+DEMO := @printf 'compiling the demo: seconds; the first time, with all modules, 3 to 10 minutes\n'; go run ./hack/demo
 DEMO_FLAGS := $(if $(filter current,$(CLUSTER)),--current)
 
 demo: ## a whole upgrade of a real LMS to watch; then make demo-rollback
