@@ -6,6 +6,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -64,7 +65,10 @@ func (d *demo) up(ctx context.Context) error {
 
 // start starts the local cluster; it repairs one that runs.
 func (d *demo) start(ctx context.Context) error {
-	w, err := world.Repository(d.Options)
+	d.say("the local cluster starts: seconds; the first time it builds Kubernetes, 15 to 30 minutes")
+	loud := d.Options
+	loud.Out = os.Stdout
+	w, err := world.Repository(loud)
 	if err != nil {
 		return err
 	}
