@@ -54,8 +54,9 @@ func (r *GoLiveReconciler) Reconcile(ctx context.Context, g *v1alpha1.GoLive) (c
 		verdict, err = r.walk(ctx, g, session, grip)
 	}
 	verdict = r.conclude(g, verdict)
-	result, err := r.Settler.Settle(ctx, before, g, verdict, err, r.Clock.Now())
-	return r.awake(result, err, g)
+	result, settled := r.Settler.Settle(ctx, before, g, verdict, err, r.Clock.Now())
+	r.Sights.note(g, err, settled, r.Clock.Now())
+	return r.awake(result, settled, g)
 }
 
 // walk runs the steps, if the site is ours to run them on.
@@ -77,7 +78,7 @@ func (r *GoLiveReconciler) walk(
 	}
 	view, err := r.observe(ctx, g, grip)
 	if err != nil {
-		return pipeline.Verdict{}, err
+		return pipeline.Verdict{}, unseen{err}
 	}
 	verdict, err := walk(ctx, r.Base, g, march[golive.View]{
 		steps: golive.Steps, ledger: &g.Status.Steps, view: view, session: session, objection: golive.View.Objection,

@@ -32,7 +32,11 @@ func (b Base) writer() production.Writer {
 func (b Base) keep(
 	ctx context.Context, owner production.Owner, ledger []v1alpha1.StepStatus, from string,
 ) (production.Grip, error) {
-	return b.writer().Leases.Keep(ctx, owner, closing.Wish(ledger), from)
+	wish := closing.Wish(ledger)
+	if wish == production.WishNothing && b.Sights.lost(owner, b.Clock.Now()) {
+		wish = production.WishWane
+	}
+	return b.writer().Leases.Keep(ctx, owner, wish, from)
 }
 
 // racing says that somebody wrote the lease meanwhile: look again.

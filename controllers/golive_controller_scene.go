@@ -43,7 +43,7 @@ func (b Base) scene(ctx context.Context, owner production.Owner, grip production
 
 // show reads what is there of the scene's site.
 func (b Base) show(ctx context.Context, s *closing.Scene) (err error) {
-	live := &liveSite{reader: b.Live, site: s.Site}
+	live := &liveSite{reader: b.Live, site: s.Site, begun: s.Owner.Held() != nil}
 	if s.Workloads, err = live.workloads(ctx); err != nil {
 		return err
 	}

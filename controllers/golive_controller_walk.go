@@ -39,6 +39,9 @@ func walk[V closing.Stage](ctx context.Context, b Base, owner production.Owner, 
 	if no := m.halt(b.Clock.Now()); no != nil {
 		return *no, nil
 	}
+	if scene.Grip.Unattended {
+		closing.Unattended(*m.ledger)
+	}
 	if closing.Committing(*m.ledger) && closing.MayCommit(m.view, m.objection) == nil {
 		grip, err := b.writer().Leases.Keep(ctx, owner, production.WishCommit, "")
 		if err != nil {
@@ -47,7 +50,9 @@ func walk[V closing.Stage](ctx context.Context, b Base, owner production.Owner, 
 		scene.Grip = grip
 	}
 	engine := b.Engine
-	engine.Production, engine.Ending = m.session, m.ending
+	// What was put back stays so: a retry that is heard now would close the site
+	// again, with nobody left who undoes that.
+	engine.Production, engine.Ending = m.session, m.ending || !scene.Committed() && closing.Undoing(*m.ledger)
 	verdict, err := pipeline.Run(ctx, engine, owner, m.steps, m.view, m.ledger)
 	if err != nil && scene.Held() && m.giveUp(err, b.Clock.Now()) {
 		return pipeline.Wait("GivingUp", "%s: %v", m.instead(), err).By(b.Clock.Now().Add(time.Second)), nil

@@ -28,6 +28,8 @@ type liveSite struct {
 	site   *v1alpha1.Site
 	// missing names what was not found, field first.
 	missing []string
+	// begun: a run works on the site, and what it may not read is not missing.
+	begun bool
 }
 
 // find reads one object of the site's namespace; a missing one is noted. So is a
@@ -38,7 +40,7 @@ func (l *liveSite) find(ctx context.Context, field, kind, name string, obj clien
 		l.missing = append(l.missing, fmt.Sprintf("%s %s (Site %s, %s)", kind, name, l.site.Name, field))
 		return false, nil
 	}
-	if apierrors.IsForbidden(err) {
+	if apierrors.IsForbidden(err) && !l.begun {
 		l.missing = append(l.missing, fmt.Sprintf("the right to read %s %s (Site %s, %s; see config/site)",
 			kind, name, l.site.Name, field))
 		return false, nil

@@ -61,8 +61,9 @@ func (r *RollbackReconciler) Reconcile(ctx context.Context, back *v1alpha1.Rollb
 	if err == nil {
 		verdict, err = r.walk(ctx, back, from, session, grip)
 	}
-	result, err := r.Settler.Settle(ctx, was, back, r.conclude(back, verdict), err, r.Clock.Now())
-	return r.awake(result, err, back)
+	result, settled := r.Settler.Settle(ctx, was, back, r.conclude(back, verdict), err, r.Clock.Now())
+	r.Sights.note(back, err, settled, r.Clock.Now())
+	return r.awake(result, settled, back)
 }
 
 // walk runs the steps, if the site is ours to run them on.
@@ -82,7 +83,7 @@ func (r *RollbackReconciler) walk(
 	}
 	view, err := r.observe(ctx, back, from, grip)
 	if err != nil {
-		return pipeline.Verdict{}, err
+		return pipeline.Verdict{}, unseen{err}
 	}
 	view.Remember()
 	if no := view.Blind(); no != nil {

@@ -64,6 +64,8 @@ type Base struct {
 	Reports evidence.Reader
 	Teller  notify.Teller
 	Install environment.Install
+	// Sights of the runs of production.
+	Sights *Sights
 }
 
 // NewBase gives what every reconciler of a manager has.
@@ -76,6 +78,7 @@ func NewBase(mgr ctrl.Manager, install environment.Install) (Base, error) {
 	var clk clock.PassiveClock = clock.RealClock{}
 	return Base{
 		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Clock: clk, Reports: reports, Install: install,
+		Sights: &Sights{},
 		Teller: notify.NewTeller(mgr.GetAPIReader(), install.Namespace),
 		Engine: pipeline.Engine{Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Clock: clk, Reports: reports},
 		Settler: status.Settler{

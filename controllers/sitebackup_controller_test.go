@@ -86,6 +86,7 @@ func startBackupWorld(t *testing.T) *backupWorld {
 	clock := clocktesting.NewFakeClock(time.Now().Truncate(time.Second))
 	w := &backupWorld{t: t, client: c}
 	w.base = Base{
+		Sights: &Sights{},
 		Client: c, Live: c, Clock: clock, Install: environment.Install{Image: "gradus:test"},
 		Engine: pipeline.Engine{Client: c, Live: c, Clock: clock, Reports: w}, Settler: status.Settler{Client: c},
 	}

@@ -45,7 +45,8 @@ func (r *UpgradePlanReconciler) hold(
 		if err != nil {
 			return "", err
 		}
-		if holder != nil && !isComplete(holder) {
+		// A plan whose siteRef was put right holds another Site now.
+		if holder != nil && !isComplete(holder) && holder.Spec.SiteRef == p.Spec.SiteRef {
 			return holder.Name, nil
 		}
 	}

@@ -71,7 +71,16 @@ func (r *UpgradePlanReconciler) plansBeside(ctx context.Context, obj client.Obje
 var ended = predicate.Funcs{
 	CreateFunc:  func(event.CreateEvent) bool { return false },
 	GenericFunc: func(event.GenericEvent) bool { return false },
-	UpdateFunc:  func(e event.UpdateEvent) bool { return isComplete(e.ObjectNew) && !isComplete(e.ObjectOld) },
+	UpdateFunc: func(e event.UpdateEvent) bool {
+		return isComplete(e.ObjectNew) && !isComplete(e.ObjectOld) || siteNamed(e.ObjectNew) != siteNamed(e.ObjectOld)
+	},
+}
+
+func siteNamed(obj client.Object) string {
+	if p, ok := obj.(*v1alpha1.UpgradePlan); ok {
+		return p.Spec.SiteRef.Name
+	}
+	return ""
 }
 
 func isComplete(obj client.Object) bool {

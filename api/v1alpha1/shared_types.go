@@ -106,6 +106,10 @@ type StepStatus struct {
 	// last ones did.
 	// +optional
 	Hindered *metav1.Time `json:"hindered,omitempty"`
+	// refused is since when each of them is refused (for want of rights, by a
+	// policy or a quota, as invalid); empty when the last one failed otherwise.
+	// +optional
+	Refused *metav1.Time `json:"refused,omitempty"`
 	// children that Gradus made for this attempt, by UID.
 	// +optional
 	// +listType=atomic

@@ -34,6 +34,7 @@ type UpgradeSpec struct {
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:Pattern=`^([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+$`
 	// +kubebuilder:validation:XValidation:rule="duration(self) <= duration('8784h')",message="hopDeadline may be a year (8784h) at most"
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1m')",message="hopDeadline is at least 1m; leave it out for 4h"
 	HopDeadline *metav1.Duration `json:"hopDeadline,omitempty"`
 }
 

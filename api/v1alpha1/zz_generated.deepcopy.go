@@ -1901,6 +1901,10 @@ func (in *StepStatus) DeepCopyInto(out *StepStatus) {
 		in, out := &in.Hindered, &out.Hindered
 		*out = (*in).DeepCopy()
 	}
+	if in.Refused != nil {
+		in, out := &in.Refused, &out.Refused
+		*out = (*in).DeepCopy()
+	}
 	if in.Children != nil {
 		in, out := &in.Children, &out.Children
 		*out = make([]ChildRef, len(*in))

@@ -124,6 +124,8 @@ func (b *ballot) admit(a v1alpha1.UpgradeApproval, same bool) bool {
 		return false
 	}
 	switch {
+	case len(b.authors) == 0:
+		return refuse("nobody is recorded as the author of %s: the admission policies of Gradus were not in force", b.name)
 	case slices.Contains(b.authors, who):
 		return refuse("%s", b.own)
 	case slices.Contains(b.requesters, who):

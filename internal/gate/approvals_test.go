@@ -109,6 +109,10 @@ func TestCount(t *testing.T) {
 		},
 		"no terms at all: anybody with the right": {planOf(), approvals{approval("bob", "")}, "Open", "", ""},
 		"an author": {planOf(owners), approvals{approval("ann", "owners")}, "Waiting", "owners (1)", "author"},
+		"nobody is recorded as author": {
+			planOf(owners, func(p *v1alpha1.UpgradePlan) { p.Annotations = nil }),
+			approvals{approval("bob", "owners")}, "Waiting", "owners (1)", "author of autumn",
+		},
 		"an author with a comma in the name": {
 			planOf(owners, func(p *v1alpha1.UpgradePlan) { p.Annotations[v1alpha1.AuthorsAnnotation] = "argocd,cn=bob%2Cou=it" }),
 			approvals{approval("cn=bob,ou=it", "owners")}, "Waiting", "owners (1)", "author",

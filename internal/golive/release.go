@@ -17,15 +17,14 @@ import (
 var release = pipeline.Step[View]{
 	Name: "Release",
 	Change: func(v View, _ pipeline.At) []v1alpha1.Change {
+		if v.lacking() != "" {
+			return nil
+		}
 		images := v.images(v.target())
 		var changes []v1alpha1.Change
 		for _, w := range v.Site.Spec.Workloads {
-			live := v.Workloads[w.Name]
-			if live == nil {
-				continue
-			}
 			var here []v1alpha1.ContainerImage
-			for _, c := range live.Spec.Template.Spec.Containers {
+			for _, c := range v.Workloads[w.Name].Spec.Template.Spec.Containers {
 				if image, ok := images[c.Name]; ok {
 					here = append(here, image)
 				}
@@ -38,6 +37,10 @@ var release = pipeline.Step[View]{
 		return append(changes, v.releaseCronJobs(images)...)
 	},
 	Judge: func(v View, _ pipeline.At, seen pipeline.Seen) pipeline.Verdict {
+		if name := v.lacking(); name != "" {
+			return pipeline.Await(v1alpha1.SiteNotReadyReason, "workload %s is missing: as it is it must not run on "+
+				"the upgraded site", name).By(seen.Now.Add(15 * time.Second))
+		}
 		if seen.Foreign != nil {
 			return v.Stopped(seen)
 		}
@@ -46,6 +49,16 @@ var release = pipeline.Step[View]{
 		}
 		return pipeline.Pass("the workloads have the images of %s", v.target())
 	},
+}
+
+// lacking names a workload of the Site that is not there; "" when all are.
+func (v View) lacking() string {
+	for _, w := range v.Site.Spec.Workloads {
+		if v.Workloads[w.Name] == nil {
+			return w.Name
+		}
+	}
+	return ""
 }
 
 // look keeps users out until people have seen the site, where the plan asks.

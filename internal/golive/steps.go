@@ -32,7 +32,7 @@ var Steps = []pipeline.Step[View]{
 	closing.Start[View]("Resume", false), // background work
 	scaleUp("ScaleWorkers", false),       // with more pods, if the plan asks
 	closing.Unlock[View](),               // others may write again
-	closing.HandOver(steps),              // our notes, the watchdog and the holding page go
+	closing.HandOver(run, nobody),        // our notes, the watchdog and the holding page go
 	closing.ReleaseLease[View](),         // nothing is held any more
 
 	closing.Undo[View](),  // Finally: before the point of no return everything is put back

@@ -78,6 +78,9 @@ type world struct {
 	// refuse creates of objects whose name has this part, deny patches of the
 	// object that is called so.
 	refuse, deny string
+	// blind: reads of this object of the site are refused; sights outlive a crash.
+	blind  string
+	sights *controllers.Sights
 	// at is called after each tick.
 	at func()
 }
@@ -119,7 +122,7 @@ func newWorldOf(t *testing.T, product string) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{t: t, ctx: t.Context(), admin: admin, profile: product, crash: -1, outcomes: map[string]pipeline.JobOutcome{},
+	w := &world{t: t, ctx: t.Context(), admin: admin, profile: product, crash: -1, sights: &controllers.Sights{}, outcomes: map[string]pipeline.JobOutcome{},
 		clock: clocktesting.NewFakeClock(time.Now().Truncate(time.Second))}
 	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "campus-"}}
 	w.must(admin.Create(w.ctx, ns))
@@ -136,7 +139,9 @@ func (w *world) must(err error) {
 }
 
 func (w *world) meta(name string) metav1.ObjectMeta {
-	return metav1.ObjectMeta{Namespace: w.namespace, Name: name}
+	// As admission writes it, which is not in force here.
+	author := map[string]string{v1alpha1.AuthorsAnnotation: "planner@campus.example"}
+	return metav1.ObjectMeta{Namespace: w.namespace, Name: name, Annotations: author}
 }
 
 // live makes the site.
@@ -271,8 +276,20 @@ func (w *world) base() controllers.Base {
 		},
 	})
 	return controllers.Base{
-		Client: c, Live: w.admin, Clock: w.clock, Install: environment.Install{Image: image},
-		Engine:  pipeline.Engine{Client: c, Live: w.admin, Clock: w.clock, Reports: reports{w}},
+		Client: c, Live: w.eyes(), Clock: w.clock, Install: environment.Install{Image: image}, Sights: w.sights,
+		Engine:  pipeline.Engine{Client: c, Live: w.eyes(), Clock: w.clock, Reports: reports{w}},
 		Settler: status.Settler{Client: c},
 	}
+}
+
+// eyes are how the operator reads past the cache.
+func (w *world) eyes() client.Reader {
+	return interceptor.NewClient(w.admin, interceptor.Funcs{
+		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object, opts ...client.GetOption) error {
+			if w.blind != "" && key.Name == w.blind {
+				return apierrors.NewForbidden(schema.GroupResource{Resource: "objects"}, w.blind, errors.New("no role is known"))
+			}
+			return c.Get(ctx, key, o, opts...)
+		},
+	})
 }

@@ -80,6 +80,7 @@ func (w *walk[V]) perform(ctx context.Context, step Step[V], at At, entry *v1alp
 	if step.Change != nil {
 		var err error
 		if seen.Changed, seen.Foreign, err = w.change(ctx, step, at); err != nil || !seen.Changed {
+			seen.again = seen.Foreign == nil
 			return seen, err
 		}
 	}
@@ -93,6 +94,7 @@ func (w *walk[V]) perform(ctx context.Context, step Step[V], at At, entry *v1alp
 	if step.Exchange != nil {
 		var err error
 		if seen.Changed, seen.Foreign, err = w.exchange(ctx, step, at); err != nil || !seen.Changed {
+			seen.again = seen.Foreign == nil
 			return seen, err
 		}
 	}

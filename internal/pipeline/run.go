@@ -116,15 +116,9 @@ func (w *walk[V]) spread(i int, step Step[V]) bool {
 func (w *walk[V]) visit(ctx context.Context, step Step[V], entry *v1alpha1.StepStatus) (Verdict, error) {
 	verdict, err := w.judge(ctx, step, entry)
 	if err != nil {
-		w.hinder(entry)
+		w.hinder(entry, Refusal(err))
 	}
 	return verdict, err
-}
-
-func (w *walk[V]) hinder(entry *v1alpha1.StepStatus) {
-	if entry.Hindered == nil {
-		entry.Hindered = &metav1.Time{Time: w.now}
-	}
 }
 
 func (w *walk[V]) judge(ctx context.Context, step Step[V], entry *v1alpha1.StepStatus) (Verdict, error) {
@@ -141,8 +135,8 @@ func (w *walk[V]) judge(ctx context.Context, step Step[V], entry *v1alpha1.StepS
 	}
 	refused := seen.Foreign != nil && seen.Foreign.State != v1alpha1.ChangeForeign
 	if refused {
-		w.hinder(entry)
-		seen.Hindered = entry.Hindered.Time
+		w.hinder(entry, true)
+		seen.Refused = entry.Refused.Time
 	}
 	verdict := Fail("ChildGone", "%s was deleted before the step was over; a retry makes another", seen.gone)
 	if seen.gone == "" {
@@ -153,8 +147,8 @@ func (w *walk[V]) judge(ctx context.Context, step Step[V], entry *v1alpha1.StepS
 			return Verdict{}, err
 		}
 	}
-	if !refused {
-		entry.Hindered = nil
+	if !refused && !seen.again {
+		entry.Hindered, entry.Refused = nil, nil
 	}
 	if verdict.State == v1alpha1.StepFailed && entry.Attempt < step.Attempts {
 		again(entry)
@@ -166,7 +160,7 @@ func (w *walk[V]) judge(ctx context.Context, step Step[V], entry *v1alpha1.StepS
 
 // inTime fails a step on which machines work for too long.
 func (w *walk[V]) inTime(step Step[V], entry *v1alpha1.StepStatus, v Verdict) Verdict {
-	if step.Timeout == nil || v.State != v1alpha1.StepRunning {
+	if step.Timeout == nil || v.State != v1alpha1.StepRunning || step.Timeout(w.view) == 0 {
 		return v
 	}
 	if entry.State == v1alpha1.StepWaiting {

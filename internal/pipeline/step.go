@@ -53,7 +53,7 @@ type Step[V any] struct {
 	// Repairable step, which is judged again.
 	Record func(V, At, Seen)
 	// Timeout after which a running step fails; time in which people are
-	// awaited does not count. Nil: none.
+	// awaited does not count. Nil or 0: none.
 	Timeout func(V) time.Duration
 	// Attempts that the engine makes by itself; 0 means 1. Never more than 1
 	// for a step that changes a schema.
@@ -111,9 +111,11 @@ type Seen struct {
 	Foreign *v1alpha1.Change
 	Now     time.Time
 	Since   time.Time
-	// Hindered is since when the API server refuses Foreign; zero where it is
+	// Refused is since when the API server refuses Foreign; zero where it is
 	// somebody else's write.
-	Hindered time.Time
+	Refused time.Time
+	// again: a change was not made, for no reason that lasts.
+	again bool
 	// gone names a child that this attempt made and somebody deleted.
 	gone string
 }

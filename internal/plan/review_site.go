@@ -113,7 +113,8 @@ func (v View) stocktake(at pipeline.At) (workload.Job, error) {
 	reader := params.Reader
 	actions = append(actions, task.Action{Name: "server", Query: &task.Query{Database: reader,
 		SQL: "SELECT current_setting('server_version') AS version, pg_database_size(current_database())::text AS bytes"}})
-	return v.liveJob(at.Name("review"), actions), nil
+	// Until it is done siteRef may still be put right: another site is another Job.
+	return v.liveJob(at.Name("review-"+v.Site.Name), actions), nil
 }
 
 // liveJob gives a Job in the site's namespace that can only read: our image,

@@ -61,6 +61,9 @@ const (
 	WishHold Wish = "Hold"
 	// WishCommit moves the point from Reversible to Committed.
 	WishCommit Wish = "Commit"
+	// WishWane does nothing, and lets the lease run out before the point of no
+	// return: the watchdog takes the site over then.
+	WishWane Wish = "Wane"
 	// WishLetGo gives the lease up.
 	WishLetGo Wish = "LetGo"
 )
@@ -76,6 +79,8 @@ type Grip struct {
 	Point  v1alpha1.LeasePoint
 	// Fence is the lease's number; 0 when there is none.
 	Fence int32
+	// Unattended: it is ours, and was not renewed for longer than it should.
+	Unattended bool
 }
 
 func gripOf(lease *coordinationv1.Lease) Grip {
@@ -230,14 +235,17 @@ func (l Leases) keep(ctx context.Context, owner Owner, lease *coordinationv1.Lea
 		return Grip{}, nil
 	case wish == WishCommit && point(lease) == v1alpha1.PointReversible:
 		setPoint(lease, v1alpha1.PointCommitted)
-	case !l.due(lease):
+	case !l.due(lease), wish == WishWane && point(lease) == v1alpha1.PointReversible:
 		return seize(owner, lease), nil
 	}
+	unattended := l.unattended(lease)
 	l.hold(lease, Identity(owner), ptr.Deref(lease.Spec.LeaseTransitions, 0))
 	if err := l.update(ctx, lease); err != nil {
 		return Grip{}, err
 	}
-	return seize(owner, lease), nil
+	grip := seize(owner, lease)
+	grip.Unattended = unattended
+	return grip, nil
 }
 
 // update writes the lease if nobody wrote it since it was read.

@@ -27,6 +27,11 @@ func (l Leases) due(lease *coordinationv1.Lease) bool {
 	return lease.Spec.RenewTime == nil || !l.Clock.Now().Before(lease.Spec.RenewTime.Add(l.Every()))
 }
 
+// unattended says that nobody was there to renew the lease, or could.
+func (l Leases) unattended(lease *coordinationv1.Lease) bool {
+	return lease.Spec.RenewTime != nil && l.Clock.Now().After(lease.Spec.RenewTime.Add(2*l.Every()))
+}
+
 // Every is how often a holder must be seen: a third of the lease at most.
 func (l Leases) Every() time.Duration {
 	every := l.Renew

@@ -55,7 +55,8 @@ var price = pipeline.Step[View]{
 // priceAgain counts once more when nobody can write any longer: days may have
 // gone by since the price was told, and users wrote until the doors closed.
 var priceAgain = closing.Guarded(pipeline.Step[View]{
-	Name:   "PriceAgain",
+	Name:    "PriceAgain",
+	Timeout: closing.Reversible[View](30 * time.Minute),
 	Create: func(v View, at pipeline.At) []client.Object { return v.counting(at, "recount") },
 	Judge: func(v View, _ pipeline.At, seen pipeline.Seen) pipeline.Verdict {
 		if v.afterFailure() {

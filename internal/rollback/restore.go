@@ -81,10 +81,16 @@ func (v View) restoreJob(at pipeline.At) (*batchv1.Job, error) {
 // figures are those of the backup, its version too, and every file that it
 // names is on the volume that it will have: the live one (append-only files
 // stay where they are), or the restored one.
-var verifyBeside = closing.Guarded(jobStep("VerifyBeside", "Verifying", "VerificationFailed", View.verifyJob,
+var verifyBeside = closing.Guarded(within(4*time.Hour, jobStep("VerifyBeside", "Verifying", "VerificationFailed", View.verifyJob,
 	func(v View, _ task.Result) pipeline.Verdict {
 		return pipeline.Pass("database %s has the figures of the backup, and no file is missing", v.beside())
-	}))
+	})))
+
+// within bounds a step while the site is closed and could be opened.
+func within(limit time.Duration, step pipeline.Step[View]) pipeline.Step[View] {
+	step.Timeout = closing.Reversible[View](limit)
+	return step
+}
 
 func (v View) verifyJob(at pipeline.At) (*batchv1.Job, error) {
 	q := v.Params()
@@ -96,7 +102,8 @@ func (v View) verifyJob(at pipeline.At) (*batchv1.Job, error) {
 // awaitHops waits until no pod of the go-live's hops is left: one on a node
 // that is out of reach would find the restored database and upgrade it.
 var awaitHops = closing.Guarded(pipeline.Step[View]{
-	Name: "AwaitHops",
+	Name:    "AwaitHops",
+	Timeout: closing.Reversible[View](30 * time.Minute),
 	Judge: func(v View, _ pipeline.At, seen pipeline.Seen) pipeline.Verdict {
 		left := 0
 		for _, n := range v.HopPods {

@@ -42,7 +42,7 @@ var Steps = []pipeline.Step[View]{
 	closing.OpenDoors(opened),
 	closing.Start[View]("Resume", false),
 	closing.Unlock[View](),
-	closing.HandOver(steps),
+	closing.HandOver(run, before),
 	closing.ReleaseLease[View](),
 
 	closing.Undo[View](),  // Finally: before the point of no return everything is put back

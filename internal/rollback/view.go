@@ -7,7 +7,6 @@
 package rollback
 
 import (
-	"slices"
 	"strings"
 
 	"github.com/gradus-lms/gradus/api/v1alpha1"
@@ -119,10 +118,10 @@ func (v View) beside() string { return v.Site.Spec.Database.Name + "_r" + suffix
 // replaced is what the database is called once it was switched away.
 func (v View) replaced() string { return v.Site.Spec.Database.Name + "_replaced_" + suffix(v.Rollback) }
 
-// steps are the ledgers whose children go at the end: the rollback's own and,
-// where it took over from others, theirs.
-func steps(v View) []v1alpha1.StepStatus {
-	all := slices.Clone(v.Rollback.Status.Steps)
+// before are the ledgers of those from whom the rollback took over: their
+// children go with its own.
+func before(v View) []v1alpha1.StepStatus {
+	var all []v1alpha1.StepStatus
 	if v.afterFailure() && v.GoLive != nil {
 		all = append(all, v.GoLive.Status.Steps...)
 	}

@@ -32,9 +32,6 @@ var (
 	absences = []gate.Kind{gate.OperatorAway, gate.AllAway}
 )
 
-// pairs are no kind of their own: two crashes.
-const pairs gate.Kind = "pairs"
-
 // kinds of faults that every write meets. One refusal for want of rights (403) is
 // among them: an API server that starts knows no roles for a moment.
 func kinds() []gate.Kind {

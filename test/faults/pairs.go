@@ -9,6 +9,9 @@ import (
 	"github.com/gradus-lms/gradus/test/faults/gate"
 )
 
+// pairs are no kind of their own: two crashes.
+const pairs gate.Kind = "pairs"
+
 // near is how many writes after the first a second crash comes: while what the
 // first one broke is mended. Those farther off meet in runs of several plans.
 const near = 5

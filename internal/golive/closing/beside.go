@@ -52,30 +52,43 @@ func Recorded(ledger []v1alpha1.StepStatus) []v1alpha1.ChildRef {
 	return out
 }
 
-// unrecorded lists what steps make that are not settled well, by the names that
-// they give. A run that never had the site made nothing: it may lack the right
-// even to look.
+// unrecorded lists what attempts made of which the ledger does not tell (any
+// more), by the names that they give: those before the last, and the last where
+// it is not settled well. A run that never had the site made nothing: it may
+// lack the right even to look.
 func unrecorded(run Run) []v1alpha1.ChildRef {
+	var out []v1alpha1.ChildRef
+	for _, entry := range run.GetSteps() {
+		if entry.Name == StepTakeLease && entry.Started == nil {
+			return nil
+		}
+		at := pipeline.PlaceOf(run, entry)
+		last := at.Attempt
+		if entry.State == v1alpha1.StepPassed || entry.State == v1alpha1.StepSkipped {
+			last--
+		}
+		for at.Attempt = 1; at.Attempt <= last; at.Attempt++ {
+			out = append(out, besides(run, at)...)
+		}
+	}
+	return out
+}
+
+// besides names what one attempt of a step puts beside the site.
+func besides(run Run, at pipeline.At) []v1alpha1.ChildRef {
 	var out []v1alpha1.ChildRef
 	add := func(name string, kinds ...string) {
 		for _, kind := range kinds {
 			out = append(out, v1alpha1.ChildRef{Kind: kind, Namespace: run.GetNamespace(), Name: name})
 		}
 	}
-	ledger := run.GetSteps()
-	for i, entry := range ledger {
-		at := pipeline.PlaceOf(run, ledger[i])
-		switch {
-		case entry.Name == StepTakeLease && entry.Started == nil:
-			return nil
-		case entry.State == v1alpha1.StepPassed || entry.State == v1alpha1.StepSkipped:
-		case entry.Name == stepStartWatchdog:
-			add(watchdogName(run), "Deployment", "RoleBinding", "Role", "ServiceAccount")
-		case entry.Name == stepHoldingPage:
-			add(pageName(at), "Deployment")
-		case entry.Name == stepSmoke:
-			add(insideName(at), "Service")
-		}
+	switch at.Entry.Name {
+	case stepStartWatchdog:
+		add(watchdogName(run), "Deployment", "RoleBinding", "Role", "ServiceAccount")
+	case stepHoldingPage:
+		add(pageName(at), "Deployment")
+	case stepSmoke:
+		add(insideName(at), "Service")
 	}
 	return out
 }

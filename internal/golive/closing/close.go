@@ -135,7 +135,19 @@ func Silence[V Stage](name string) pipeline.Step[V] {
 				return pipeline.Pass("nobody is connected to the database")
 			})(seen)
 		},
+		Timeout: Reversible[V](15 * time.Minute),
 	})
+}
+
+// Reversible bounds a step as long as the site can be opened as it was: a Job
+// whose node is lost may run for ever.
+func Reversible[V Stage](limit time.Duration) func(V) time.Duration {
+	return func(v V) time.Duration {
+		if v.Stage().Committed() {
+			return 0
+		}
+		return limit
+	}
 }
 
 // Lock keeps everybody else from writing the site's workloads.

@@ -4,11 +4,9 @@
 package closing
 
 import (
-	"errors"
 	"strings"
 	"time"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/gradus-lms/gradus/api/v1alpha1"
@@ -32,17 +30,13 @@ const (
 // an API server that starts again refuses what it let pass before. It is for
 // runs before the point of no return only, and tells whether it gave up.
 func GiveUp(ledger []v1alpha1.StepStatus, err error, now time.Time) bool {
-	limit := patience
-	if refused(err) {
-		limit = patienceForRefusals
-	}
 	for i := range ledger {
 		e := &ledger[i]
 		switch e.State {
 		case v1alpha1.StepPassed, v1alpha1.StepSkipped, v1alpha1.StepFailed:
 			continue
 		}
-		if e.Hindered == nil || now.Sub(e.Hindered.Time) < limit {
+		if !lasted(*e, err, now, patienceForRefusals, patience) {
 			return false
 		}
 		abandon(e, "CannotProceed", err.Error(), now)
@@ -51,22 +45,34 @@ func GiveUp(ledger []v1alpha1.StepStatus, err error, now time.Time) bool {
 	return false
 }
 
+// lasted says whether requests of a step have failed for long enough: for as long
+// as refusals may last, each of them was refused, or in any way for longer.
+func lasted(e v1alpha1.StepStatus, err error, now time.Time, refusals, failures time.Duration) bool {
+	if pipeline.Refusal(err) && e.Refused != nil && now.Sub(e.Refused.Time) >= refusals {
+		return true
+	}
+	return e.Hindered != nil && now.Sub(e.Hindered.Time) >= failures
+}
+
+// Unattended forgets since when requests fail: nobody made any meanwhile.
+func Unattended(ledger []v1alpha1.StepStatus) {
+	for i := range ledger {
+		ledger[i].Hindered, ledger[i].Refused = nil, nil
+	}
+}
+
 // GiveUpCommitted does the same past the point of no return, so that the way
 // back begins, or a person hears of it. It fails only what never came to
 // anything: one request that fails is no reason to leave a hop that runs. Once
 // the door may be written it gives up nothing.
 func GiveUpCommitted(ledger []v1alpha1.StepStatus, err error, now time.Time) bool {
-	limit := patienceCommitted
-	if refused(err) {
-		limit = patienceForRefusalsCommitted
-	}
 	if Opening(ledger) {
 		return false
 	}
 	for i := range Working(ledger) {
 		// Whatever could be judged once is not pending any more.
 		if e := &ledger[i]; e.State == v1alpha1.StepPending && e.Started != nil {
-			if now.Sub(e.Started.Time) < limit {
+			if !lasted(*e, err, now, patienceForRefusalsCommitted, patienceCommitted) {
 				return false
 			}
 			abandon(e, "CannotProceed", err.Error(), now)
@@ -74,11 +80,6 @@ func GiveUpCommitted(ledger []v1alpha1.StepStatus, err error, now time.Time) boo
 		}
 	}
 	return false
-}
-
-// refused says that an error does not go away by itself.
-func refused(err error) bool {
-	return apierrors.IsForbidden(err) || apierrors.IsInvalid(err) || errors.Is(err, pipeline.ErrNameConflict)
 }
 
 // Abandon fails the step at which a ledger stands, because the site's own

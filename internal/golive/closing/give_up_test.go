@@ -99,19 +99,25 @@ func TestGivingUpCountsFromTheFirstFailure(t *testing.T) {
 	now := time.Unix(10000, 0)
 	forbidden := apierrors.NewForbidden(schema.GroupResource{Resource: "jobs"}, "ask", errors.New("no role is known yet"))
 	for name, test := range map[string]struct {
-		err   error
-		fails time.Duration
-		want  bool
+		err            error
+		fails, refused time.Duration
+		want           bool
 	}{
-		"one refusal":               {forbidden, 0, false},
-		"refused for half a minute": {forbidden, 30 * time.Second, true},
-		"no answer for a minute":    {errors.New("connection refused"), time.Minute, false},
-		"none for ten minutes":      {errors.New("connection refused"), 10 * time.Minute, true},
+		"one refusal":                         {forbidden, 0, 0, false},
+		"refused for half a minute":           {forbidden, 30 * time.Second, 30 * time.Second, true},
+		"refused at last":                     {forbidden, 2 * time.Minute, 0, false},
+		"no answer for a minute":              {errors.New("connection refused"), time.Minute, -1, false},
+		"none for ten minutes":                {errors.New("connection refused"), 10 * time.Minute, -1, true},
+		"none for ten minutes, refused since": {forbidden, 10 * time.Minute, time.Second, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			started, since := metav1.NewTime(now.Add(-time.Hour)), metav1.NewTime(now.Add(-test.fails))
 			ledger := []v1alpha1.StepStatus{{Name: "Lock", State: v1alpha1.StepPassed, Started: &started},
 				{Name: "FixPoint", State: v1alpha1.StepRunning, Started: &started, Hindered: &since}}
+			if test.refused >= 0 {
+				refused := metav1.NewTime(now.Add(-test.refused))
+				ledger[1].Refused = &refused
+			}
 			if got := GiveUp(ledger, test.err, now); got != test.want {
 				t.Errorf("gave up: %v", got)
 			}

@@ -102,8 +102,9 @@ func available[V any](reason, what string) func(V, pipeline.At, pipeline.Seen) p
 	}
 }
 
-// HandOver takes our notes off what stays, and removes what we put beside it.
-func HandOver[V Stage](steps func(V) []v1alpha1.StepStatus) pipeline.Step[V] {
+// HandOver takes our notes off what stays, and removes what we put beside it,
+// and what those put there from whom the run took over.
+func HandOver[V Stage](run func(V) Run, before func(V) []v1alpha1.StepStatus) pipeline.Step[V] {
 	return pipeline.Step[V]{
 		Name: "HandOver",
 		Change: func(v V, _ pipeline.At) []v1alpha1.Change {
@@ -119,7 +120,9 @@ func HandOver[V Stage](steps func(V) []v1alpha1.StepStatus) pipeline.Step[V] {
 			}
 			return append(production.Back(left), production.Keep(kept)...)
 		},
-		Remove: func(v V, _ pipeline.At) []v1alpha1.ChildRef { return Recorded(steps(v)) },
+		Remove: func(v V, _ pipeline.At) []v1alpha1.ChildRef {
+			return append(Beside(run(v)), Recorded(before(v))...)
+		},
 		Judge: func(v V, _ pipeline.At, seen pipeline.Seen) pipeline.Verdict {
 			if verdict, ok := v.Stage().standing(seen, "what is held is given back"); !ok {
 				return verdict

@@ -213,7 +213,7 @@ func (s *Scene) standing(seen pipeline.Seen, what string) (pipeline.Verdict, boo
 // refuses all.
 func (s *Scene) Stopped(seen pipeline.Seen) pipeline.Verdict {
 	c := *seen.Foreign
-	if c.State == v1alpha1.ChangeIntended && !s.Committed() && seen.Now.Sub(seen.Hindered) < patienceForRefusals {
+	if c.State == v1alpha1.ChangeIntended && !s.Committed() && seen.Now.Sub(seen.Refused) < patienceForRefusals {
 		return pipeline.Wait(reasonRefused, "%s of %s %s cannot be written: %s",
 			c.Field, c.Target.Kind, c.Target.Name, c.Foreign).By(seen.Now.Add(2 * time.Second))
 	}

@@ -36,6 +36,11 @@ func Working(ledger []v1alpha1.StepStatus) []v1alpha1.StepStatus {
 	return ledger
 }
 
+// Undoing says whether a run has begun to put the site back.
+func Undoing(ledger []v1alpha1.StepStatus) bool {
+	return slices.ContainsFunc(ledger, func(e v1alpha1.StepStatus) bool { return e.Name == stepUndo && e.Started != nil })
+}
+
 // TakenOver fails what is under way in a ledger whose site another run has
 // taken over. Nothing of it moves again, so that nothing may look as if it did.
 func TakenOver(ledger []v1alpha1.StepStatus, by string, now time.Time) {

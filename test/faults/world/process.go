@@ -67,7 +67,7 @@ func (w *World) boot(p *process) {
 	c := w.client(p.user, p.gate)
 	said := reports{Reader: evidence.Reader{Client: c}, world: w}
 	p.base = controllers.Base{
-		Client: c, Live: c, Clock: w.Clock,
+		Client: c, Live: c, Clock: w.Clock, Sights: &controllers.Sights{},
 		Install: environment.Install{Image: Image, Namespace: "gradus-system", Account: "gradus-manager",
 			Canaries: []string{"10.0.0.1:443"}},
 		Teller:  notify.NewTeller(c, "gradus-system"),

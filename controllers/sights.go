@@ -1,0 +1,56 @@
+// Copyright The Gradus Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"errors"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/gradus-lms/gradus/internal/production"
+)
+
+// blindLimit is how long a run may hold a site, closed and reversible, without
+// seeing it, or without being able to say what it sees. It is more than steps
+// have that fail.
+const blindLimit = 12 * time.Minute
+
+// Sights remembers since when runs see nothing. Such a run can judge no step and
+// put nothing back. It lets its lease run out, so that its watchdog opens the
+// site. The memory is the process's own: what cannot be written is no place for it.
+type Sights struct {
+	lock  sync.Mutex
+	blind map[types.UID]time.Time
+}
+
+// unseen is an error for which a run could not look at its site.
+type unseen struct{ error }
+
+func (u unseen) Unwrap() error { return u.error }
+
+// note keeps what became of a reconcile: err is how its walk ended, settled how
+// the write of its status did.
+func (s *Sights) note(owner production.Owner, err, settled error, now time.Time) {
+	var blind unseen
+	s.lock.Lock()
+	defer s.lock.Unlock()
+	switch _, known := s.blind[owner.GetUID()]; {
+	case !errors.As(err, &blind) && (err != nil || settled == nil):
+		delete(s.blind, owner.GetUID())
+	case !known && s.blind == nil:
+		s.blind = map[types.UID]time.Time{owner.GetUID(): now}
+	case !known:
+		s.blind[owner.GetUID()] = now
+	}
+}
+
+// lost says that a run has seen nothing for too long.
+func (s *Sights) lost(owner production.Owner, now time.Time) bool {
+	s.lock.Lock()
+	defer s.lock.Unlock()
+	since, blind := s.blind[owner.GetUID()]
+	return blind && now.Sub(since) >= blindLimit
+}
