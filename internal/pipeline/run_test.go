@@ -207,6 +207,19 @@ func TestPauseStartsNothingAndStopsNothing(t *testing.T) {
 	w.wants("A:Passed B:Running C:Passed")
 }
 
+func TestWhatWaitsDoesNotStartWhilePaused(t *testing.T) {
+	w := begin(t, judges("A", needs()))
+	w.view.says["A"] = Await("WaitingForApproval", "gate GoLive")
+	w.run()
+	w.owner.Annotations = map[string]string{v1alpha1.PauseAnnotation: "true"}
+	delete(w.view.says, "A")
+	w.run()
+	w.wants("A:Waiting")
+	delete(w.owner.Annotations, v1alpha1.PauseAnnotation)
+	w.run()
+	w.wants("A:Passed")
+}
+
 func TestOnlyPlansPause(t *testing.T) {
 	w := begin(t, judges("A"))
 	run := &v1alpha1.GoLive{ObjectMeta: w.owner.ObjectMeta}
