@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -114,6 +115,9 @@ func (o *oracle) deletes(call gate.Call, body []byte) {
 		if object.GetUID() != options.Preconditions.UID || object.GetLabels()[v1alpha1.OwnerUIDLabel] != "" {
 			continue
 		}
+		if env, ok := object.(*v1alpha1.StagingEnvironment); ok && expired(env, o.w.Clock.Now()) {
+			continue // a person said when
+		}
 		claim, ok := object.(*corev1.PersistentVolumeClaim)
 		if !ok {
 			o.say("delete", call, "of what Gradus did not make")
@@ -125,6 +129,10 @@ func (o *oracle) deletes(call gate.Call, body []byte) {
 			o.say("delete", call, "of a claim whose volume would go with it")
 		}
 	}
+}
+
+func expired(env *v1alpha1.StagingEnvironment, now time.Time) bool {
+	return env.Spec.Expires != nil && !now.Before(env.Spec.Expires.Time)
 }
 
 func (o *oracle) after(call gate.Call, code int, body []byte) {

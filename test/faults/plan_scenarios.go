@@ -7,7 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -99,39 +98,6 @@ func planWaits(w *world.World) {
 	w.Mark()
 	w.Must(w.Person.Delete(w.Context(), first))
 	w.Until("its gate", func() bool { return digestOf(w, second) != "" })
-}
-
-// trial: every hop on a copy that is thrown away.
-func trial(w *world.World) {
-	rehearse(w)
-	t := &v1alpha1.TrialUpgrade{}
-	w.Until("a trial that passed", func() bool {
-		return ready(w, t, "autumn")() && meta.IsStatusConditionTrue(t.Status.Conditions, v1alpha1.PassedCondition)
-	})
-}
-
-// trialFails: its copy is kept to look at, and goes in its time.
-func trialFails(w *world.World) {
-	w.Outcomes["-hop"] = world.Breaks("CountsDiffer")
-	rehearse(w)
-	t := &v1alpha1.TrialUpgrade{}
-	w.Until("a trial that failed", func() bool {
-		return w.Get("autumn", t) && meta.IsStatusConditionFalse(t.Status.Conditions, v1alpha1.PassedCondition)
-	})
-	w.Mark()
-	w.Clock.Step(time.Hour)
-	w.Until("a copy that is gone", ready(w, t, "autumn"))
-}
-
-func rehearse(w *world.World) {
-	w.Create(backup(w))
-	w.Until("a verified backup", ready(w, &v1alpha1.SiteBackup{}, "backup"))
-	w.Mark()
-	w.Create(&v1alpha1.TrialUpgrade{ObjectMeta: w.Meta("autumn"), Spec: v1alpha1.TrialUpgradeSpec{
-		SiteRef: v1alpha1.LocalRef{Name: "campus"}, BackupRef: v1alpha1.LocalRef{Name: "backup"},
-		KeepOnFailure: &metav1.Duration{Duration: time.Hour},
-		Upgrade: v1alpha1.UpgradeSpec{From: "1.0", Hops: []v1alpha1.Hop{{From: "1.0", To: "2.0"}},
-			Releases: []v1alpha1.Release{{Version: "2.0", Image: "campus:2.0"}}}}})
 }
 
 func gateIs(w *world.World, plan *v1alpha1.UpgradePlan, state v1alpha1.GateState) func() bool {

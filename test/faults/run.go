@@ -43,6 +43,8 @@ type Result struct {
 	Ticks, Steps int
 	// Marked is the last request that another scenario breaks.
 	Marked int
+	// Full: Jobs were refused for a quota, as the story has it.
+	Full bool
 	// Unfired are the faults whose request never came.
 	Unfired []gate.Fault
 	// Wrong is what the oracles saw.
@@ -103,7 +105,7 @@ func Run(
 		if w != nil {
 			r.Ticks, r.Errors, r.Trace = w.Ticks, w.Errors, g.Trace()
 			r.Wrong = slices.Concat(r.Wrong, o.wrong, prefixed("panic: ", w.Panics), prefixed("rival: ", w.Neglected))
-			r.Done, r.Marked = o.done, w.Marked
+			r.Done, r.Marked, r.Full = o.done, w.Marked, w.Full
 		}
 	}()
 	w = server.New(ctx, g, s.Kinds...)

@@ -33,6 +33,7 @@ var (
 	copies     = []string{"SiteBackup", "StagingEnvironment"}
 	rehearsal  = slices.Concat(copies, []string{"TrialUpgrade"})
 	plans      = []string{"Site", "UpgradePlan"}
+	ordered    = slices.Concat(production, plans)
 	everything = slices.Concat(production, rehearsal, plans)
 )
 
@@ -49,14 +50,35 @@ var Scenarios = []Scenario{
 	{"golive-withdrawn", production, goLiveWithdrawn},
 	{"rollback-keep", production, func(w *world.World) { rollback(w, v1alpha1.KeepInPlace) }},
 	{"rollback-restore", production, func(w *world.World) { rollback(w, v1alpha1.RestoreFiles) }},
+	{"golive-superseded", production, goLiveSuperseded},
+	{"golive-hop-2-fails", production, goLiveSecondHopFails},
+	{"golive-left", production, goLiveLeft},
+	{"golive-lease-deleted", production, goLiveLeaseDeleted},
+	{"golive-full", production, goLiveFull},
+	{"golive-held", production, goLiveHeld},
+	{"golive-deleted-late", production, goLiveDeletedLate},
+	{"golive-back", production, goLiveBack},
 	{"backup", copies, func(w *world.World) {
 		w.Create(backup(w))
 		w.Until("a verified backup", ready(w, &v1alpha1.SiteBackup{}, "backup"))
 	}},
+	{"rollback-refused", production, rollbackRefused},
+	{"rollback-withdrawn", production, rollbackWithdrawn},
+	{"rollback-deleted", production, rollbackDeleted},
+	{"rollback-fails", production, rollbackFails},
+	{"rollback-again", production, rollbackAgain},
 	{"backup-refused", copies, backupRefused},
+	{"backup-never-ready", copies, backupNeverReady},
+	{"backup-lost", copies, backupLost},
+	{"backup-full", copies, backupFull},
 	{"environment", copies, environment},
+	{"environment-deleted", copies, environmentDeleted},
+	{"environment-expires", copies, environmentExpires},
+	{"environment-lost", copies, environmentLost},
 	{"trial", rehearsal, trial},
 	{"trial-fails", rehearsal, trialFails},
+	{"trial-hop-2-fails", rehearsal, trialSecondHopFails},
+	{"trial-deleted", rehearsal, trialDeleted},
 	{"plan", plans, planned},
 	{"plan-rejected", plans, planRejected},
 	{"plan-trial-fails", plans, planTrialFails},
@@ -64,6 +86,19 @@ var Scenarios = []Scenario{
 	{"plan-paused", plans, planPaused},
 	{"plan-aborted", plans, planAborted},
 	{"plan-waits-for-another", plans, planWaits},
+	{"plan-withdrawn", plans, planWithdrawn},
+	{"plan-superseded", plans, planSuperseded},
+	{"plan-deleted-closed", ordered, func(w *world.World) { planClosed(w, remove) }},
+	{"plan-aborted-closed", ordered, func(w *world.World) { planClosed(w, abort) }},
+	{"plan-paused-at-backup", plans, pausedAt(v1alpha1.StepBackUp, "SiteBackup")},
+	{"plan-paused-at-trial", plans, pausedAt(v1alpha1.StepRunTrial, "TrialUpgrade")},
+	{"plan-paused-at-staging", plans, pausedAt(v1alpha1.StepUpgradeStaging, "StagingEnvironment")},
+	{"plan-aborted-at-backup", plans, endedAt(v1alpha1.StepBackUp, "SiteBackup", abort)},
+	{"plan-aborted-at-trial", plans, endedAt(v1alpha1.StepRunTrial, "TrialUpgrade", abort)},
+	{"plan-aborted-at-staging", plans, endedAt(v1alpha1.StepUpgradeStaging, "StagingEnvironment", abort)},
+	{"plan-deleted-at-backup", plans, endedAt(v1alpha1.StepBackUp, "SiteBackup", remove)},
+	{"plan-deleted-at-trial", plans, endedAt(v1alpha1.StepRunTrial, "TrialUpgrade", remove)},
+	{"plan-deleted-at-staging", plans, endedAt(v1alpha1.StepUpgradeStaging, "StagingEnvironment", remove)},
 }
 
 // Whole tells everything at once. It is long, and its parts have stories of their
@@ -114,7 +149,9 @@ func goLive(w *world.World, change func(*v1alpha1.UpgradePlan)) {
 		change(plan)
 	}
 	w.Must(w.As("planner@campus.example").Create(w.Context(), plan))
-	plan.Status.Hops = []v1alpha1.HopResult{{Hop: v1alpha1.Hop{From: "1.0", To: "2.0"}}}
+	for _, hop := range hops(plan.Spec.Target.Releases) {
+		plan.Status.Hops = append(plan.Status.Hops, v1alpha1.HopResult{Hop: hop})
+	}
 	plan.Status.Summary.From = "1.0"
 	manager := w.As(world.Manager)
 	w.Must(manager.Status().Update(w.Context(), plan))
@@ -126,6 +163,17 @@ func goLive(w *world.World, change func(*v1alpha1.UpgradePlan)) {
 	g := &v1alpha1.GoLive{ObjectMeta: w.Meta("go"), Spec: order.Of(plan)}
 	g.Spec.Digest, g.Spec.BackupRef, g.Spec.Closes = digest, v1alpha1.LocalRef{Name: "backup"}, &closes
 	w.Must(manager.Create(w.Context(), g))
+}
+
+// hops gives the way over releases from what runs.
+func hops(releases []v1alpha1.Release) []v1alpha1.Hop {
+	from := "1.0"
+	var out []v1alpha1.Hop
+	for _, r := range releases {
+		out = append(out, v1alpha1.Hop{From: from, To: r.Version})
+		from = r.Version
+	}
+	return out
 }
 
 // window gives a plan one that is open, and its end.
@@ -230,53 +278,11 @@ func backupRefused(w *world.World) {
 	w.Until("a verified backup", ready(w, &v1alpha1.SiteBackup{}, "backup"))
 }
 
-// rollback: a person goes back to a backup, is told the price, and another confirms it.
-func rollback(w *world.World, files v1alpha1.FilesWay) {
-	site := &v1alpha1.Site{}
-	w.Get("campus", site)
-	site.Status.Version = "1.0"
-	w.Must(w.As(world.Manager).Status().Update(w.Context(), site))
-	w.Create(backup(w))
-	for _, job := range []string{"price", "recount", "verify", "smoke"} {
-		w.Outcomes["way-"+job] = world.Finds("1.0", 112)
-	}
-	back := &v1alpha1.Rollback{ObjectMeta: w.Meta("way"), Spec: v1alpha1.RollbackSpec{
-		SiteRef: v1alpha1.LocalRef{Name: "campus"}, Files: files,
-		To: v1alpha1.RollbackTarget{BackupRef: &v1alpha1.LocalRef{Name: "backup"}}}}
-	w.Must(w.As("oncall@campus.example").Create(w.Context(), back))
-	w.Until("a price", func() bool {
-		return w.Get("way", back) && meta.IsStatusConditionTrue(back.Status.Conditions, v1alpha1.WaitingCondition)
-	})
-	for _, job := range []string{"verify", "smoke"} { // what counts is what was restored
-		w.Outcomes["way-"+job] = world.Finds("1.0", 100)
-	}
-	w.Create(&v1alpha1.UpgradeApproval{ObjectMeta: w.Meta("loss"), Spec: v1alpha1.UpgradeApprovalSpec{
-		RollbackRef: &v1alpha1.LocalRef{Name: "way"}, Gate: v1alpha1.GateDataLoss, Digest: back.Status.Price.Digest,
-		Decision: v1alpha1.DecisionApprove}})
-	w.Until("the way back", over(w, back, "way", metav1.ConditionTrue))
-}
-
-// environment: a lasting copy is made of a backup, and deleted.
-func environment(w *world.World) {
-	w.Create(backup(w))
-	w.Until("a verified backup", ready(w, &v1alpha1.SiteBackup{}, "backup"))
-	w.Mark()
-	env := &v1alpha1.StagingEnvironment{ObjectMeta: w.Meta("autumn"), Spec: v1alpha1.StagingEnvironmentSpec{
-		SiteRef: v1alpha1.LocalRef{Name: "campus"}, BackupRef: v1alpha1.LocalRef{Name: "backup"},
-		Purpose: v1alpha1.PurposeStaging}}
-	w.Create(env)
-	w.Until("a copy", ready(w, env, "autumn"))
-	w.Must(w.Person.Delete(w.Context(), env))
-	w.Until("no copy", func() bool { return !w.Get("autumn", env) })
-}
-
 // at says whether a step of a go-live is in one of these states.
 func at(w *world.World, name, step string, states ...v1alpha1.StepState) func() bool {
 	return func() bool {
 		g := &v1alpha1.GoLive{}
-		return w.Get(name, g) && slices.ContainsFunc(g.Status.Steps, func(e v1alpha1.StepStatus) bool {
-			return e.Name == step && slices.Contains(states, e.State)
-		})
+		return w.Get(name, g) && stands(g.Status.Steps, step, states...)
 	}
 }
 

@@ -20,7 +20,7 @@ func (w *World) children() {
 	for kind, play := range map[string]func(){
 		"SiteBackup": w.backups, "TrialUpgrade": w.trials, "StagingEnvironment": w.environments, "GoLive": w.goLives,
 	} {
-		if !slices.Contains(w.Kinds, kind) {
+		if !slices.Contains(w.Kinds, kind) && !slices.Contains(w.Busy, kind) {
 			play()
 		}
 	}

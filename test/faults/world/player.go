@@ -156,7 +156,7 @@ func (w *World) snapshots(namespace string) {
 		s := &all.Items[i]
 		waits := s.Status == nil || s.Status.Error != nil && w.Driver == ""
 		switch {
-		case !waits || !s.DeletionTimestamp.IsZero():
+		case !waits || !s.DeletionTimestamp.IsZero() || w.Slow:
 		case w.Driver != "":
 			s.Status = &snapshotv1.VolumeSnapshotStatus{ReadyToUse: ptr.To(false),
 				Error: &snapshotv1.VolumeSnapshotError{Message: &w.Driver}}

@@ -17,7 +17,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/gradus-lms/gradus/api/v1alpha1"
 	"github.com/gradus-lms/gradus/test/faults/gate"
 )
 
@@ -127,10 +126,7 @@ func (w *World) squatted(r rival) {
 
 // toldOf says whether a condition of ours has a name in it.
 func (w *World) toldOf(name string) bool {
-	for _, list := range []client.ObjectList{
-		&v1alpha1.UpgradePlanList{}, &v1alpha1.SiteBackupList{}, &v1alpha1.TrialUpgradeList{},
-		&v1alpha1.StagingEnvironmentList{}, &v1alpha1.GoLiveList{}, &v1alpha1.RollbackList{}, &v1alpha1.SiteList{},
-	} {
+	for _, list := range kinds() {
 		w.FreshList(w.Namespace, list)
 		for _, item := range itemsOf(list) {
 			for _, c := range *item.(conditioned).GetConditions() {

@@ -43,12 +43,16 @@ type World struct {
 	Verdicts map[string]string
 	// Driver is what the storage driver says to a snapshot; empty when it takes it.
 	Driver string
+	// Script of what is played.
+	Script
 	// Bound on the ticks of the run.
 	Bound, Ticks int
 	// Panics of reconcilers, and errors that they gave.
 	Panics, Errors []string
 	// Witness is called after each tick.
 	Witness func()
+	// versions of objects of ours when they were last looked at.
+	versions map[string]string
 	// Marked is the request after which the story is one of its own.
 	Marked int
 
@@ -208,6 +212,7 @@ func (w *World) Tick() {
 	w.returns()
 	w.arrive()
 	w.retreat()
+	w.stir()
 	for _, p := range w.procs {
 		if w.Clock.Now().Before(p.back) {
 			continue
