@@ -50,7 +50,7 @@ func hopsDone(g *v1alpha1.GoLive) []v1alpha1.StepStatus {
 // watchdog opens it.
 func goLiveLeft(w *world.World) {
 	quiet(w)
-	w.Absent(3 * time.Minute)
+	w.Absent(5 * time.Minute) // a watchdog that crashed counts the silence anew
 	w.Until("a go-live that was undone", over(w, &v1alpha1.GoLive{}, "go", metav1.ConditionFalse))
 }
 
