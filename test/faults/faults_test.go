@@ -15,7 +15,7 @@ import (
 )
 
 var (
-	which  = flag.String("faults", "sample", "which faults at every write: none, sample, chosen, all, or kinds with commas between")
+	which  = flag.String("faults", "sample", "which faults at every write: none, sample, chosen, views, all, or kinds with commas between")
 	only   = flag.String("scenario", "", "tell this scenario alone")
 	replay = flag.String("plan", "", "plan to replay, a JSON file")
 	failed = flag.String("failed", "../../dist/faults", "folder for plans that were not survived")
@@ -28,6 +28,8 @@ var (
 	rivals  = []gate.Kind{gate.Squat, gate.Hold, gate.Mark, gate.Strip}
 	// lasting faults are over before anybody gives up.
 	lasting = []gate.Kind{gate.WatchdogAway, gate.Outage, gate.Late}
+	// views are caches that show what was.
+	views = []gate.Kind{gate.Stale, gate.Missed, gate.TimeTravel, gate.Sleeper}
 	// absences are told alone: what comes of them depends on when.
 	absences = []gate.Kind{gate.OperatorAway, gate.AllAway}
 )
@@ -42,8 +44,10 @@ func kinds() []gate.Kind {
 		return crashes
 	case "chosen":
 		return slices.Concat(crashes, lost)
+	case "views":
+		return views
 	case "all":
-		return slices.Concat(crashes, lost, answers, rivals, lasting, absences, []gate.Kind{pairs})
+		return slices.Concat(crashes, lost, answers, rivals, lasting, views, absences, []gate.Kind{pairs})
 	}
 	var out []gate.Kind
 	for _, kind := range strings.Split(*which, ",") {

@@ -10,6 +10,7 @@ import (
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -73,7 +74,11 @@ func (o *oracle) isolated(call gate.Call) {
 		return
 	}
 	ns := &corev1.Namespace{}
-	o.w.Must(o.w.Admin.Get(o.w.Context(), client.ObjectKey{Name: call.Namespace}, ns))
+	err := o.w.Admin.Get(o.w.Context(), client.ObjectKey{Name: call.Namespace}, ns)
+	if apierrors.IsNotFound(err) {
+		return // nothing is made in what is gone
+	}
+	o.w.Must(err)
 	if ns.Labels["pod-security.kubernetes.io/enforce"] != "restricted" {
 		o.ask("isolation", call, "the namespace does not restrict its pods")
 	}

@@ -14,7 +14,12 @@ import (
 	"strconv"
 	"syscall"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
+
+	"github.com/gradus-lms/gradus/controllers"
 )
 
 // Kind says what goes wrong.
@@ -55,6 +60,16 @@ const (
 	// Late: the process hangs in the request. Another takes over, and then the
 	// request arrives, and the process goes on where it was.
 	Late Kind = "Late"
+	// Sleeper: as Late, and the old process reconciles everything once more, on
+	// the cache that it had when it hung, before it notices that it was replaced.
+	Sleeper Kind = "Sleeper"
+	// Stale: the cache of the process does not hear of the write for a while, nor
+	// of anything else. Missed: no cache shows what was written, but only the
+	// change after it. TimeTravel: as CrashAfter, and the cache of the next
+	// process begins with what was half a minute ago.
+	Stale      Kind = "Stale"
+	Missed     Kind = "Missed"
+	TimeTravel Kind = "TimeTravel"
 )
 
 // Fault is what goes wrong at a request of a call site: at the n-th that would
@@ -75,11 +90,25 @@ func (k Kind) Fits(call Call) bool {
 		return call.Verb == "create" && call.Resource != "leases" // admission guards the lock
 	case Hold:
 		return call.Verb == "delete"
-	case Late:
+	case Late, Sleeper, Stale, TimeTravel: // the watchdog has no cache
 		return call.Process != "watchdog"
+	case Missed:
+		return call.Process != "watchdog" && !uncached[call.Resource]
 	}
 	return true
 }
+
+// uncached are the resources that the operator reads from the API server always.
+var uncached = func() map[string]bool {
+	out := map[string]bool{}
+	for _, object := range controllers.Uncached() {
+		gvk, err := apiutil.GVKForObject(object, controllers.Scheme())
+		utilruntime.Must(err)
+		plural, _ := meta.UnsafeGuessKindToResource(gvk)
+		out[plural.Resource] = true
+	}
+	return out
+}()
 
 // Deserts says whether nobody of the operator is there for long: what comes of
 // such a fault depends on when.

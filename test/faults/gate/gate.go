@@ -29,6 +29,8 @@ type Gate struct {
 	Rival func(Kind, Call, []byte)
 	// Away takes somebody away, or the API server.
 	Away func(Kind)
+	// Lag lets caches show what was before a request.
+	Lag func(Kind, Call)
 
 	lock  sync.Mutex
 	down  bool

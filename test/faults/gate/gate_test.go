@@ -94,6 +94,8 @@ func TestFaults(t *testing.T) {
 		Answer500: {says: "500"}, Answer503: {says: "503"},
 		Delay: {arrives: true, says: "200"},
 		Squat: {arrives: true, says: "200"},
+		Stale: {arrives: true, says: "200"}, Missed: {arrives: true, says: "200"},
+		TimeTravel: {arrives: true, dead: true},
 	}
 	for kind, want := range tests {
 		t.Run(string(kind), func(t *testing.T) {
@@ -102,6 +104,8 @@ func TestFaults(t *testing.T) {
 			g := New(Fault{Call: site, N: 2, Kind: kind})
 			g.Rival = func(Kind, Call, []byte) { happened = true }
 			g.Pause = func() { happened = true }
+			lagged := false
+			g.Lag = func(got Kind, call Call) { lagged = got == kind && call.Site == site && len(*arrived) == 1 }
 			p := g.Process("manager")
 			post := func() (string, error) { return send(t, p, "POST", url+jobs, `{"metadata":{"name":"x"}}`) }
 			if _, err := post(); err != nil || len(g.Unfired()) != 1 {
@@ -124,7 +128,32 @@ func TestFaults(t *testing.T) {
 			if happened != (kind == Delay || kind == Squat) {
 				t.Errorf("happened: %v", happened)
 			}
+			if lagged != slices.Contains([]Kind{Stale, Missed, TimeTravel}, kind) {
+				t.Errorf("lagged, before it arrived: %v", lagged)
+			}
 		})
+	}
+}
+
+func TestViewsThatMayLag(t *testing.T) {
+	for _, test := range []struct {
+		kind Kind
+		call Call
+		want bool
+	}{
+		{Missed, Call{Process: "manager", Resource: "sitebackups"}, true},
+		{Missed, Call{Process: "manager", Resource: "statefulsets"}, true},
+		{Missed, Call{Process: "manager", Resource: "configmaps"}, false},
+		{Missed, Call{Process: "manager", Resource: "networkpolicies"}, false},
+		{Missed, Call{Process: "watchdog", Resource: "deployments"}, false},
+		{Stale, Call{Process: "manager", Resource: "configmaps"}, true},
+		{Stale, Call{Process: "watchdog", Resource: "leases"}, false},
+		{TimeTravel, Call{Process: "watchdog", Resource: "leases"}, false},
+		{Sleeper, Call{Process: "production", Resource: "leases"}, true},
+	} {
+		if got := test.kind.Fits(test.call); got != test.want {
+			t.Errorf("%s fits %+v: %v", test.kind, test.call, got)
+		}
 	}
 }
 

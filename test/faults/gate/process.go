@@ -14,17 +14,18 @@ type Process struct {
 	name string
 	lock sync.Mutex
 	dead bool
-	// hangs is told when the process hangs in a request, until goesOn.
-	hangs, goesOn chan struct{}
+	// hangs is told by what the process hangs in a request, until goesOn.
+	hangs  chan Kind
+	goesOn chan struct{}
 }
 
 // Process starts a life.
 func (g *Gate) Process(name string) *Process {
-	return &Process{gate: g, name: name, hangs: make(chan struct{}), goesOn: make(chan struct{})}
+	return &Process{gate: g, name: name, hangs: make(chan Kind), goesOn: make(chan struct{})}
 }
 
-// Hangs is told when the process hangs in a request.
-func (p *Process) Hangs() <-chan struct{} { return p.hangs }
+// Hangs is told when the process hangs in a request, and by which fault.
+func (p *Process) Hangs() <-chan Kind { return p.hangs }
 
 // GoOn lets a process that hangs make its request.
 func (p *Process) GoOn() { p.goesOn <- struct{}{} }
@@ -75,7 +76,7 @@ func (p *Process) pass(next http.RoundTripper, r *http.Request) (*http.Response,
 	switch fault.Kind {
 	case Mark, Strip:
 		p.gate.Rival(fault.Kind, call, body)
-	case CrashAfter:
+	case CrashAfter, TimeTravel:
 		return nil, p.die()
 	case LostAnswer:
 		return nil, timeout{}
@@ -95,8 +96,10 @@ func (p *Process) before(call Call, fault Fault, r *http.Request, body []byte) (
 		p.gate.Pause()
 	case Squat, Hold:
 		p.gate.Rival(fault.Kind, call, body)
-	case Late:
-		p.hangs <- struct{}{}
+	case Stale, Missed, TimeTravel:
+		p.gate.Lag(fault.Kind, call)
+	case Late, Sleeper:
+		p.hangs <- fault.Kind
 		<-p.goesOn
 	case OperatorAway, AllAway, WatchdogAway, Outage:
 		p.gate.Away(fault.Kind)

@@ -31,6 +31,9 @@ func (w *World) leave(kind gate.Kind) {
 	}
 	if kind == gate.Outage {
 		w.reachable = w.Clock.Now().Add(unreachable)
+		for _, p := range w.procs { // a cache hears nothing either
+			p.view.lags = []lag{{version: w.version(), until: w.reachable}}
+		}
 		w.Gate.Down(true)
 	}
 	if kind == gate.AllAway || kind == gate.WatchdogAway {
@@ -48,10 +51,12 @@ func (w *World) returns() {
 
 // hung is a reconcile whose process hangs in a request.
 type hung struct {
-	gate *gate.Process
+	*process
 	done <-chan error
 	// arrives is the tick of its request.
 	arrives int
+	// dreams: it does not notice at once that it was replaced.
+	dreams bool
 }
 
 // unless runs a reconcile to its end, or until its process hangs: then another
@@ -72,15 +77,17 @@ func (w *World) unless(p *process, reconcile func() error) (ended bool, err erro
 		return true, err
 	case said := <-stopped:
 		panic(said)
-	case <-p.gate.Hangs():
-		w.hung = append(w.hung, hung{p.gate, done, w.Ticks + late})
+	case kind := <-p.gate.Hangs():
+		old := *p
+		old.view.lags = []lag{{version: w.version()}} // it hears nothing while it hangs
+		w.hung = append(w.hung, hung{&old, done, w.Ticks + late, kind == gate.Sleeper})
 		w.boot(p)
 		return false, nil
 	}
 }
 
 // arrive lets requests arrive that hung long enough, and their processes go on
-// as far as they come.
+// as far as they come; one that dreams reconciles everything once more.
 func (w *World) arrive() {
 	for len(w.hung) > 0 && w.hung[0].arrives <= w.Ticks {
 		old := w.hung[0]
@@ -88,6 +95,10 @@ func (w *World) arrive() {
 		old.gate.GoOn()
 		if err := <-old.done; err != nil {
 			w.Errors = append(w.Errors, fmt.Sprintf("tick %d, late: %v", w.Ticks, err))
+		}
+		if old.dreams {
+			old.idle = map[string]idle{}
+			w.reconcile(old.process)
 		}
 	}
 }

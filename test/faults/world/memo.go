@@ -23,6 +23,8 @@ type memo struct {
 	wrote bool
 	// unheard are answers that changed, and of which no watch would tell.
 	unheard map[string]map[string]answered
+	// changed counts the writes that were done, by resource.
+	changed map[string]int
 }
 
 type answered struct {
@@ -31,7 +33,8 @@ type answered struct {
 }
 
 func newMemo() *memo {
-	return &memo{known: map[string]map[string]answered{}, unheard: map[string]map[string]answered{}}
+	return &memo{known: map[string]map[string]answered{}, unheard: map[string]map[string]answered{},
+		changed: map[string]int{}}
 }
 
 // wrap is for rest.Config.Wrap.
@@ -42,7 +45,11 @@ func (m *memo) wrap(next http.RoundTripper) http.RoundTripper {
 		m.note(resource, key, r.Method != http.MethodGet)
 		if r.Method != http.MethodGet {
 			defer m.forget(resource)
-			return next.RoundTrip(r)
+			response, err := next.RoundTrip(r)
+			if err == nil && response.StatusCode < http.StatusMultipleChoices {
+				m.change(resource)
+			}
+			return response, err
 		}
 		if response := m.recall(resource, key, r); response != nil {
 			return response, nil
@@ -53,6 +60,19 @@ func (m *memo) wrap(next http.RoundTripper) http.RoundTripper {
 		}
 		return m.keep(resource, key, response)
 	})
+}
+
+func (m *memo) change(resource string) {
+	m.lock.Lock()
+	defer m.lock.Unlock()
+	m.changed[resource]++
+}
+
+// changes says how often objects of a resource were written.
+func (m *memo) changes(resource string) int {
+	m.lock.Lock()
+	defer m.lock.Unlock()
+	return m.changed[resource]
 }
 
 // begin starts to note what is asked.

@@ -37,6 +37,9 @@ type process struct {
 	name, user string
 	gate       *gate.Process
 	base       controllers.Base
+	// view is its cache; travels is the version with which that of the next life begins.
+	view    *view
+	travels string
 	// back is when it is started again after it was taken away.
 	back time.Time
 	// idle are objects whose last reconcile wrote nothing.
@@ -51,27 +54,42 @@ type idle struct {
 	until time.Time
 }
 
-// client speaks as the process, through the gate.
-func (w *World) client(user string, life *gate.Process) client.Client {
+// client speaks as the process, through the gate. With a cache it reads what
+// the manager's client reads from there.
+func (w *World) client(user string, life *gate.Process, cache client.Reader) client.Client {
 	config := w.server.as(user)
 	config.Wrap(w.memo.wrap)
 	config.Wrap(life.Wrap)
-	c, err := client.New(config, client.Options{Scheme: controllers.Scheme(), Mapper: w.server.mapper})
+	options := client.Options{Scheme: controllers.Scheme(), Mapper: w.server.mapper}
+	if cache != nil {
+		options.Cache = &client.CacheOptions{Reader: cache, DisableFor: controllers.Uncached()}
+	}
+	c, err := client.New(config, options)
 	w.Must(err)
 	return c
+}
+
+// look begins the cache of a life.
+func (w *World) look(p *process) {
+	p.view = &view{Client: w.As(p.user), mapper: w.server.mapper, life: p.gate}
+	if p.travels != "" {
+		p.view.lags = []lag{{version: p.travels, until: w.Clock.Now().Add(behind)}}
+		p.travels = ""
+	}
 }
 
 // boot begins a new life of a process, with what main gives to reconcilers.
 func (w *World) boot(p *process) {
 	p.gate, p.idle = w.Gate.Process(p.name), map[string]idle{}
-	c := w.client(p.user, p.gate)
+	w.look(p)
+	c, live := w.client(p.user, p.gate, p.view), w.client(p.user, p.gate, nil)
 	said := reports{Reader: evidence.Reader{Client: c}, world: w}
 	p.base = controllers.Base{
-		Client: c, Live: c, Clock: w.Clock, Sights: &controllers.Sights{},
+		Client: c, Live: live, Clock: w.Clock, Sights: &controllers.Sights{},
 		Install: environment.Install{Image: Image, Namespace: "gradus-system", Account: "gradus-manager",
 			Canaries: []string{"10.0.0.1:443"}},
-		Teller:  notify.NewTeller(c, "gradus-system"),
-		Engine:  pipeline.Engine{Client: c, Live: c, Clock: w.Clock, Reports: said},
+		Teller:  notify.NewTeller(live, "gradus-system"),
+		Engine:  pipeline.Engine{Client: c, Live: live, Clock: w.Clock, Reports: said},
 		Settler: status.Settler{Client: c},
 	}
 }
@@ -106,10 +124,10 @@ func each[T client.Object](
 ) {
 	kind := strings.TrimSuffix(fmt.Sprintf("%T", list), "List")
 	kind = kind[strings.LastIndex(kind, ".")+1:]
-	if !slices.Contains(w.Kinds, kind) {
+	if !slices.Contains(w.Kinds, kind) || p.gate.Dead() {
 		return
 	}
-	w.List(list)
+	w.Must(p.view.List(w.ctx, list, client.InNamespace(w.Namespace)))
 	for _, item := range itemsOf(list) {
 		if p.gate.Dead() {
 			return
@@ -220,7 +238,7 @@ func (w *World) unleash(at *appsv1.Deployment) {
 	w.mayNow(user, w.Namespace, "get", "coordination.k8s.io", "leases", "gradus-campus")
 	life := w.Gate.Process("watchdog")
 	w.dog = &dog{process: process{name: "watchdog", user: user, gate: life}, Dog: watchdog.Dog{
-		Client: w.client(user, life), Clock: w.Clock, Namespace: w.Namespace, Site: "campus",
+		Client: w.client(user, life, nil), Clock: w.Clock, Namespace: w.Namespace, Site: "campus",
 		Duration: 2 * time.Minute, Poll: 5 * time.Second, Alarm: 5 * time.Minute, Tell: silent{},
 	}}
 	args := slices.Concat(at.Spec.Template.Spec.Containers[0].Command, at.Spec.Template.Spec.Containers[0].Args)

@@ -60,7 +60,9 @@ type World struct {
 	server *Server
 	memo   *memo
 	procs  []*process
-	dog    *dog
+	// versions of the API server at the last ticks, the oldest first.
+	versions []string
+	dog      *dog
 	// dogBack is when the watchdog is back, reachable when the API server is.
 	dogBack, reachable time.Time
 	hung               []hung
@@ -90,7 +92,7 @@ func (s *Server) New(ctx context.Context, g *gate.Gate, kinds ...string) *World 
 	w.Admin, w.Person = w.As(""), w.As("registrar@campus.example")
 	g.Normalise = w.Normalise
 	g.Pause = func() { w.Clock.Step(time.Minute) }
-	g.Away, g.Rival = w.leave, w.meddle
+	g.Away, g.Rival, g.Lag = w.leave, w.meddle, w.lag
 	w.Must(w.Admin.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: w.Namespace}}))
 	w.grant()
 	objects, err := parse(siteYAML)
@@ -210,6 +212,7 @@ func (w *World) Tick() {
 		w.Stop("the run does not end within %d ticks", w.Bound)
 	}
 	w.returns()
+	w.catchUp()
 	w.arrive()
 	w.retreat()
 	w.stir()
