@@ -52,36 +52,58 @@ func (w *World) returns() {
 // hung is a reconcile whose process hangs in a request.
 type hung struct {
 	*process
-	done <-chan error
+	turn
 	// arrives is the tick of its request.
 	arrives int
 	// dreams: it does not notice at once that it was replaced.
 	dreams bool
 }
 
-// unless runs a reconcile to its end, or until its process hangs: then another
-// is begun, that knows nothing of it.
-func (w *World) unless(p *process, reconcile func() error) (ended bool, err error) {
-	done := make(chan error, 1)
-	stopped := make(chan Stopped, 1)
+// turn is a reconcile that runs.
+type turn struct {
+	done    chan error
+	stopped chan Stopped
+}
+
+func began(reconcile func() error) turn {
+	t := turn{make(chan error, 1), make(chan Stopped, 1)}
 	go func() {
 		defer func() {
 			if said, ok := recover().(Stopped); ok {
-				stopped <- said
+				t.stopped <- said
 			}
 		}()
-		done <- reconcile()
+		t.done <- reconcile()
 	}()
-	select {
-	case err = <-done:
+	return t
+}
+
+// unless runs a reconcile to its end, or until its process hangs: then another
+// is begun, that knows nothing of it.
+func (w *World) unless(p *process, reconcile func() error) (ended bool, err error) {
+	t := began(reconcile)
+	old := *p
+	if ended, err = w.ends(&old, t); ended {
 		return true, err
-	case said := <-stopped:
+	}
+	w.boot(p)
+	if p.replaced {
+		p.gate.Die() // there is another already
+	}
+	return false, nil
+}
+
+// ends waits until a reconcile ends, or its process hangs and hears nothing.
+func (w *World) ends(p *process, t turn) (bool, error) {
+	select {
+	case err := <-t.done:
+		return true, err
+	case said := <-t.stopped:
 		panic(said)
 	case kind := <-p.gate.Hangs():
-		old := *p
-		old.view.lags = []lag{{version: w.version()}} // it hears nothing while it hangs
-		w.hung = append(w.hung, hung{&old, done, w.Ticks + late, kind == gate.Sleeper})
-		w.boot(p)
+		p.view.lags = []lag{{version: w.version()}}
+		p.replaced = true
+		w.hung = append(w.hung, hung{p, t, w.Ticks + late, kind == gate.Sleeper})
 		return false, nil
 	}
 }
@@ -93,10 +115,11 @@ func (w *World) arrive() {
 		old := w.hung[0]
 		w.hung = w.hung[1:]
 		old.gate.GoOn()
-		if err := <-old.done; err != nil {
+		ended, err := w.ends(old.process, old.turn)
+		if err != nil {
 			w.Errors = append(w.Errors, fmt.Sprintf("tick %d, late: %v", w.Ticks, err))
 		}
-		if old.dreams {
+		if ended && old.dreams {
 			old.idle = map[string]idle{}
 			w.reconcile(old.process)
 		}

@@ -40,6 +40,8 @@ type process struct {
 	// view is its cache; travels is the version with which that of the next life begins.
 	view    *view
 	travels string
+	// replaced: another runs in its place.
+	replaced bool
 	// back is when it is started again after it was taken away.
 	back time.Time
 	// idle are objects whose last reconcile wrote nothing.
