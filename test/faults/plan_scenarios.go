@@ -124,8 +124,10 @@ func apply(w *world.World, name string) *v1alpha1.UpgradePlan {
 		Support: v1alpha1.SupportTerms{Until: v1alpha1.SupportUntil{Duration: &metav1.Duration{Duration: 2 * time.Minute}}},
 	}}
 	window(w, plan)
-	// Support looks at the site once a minute: a request that is late must not be as late as a look.
+	// Support looks at the site once a minute: a request that is late must not be as late as a look,
+	// nor must be all that lags in one run.
 	w.Gate.Pause = func() { w.Clock.Step(5 * time.Second) }
+	w.Lag = 10 * time.Second
 	w.Must(w.As("planner@campus.example").Create(w.Context(), plan))
 	w.Outcomes["-review"] = world.Finds("1.0", 100)
 	return plan

@@ -15,8 +15,6 @@ const (
 	// is no API server.
 	Away        = 10 * time.Minute
 	unreachable = 5 * time.Minute
-	// late is after how many ticks, of five seconds each, a request arrives that hung.
-	late = 6
 )
 
 // leave takes somebody away.
@@ -103,7 +101,7 @@ func (w *World) ends(p *process, t turn) (bool, error) {
 	case kind := <-p.gate.Hangs():
 		p.view.lags = []lag{{version: w.version()}}
 		p.replaced = true
-		w.hung = append(w.hung, hung{p, t, w.Ticks + late, kind == gate.Sleeper})
+		w.hung = append(w.hung, hung{p, t, w.Ticks + w.lagTicks(), kind == gate.Sleeper})
 		return false, nil
 	}
 }

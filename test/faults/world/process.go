@@ -75,7 +75,7 @@ func (w *World) client(user string, life *gate.Process, cache client.Reader) cli
 func (w *World) look(p *process) {
 	p.view = &view{Client: w.As(p.user), mapper: w.server.mapper, life: p.gate}
 	if p.travels != "" {
-		p.view.lags = []lag{{version: p.travels, until: w.Clock.Now().Add(behind)}}
+		p.view.lags = []lag{{version: p.travels, until: w.Clock.Now().Add(w.Lag)}}
 		p.travels = ""
 	}
 }

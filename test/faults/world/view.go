@@ -161,12 +161,9 @@ func (s selected) ApplyToList(o *client.ListOptions) {
 	}
 }
 
-// behind is for how long a cache lags, and how far back a successor begins.
-const behind = 30 * time.Second
-
 // lag lets views lag, right before a request.
 func (w *World) lag(kind gate.Kind, call gate.Call) {
-	now, until := w.version(), w.Clock.Now().Add(behind)
+	now, until := w.version(), w.Clock.Now().Add(w.Lag)
 	for _, p := range w.procs {
 		switch {
 		case kind == gate.Missed:
@@ -193,8 +190,11 @@ func (w *World) catchUp() {
 		})
 	}
 	w.versions = append(w.versions, w.version())
-	w.versions = w.versions[max(0, len(w.versions)-late):]
+	w.versions = w.versions[max(0, len(w.versions)-w.lagTicks()):]
 }
+
+// lagTicks gives Lag in ticks.
+func (w *World) lagTicks() int { return int(w.Lag / tick) }
 
 // version of the API server. Events are not cached there: the answer is not
 // waited for.

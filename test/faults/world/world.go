@@ -47,6 +47,8 @@ type World struct {
 	Script
 	// Bound on the ticks of the run.
 	Bound, Ticks int
+	// Lag is how long a process hangs, how long a cache lags, and how far back.
+	Lag time.Duration
 	// Panics of reconcilers, and errors that they gave.
 	Panics, Errors []string
 	// Witness is called after each tick.
@@ -84,7 +86,7 @@ type Stopped struct{ Why string }
 // config/site asks for.
 func (s *Server) New(ctx context.Context, g *gate.Gate, kinds ...string) *World {
 	w := &World{
-		ctx: ctx, server: s, memo: newMemo(), Gate: g, Kinds: kinds, Bound: 300,
+		ctx: ctx, server: s, memo: newMemo(), Gate: g, Kinds: kinds, Bound: 300, Lag: 30 * time.Second,
 		Namespace: fmt.Sprintf("campus-%05d", runs.Add(1)), Outcomes: map[string]pipeline.JobOutcome{},
 		Verdicts: map[string]string{},
 		Clock:    clocktesting.NewFakeClock(time.Now().Truncate(time.Second)),
@@ -203,6 +205,9 @@ func (w *World) mayNow(user, namespace, verb, group, resource, name string) {
 	}))
 }
 
+// tick is how much time passes in each.
+const tick = 5 * time.Second
+
 // Tick lets every process reconcile once everything that it would, and the
 // cluster answer. A process that has crashed is back for the next tick, and
 // remembers nothing.
@@ -227,7 +232,7 @@ func (w *World) Tick() {
 	}
 	w.watch()
 	w.play()
-	w.Clock.Step(5 * time.Second)
+	w.Clock.Step(tick)
 	if w.Witness != nil {
 		w.Witness()
 	}
