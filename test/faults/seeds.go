@@ -31,6 +31,7 @@ var seeds = map[string]seed{
 	"lease-kept": {"golive", "lease", swallows(func(c gate.Call, body []byte) bool {
 		return c.Resource == "leases" && c.Verb == "update" && bytes.Contains(body, []byte(`"holderIdentity":""`))
 	})},
+	"live-from-cache": {"golive", "stopped", func(w *world.World, _ *gate.Gate) { w.ReadsCaches() }},
 	"undo-skipped": {"golive-aborted", "end state", swallows(func(c gate.Call, _ []byte) bool {
 		return c.Resource == "services" && c.Verb == "patch" && c.N == 2
 	})},

@@ -11,7 +11,30 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/gradus-lms/gradus/test/faults/gate"
 )
+
+// Bugs of stale caches are seen when a cache is stale, and then alone.
+func TestBlindBugsAreCaught(t *testing.T) {
+	for name, planted := range blind {
+		t.Run(name, func(t *testing.T) {
+			told, _ := scenario(planted.scenario)
+			ref := reference(t, told, 1)
+			if r := Run(t.Context(), server, told, nil, &ref, planted.plant); len(r.Wrong) > 0 {
+				t.Errorf("seen without its fault: %v", r.Wrong)
+			}
+			faults := []gate.Fault{planted.fault}
+			if r := Run(t.Context(), server, told, faults, &ref, nil).fired(); len(r.Wrong) > 0 {
+				t.Errorf("its fault is not survived without it: %v", r.Wrong)
+			}
+			r := Run(t.Context(), server, told, faults, &ref, planted.plant)
+			if !slices.ContainsFunc(r.Wrong, func(w string) bool { return strings.HasPrefix(w, planted.oracle+":") }) {
+				t.Errorf("not caught by %q but by %v", planted.oracle, r.Wrong)
+			}
+		})
+	}
+}
 
 // A harness that catches nothing looks like an operator without bugs.
 func TestSeededBugsAreCaught(t *testing.T) {

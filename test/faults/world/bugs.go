@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gradus-lms/gradus/api/v1alpha1"
+	"github.com/gradus-lms/gradus/test/faults/gate"
 )
 
 // Churn lets the operator write what is no news, as an operator with a hot loop would.
@@ -46,4 +47,20 @@ func (w *World) LetsGo(name string) {
 	w.Get(name, env)
 	env.Finalizers = nil
 	w.Must(client.IgnoreNotFound(w.Admin.Update(w.ctx, env)))
+}
+
+// Exists says whether there is an object of the name in a request already.
+func (w *World) Exists(call gate.Call) bool {
+	object, err := w.objectOf(call)
+	w.Must(err)
+	err = w.server.admin.Get(w.ctx, client.ObjectKeyFromObject(object), object)
+	w.Must(client.IgnoreNotFound(err))
+	return err == nil
+}
+
+// ReadsCaches lets the operator look for live objects in its cache.
+func (w *World) ReadsCaches() {
+	for _, p := range w.procs {
+		p.base.Live = p.base.Client
+	}
 }
