@@ -25,7 +25,9 @@ func (r *SiteBackupReconciler) observe(ctx context.Context, b *v1alpha1.SiteBack
 	}
 	var environments v1alpha1.StagingEnvironmentList
 	mine := client.MatchingLabels{v1alpha1.OwnerUIDLabel: string(b.UID)}
-	if err := r.List(ctx, &environments, client.InNamespace(b.Namespace), mine); err != nil {
+	// A cache may still have a copy that is gone, which would open its removal
+	// again, or not have one yet, which would be left.
+	if err := r.Live.List(ctx, &environments, client.InNamespace(b.Namespace), mine); err != nil {
 		return view, fmt.Errorf("list StagingEnvironments of %s: %w", b.Name, err)
 	}
 	view.Environments = environments.Items
