@@ -5,6 +5,7 @@ package faults
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -23,9 +24,10 @@ func TestMain(m *testing.M) {
 		fmt.Println("left out: faults need an API server: KUBEBUILDER_ASSETS (make faults sets it)")
 		os.Exit(0)
 	}
+	flag.Parse()
 	ctrl.SetLogger(zap.New(zap.WriteTo(io.Discard))) // what reconcilers say is told with the run that fails
 	var err error
-	if server, err = world.Start(context.Background(), "../.."); err != nil {
+	if server, err = world.Start(context.Background(), "../..", *record != ""); err != nil {
 		fmt.Fprintln(os.Stderr, "start:", err)
 		os.Exit(1)
 	}

@@ -128,6 +128,12 @@ func (m *memo) forget(resource string) {
 	delete(m.unheard, resource)
 }
 
+func (m *memo) forgetAll() {
+	m.lock.Lock()
+	defer m.lock.Unlock()
+	m.known, m.unheard = map[string]map[string]answered{}, map[string]map[string]answered{}
+}
+
 // forgetUnheard does so for what nobody watches: an object without our labels.
 func (m *memo) forgetUnheard(resource string) {
 	m.lock.Lock()

@@ -38,19 +38,26 @@ import (
 // Server is what all runs share.
 type Server struct {
 	// Root of the repository.
-	Root   string
-	config *rest.Config
-	mapper meta.RESTMapper
-	stop   func() error
-	admin  client.Client
+	Root string
+	// Sites is how the namespaces of runs begin.
+	Sites   string
+	config  *rest.Config
+	mapper  meta.RESTMapper
+	stop    func() error
+	admin   client.Client
+	storage storage
 }
 
-// Start brings up the API server and installs Gradus.
-func Start(ctx context.Context, root string) (*Server, error) {
+// Start brings up the API server and installs Gradus. Legible, its storage can
+// be kept as text.
+func Start(ctx context.Context, root string, legible bool) (*Server, error) {
 	cluster := &envtest.Environment{ErrorIfCRDPathMissing: true,
 		CRDDirectoryPaths: []string{filepath.Join(root, "test/faults/world/crds")}}
 	// Every run has Services of its own; and nobody reads this disk again.
 	cluster.ControlPlane.GetAPIServer().Configure().Set("service-cluster-ip-range", "10.0.0.0/12")
+	if legible {
+		cluster.ControlPlane.GetAPIServer().Configure().Set("storage-media-type", "application/json")
+	}
 	cluster.ControlPlane.Etcd = &envtest.Etcd{}
 	cluster.ControlPlane.Etcd.Configure().Set("unsafe-no-fsync", "true")
 	config, err := cluster.Start()
@@ -58,7 +65,8 @@ func Start(ctx context.Context, root string) (*Server, error) {
 		return nil, fmt.Errorf("start API server: %w", err)
 	}
 	config.QPS, config.Burst = -1, -1
-	s := &Server{Root: root, config: config, stop: cluster.Stop}
+	s := &Server{Root: root, Sites: "campus", config: config, stop: cluster.Stop,
+		storage: storage{url: cluster.ControlPlane.Etcd.URL.String()}}
 	if err := s.install(ctx); err != nil {
 		return nil, errors.Join(err, cluster.Stop())
 	}

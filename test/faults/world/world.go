@@ -69,6 +69,10 @@ type World struct {
 	dogBack, reachable time.Time
 	hung               []hung
 	rivals             []rival
+	// during is what the story waits for; before, what it waited for in the moment
+	// that it goes on from, until it has come there, and began, when that was.
+	during, before string
+	began          time.Time
 	// Neglected is what became of objects of others, and should not have.
 	Neglected []string
 	// Gone is by which fault nobody of the operator was there; Undone, that the
@@ -87,7 +91,7 @@ type Stopped struct{ Why string }
 func (s *Server) New(ctx context.Context, g *gate.Gate, kinds ...string) *World {
 	w := &World{
 		ctx: ctx, server: s, memo: newMemo(), Gate: g, Kinds: kinds, Bound: 300, Lag: 30 * time.Second,
-		Namespace: fmt.Sprintf("campus-%05d", runs.Add(1)), Outcomes: map[string]pipeline.JobOutcome{},
+		Namespace: fmt.Sprintf("%s-%05d", s.Sites, runs.Add(1)), Outcomes: map[string]pipeline.JobOutcome{},
 		Verdicts: map[string]string{},
 		Clock:    clocktesting.NewFakeClock(time.Now().Truncate(time.Second)),
 	}
@@ -125,6 +129,7 @@ func (w *World) Stop(format string, args ...any) { panic(Stopped{fmt.Sprintf(for
 func (w *World) As(user string) client.Client {
 	config := w.server.as(user)
 	config.Wrap(w.memo.wrap)
+	config.Wrap(w.done)
 	c, err := client.New(config, client.Options{Scheme: controllers.Scheme(), Mapper: w.server.mapper})
 	w.Must(err)
 	return c
@@ -212,6 +217,9 @@ const tick = 5 * time.Second
 // cluster answer. A process that has crashed is back for the next tick, and
 // remembers nothing.
 func (w *World) Tick() {
+	if w.before != "" {
+		return
+	}
 	w.Ticks++
 	if w.Ticks > w.Bound {
 		w.Stop("the run does not end within %d ticks", w.Bound)
@@ -240,6 +248,9 @@ func (w *World) Tick() {
 
 // Until ticks until something holds.
 func (w *World) Until(what string, holds func() bool) {
+	if w.over(what, holds) {
+		return
+	}
 	for !holds() {
 		if w.Ticks >= w.Bound {
 			w.Stop("never came to it within %d ticks: %s\n%s", w.Bound, what, w.told())
