@@ -28,8 +28,8 @@ const (
 	// OwnerAnnotation holds namespace/name of the owner, so that a watch event
 	// in any namespace finds its way back.
 	OwnerAnnotation = "lms.gradus.dev/owner"
-	// SpecHashAnnotation holds the sha256 of what Gradus asked for. It tells our
-	// own child from a stranger of the same name.
+	// SpecHashAnnotation holds the sha256 of what Gradus asked for, for whoever
+	// compares what two versions ask for.
 	SpecHashAnnotation = "lms.gradus.dev/spec-hash"
 	// RetryAnnotation asks for another attempt of a failed step: "RunTrial@1"
 	// retries attempt 1. It has no effect once that attempt is history.

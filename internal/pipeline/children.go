@@ -111,8 +111,9 @@ func (e Engine) see(ctx context.Context, have client.Object, seen *Seen) error {
 }
 
 // ours tells our child from a stranger of the same name: by the UID that our
-// Create returned, else by the owner label (which admission guards) and the
-// hash of what we asked for.
+// Create returned, else by the labels of its owner and step, which admission
+// guards. Not by the hash of what we asked for: an earlier version, that died
+// before it could remember the child, asked in other words.
 func ours(have, want client.Object, entry *v1alpha1.StepStatus) bool {
 	for _, child := range entry.Children {
 		if child.UID == have.GetUID() {
@@ -120,7 +121,7 @@ func ours(have, want client.Object, entry *v1alpha1.StepStatus) bool {
 		}
 	}
 	return have.GetLabels()[v1alpha1.OwnerUIDLabel] == want.GetLabels()[v1alpha1.OwnerUIDLabel] &&
-		have.GetAnnotations()[v1alpha1.SpecHashAnnotation] == want.GetAnnotations()[v1alpha1.SpecHashAnnotation]
+		have.GetLabels()[v1alpha1.StepLabel] == want.GetLabels()[v1alpha1.StepLabel]
 }
 
 // remembers says whether an attempt has made an object of this name.

@@ -19,6 +19,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gradus-lms/gradus/api/v1alpha1"
@@ -125,11 +126,28 @@ func TestOwnerReferencesGoOnlyToWhatMayDieWithItsOwner(t *testing.T) {
 	}
 }
 
+// An earlier version made it and died before it could say so; this one would ask
+// for it in other words.
+func TestAChildThatAnEarlierVersionMade(t *testing.T) {
+	w := begin(t, judges("A", makesJob))
+	child := &batchv1.Job{ObjectMeta: metav1.ObjectMeta{
+		Namespace: "campus", Name: At{Attempt: 1, owner: owner()}.Name("work-a")}}
+	child.Spec.BackoffLimit = ptr.To[int32](9)
+	mark(child, owner(), "A", w.engine.Client.Scheme())
+	w.stranger(child)
+	if _, err := w.try(); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.entry("A", "").Children; len(got) != 1 {
+		t.Errorf("remembers %v, want the Job", got)
+	}
+}
+
 func TestAStrangerOfTheSameName(t *testing.T) {
 	name := At{Attempt: 1, owner: owner()}.Name("work-a")
 	for what, change := range map[string]func(*batchv1.Job){
 		"with no labels": func(*batchv1.Job) {},
-		"with our label and another spec": func(j *batchv1.Job) {
+		"with our label, and of no step": func(j *batchv1.Job) {
 			j.Labels = map[string]string{v1alpha1.OwnerUIDLabel: string(owner().UID)}
 		},
 		"of another owner": func(j *batchv1.Job) {
