@@ -15,7 +15,7 @@ endif
 assets = export KUBEBUILDER_ASSETS="$$($(CLUSTERCTL) assets)"
 kube = export KUBECONFIG="$(KUBECONFIG)"; $(assets); export PATH="$$KUBEBUILDER_ASSETS:$$PATH"
 
-.PHONY: all help generate fmt lint verify build unit packages integration faults faults-all conformance test test-e2e \
+.PHONY: all help generate fmt lint verify build unit packages integration faults faults-all corpus conformance test test-e2e \
 	cluster-up cluster-down images deploy undeploy demo demo-rollback demo-kills presubmit clean
 
 all: generate fmt lint unit build ## regenerate, format, lint, quick tests, build
@@ -64,6 +64,9 @@ faults: ## the operator killed at every write of every scenario; docs/faults.md
 	$(assets); go test -v -tags seeds -count=1 -timeout 3h ./test/faults -faults $(or $(FAULTS),chosen)
 
 faults-all: ; $(MAKE) faults FAULTS=all ## every fault at every write
+
+corpus: ## at a release: objects of this VERSION, for later ones to go on from
+	test -n "$(VERSION)"; $(assets); go test -count=1 -timeout 30m ./test/faults -run 'TestRecord$$' -record $(VERSION)
 
 conformance: ## what the local cluster does like any other Kubernetes
 	$(kube); go -C test/conformance test -timeout 30m ./...

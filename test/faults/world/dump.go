@@ -172,7 +172,7 @@ func (w *World) Normalise(text string) string { return strings.ReplaceAll(text, 
 
 // steady takes out of a text what differs between runs.
 func (w *World) steady(text string) string {
-	text = gate.Uidish(w.Normalise(text))
+	text = gate.Uidish(strings.ReplaceAll(w.Normalise(text), newer, Image))
 	return span.ReplaceAllString(moment.ReplaceAllString(text, "TIME"), "SPAN")
 }
 

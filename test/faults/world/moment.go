@@ -65,6 +65,10 @@ func (w *World) sober(value []byte) json.RawMessage {
 	return out
 }
 
+// newer is the image of the operator that goes on: what it asks of a child that
+// the old one made is no more what the old one asked.
+const newer = "gradus:2"
+
 // GoOn puts the objects of a moment in the place of those that a world begins
 // with. What people do before the moment was done, and is not done again.
 func (w *World) GoOn(m Moment) {
@@ -77,7 +81,32 @@ func (w *World) GoOn(m Moment) {
 	w.mayNow(Manager, w.Namespace, "create", "batch", "jobs", "")
 	w.mayNow(Production, w.Namespace, "patch", "apps", "deployments", "")
 	w.before, w.began = m.Until, m.Now
+	if !w.binds(m) {
+		w.image = newer
+	}
+	for _, p := range w.procs {
+		w.boot(p)
+	}
 	w.hear(m)
+}
+
+// binds says whether a go-live goes on with what was approved and can be taken
+// back yet: that binds the image of Gradus, and another one rightly ends it.
+func (w *World) binds(m Moment) bool {
+	for key, object := range m.Objects {
+		if !strings.Contains(key, "/golives/") {
+			continue
+		}
+		var g v1alpha1.GoLive
+		w.Must(json.Unmarshal(object, &g))
+		committed := slices.ContainsFunc(g.Status.Steps, func(e v1alpha1.StepStatus) bool {
+			return e.Name == "Commit" && e.State == v1alpha1.StepPassed
+		})
+		if !committed {
+			return true
+		}
+	}
+	return false
 }
 
 // namespaces gives the site's and those of its copies.

@@ -88,7 +88,7 @@ func (w *World) boot(p *process) {
 	said := reports{Reader: evidence.Reader{Client: c}, world: w}
 	p.base = controllers.Base{
 		Client: c, Live: live, Clock: w.Clock, Sights: &controllers.Sights{},
-		Install: environment.Install{Image: Image, Namespace: "gradus-system", Account: "gradus-manager",
+		Install: environment.Install{Image: w.image, Namespace: "gradus-system", Account: "gradus-manager",
 			Canaries: []string{"10.0.0.1:443"}},
 		Teller:  notify.NewTeller(live, "gradus-system"),
 		Engine:  pipeline.Engine{Client: c, Live: live, Clock: w.Clock, Reports: said},

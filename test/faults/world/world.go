@@ -73,6 +73,8 @@ type World struct {
 	// that it goes on from, until it has come there, and began, when that was.
 	during, before string
 	began          time.Time
+	// image of the operator that works.
+	image string
 	// Neglected is what became of objects of others, and should not have.
 	Neglected []string
 	// Gone is by which fault nobody of the operator was there; Undone, that the
@@ -92,8 +94,8 @@ func (s *Server) New(ctx context.Context, g *gate.Gate, kinds ...string) *World 
 	w := &World{
 		ctx: ctx, server: s, memo: newMemo(), Gate: g, Kinds: kinds, Bound: 300, Lag: 30 * time.Second,
 		Namespace: fmt.Sprintf("%s-%05d", s.Sites, runs.Add(1)), Outcomes: map[string]pipeline.JobOutcome{},
-		Verdicts: map[string]string{},
-		Clock:    clocktesting.NewFakeClock(time.Now().Truncate(time.Second)),
+		Verdicts: map[string]string{}, image: Image,
+		Clock: clocktesting.NewFakeClock(time.Now().Truncate(time.Second)),
 	}
 	w.Admin, w.Person = w.As(""), w.As("registrar@campus.example")
 	g.Normalise = w.Normalise
