@@ -57,7 +57,7 @@ var price = pipeline.Step[View]{
 var priceAgain = closing.Guarded(pipeline.Step[View]{
 	Name:    "PriceAgain",
 	Timeout: closing.Reversible[View](30 * time.Minute),
-	Create: func(v View, at pipeline.At) []client.Object { return v.counting(at, "recount") },
+	Create:  func(v View, at pipeline.At) []client.Object { return v.counting(at, "recount") },
 	Judge: func(v View, _ pipeline.At, seen pipeline.Seen) pipeline.Verdict {
 		if v.afterFailure() {
 			return pipeline.Skip("NothingLost", "users were not let in since the backup")

@@ -25,7 +25,7 @@ func TestBlindBugsAreCaught(t *testing.T) {
 				t.Errorf("seen without its fault: %v", r.Wrong)
 			}
 			faults := []gate.Fault{planted.fault}
-			if r := Run(t.Context(), server, told, faults, &ref, nil).fired(); len(r.Wrong) > 0 {
+			if r := Run(t.Context(), server, told, faults, &ref, nil).fired(Plan{Faults: faults}); len(r.Wrong) > 0 {
 				t.Errorf("its fault is not survived without it: %v", r.Wrong)
 			}
 			r := Run(t.Context(), server, told, faults, &ref, planted.plant)

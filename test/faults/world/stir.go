@@ -23,8 +23,8 @@ func kinds() []client.ObjectList {
 // stir wakes the reconcilers of objects that were changed or deleted since they
 // were last looked at: an object's own watch tells of that, whatever else was read.
 func (w *World) stir() {
-	if w.versions == nil {
-		w.versions = map[string]string{}
+	if w.looked == nil {
+		w.looked = map[string]string{}
 	}
 	for _, list := range kinds() {
 		kind := strings.TrimSuffix(fmt.Sprintf("%T", list), "List")
@@ -32,10 +32,10 @@ func (w *World) stir() {
 		w.List(list)
 		for _, item := range itemsOf(list) {
 			id := kind + "/" + item.GetName()
-			if w.versions[id] == item.GetResourceVersion() {
+			if w.looked[id] == item.GetResourceVersion() {
 				continue
 			}
-			w.versions[id] = item.GetResourceVersion()
+			w.looked[id] = item.GetResourceVersion()
 			for _, p := range w.procs {
 				delete(p.idle, id)
 			}

@@ -53,8 +53,8 @@ type World struct {
 	Panics, Errors []string
 	// Witness is called after each tick.
 	Witness func()
-	// versions of objects of ours when they were last looked at.
-	versions map[string]string
+	// looked: versions of objects of ours when they were last looked at.
+	looked map[string]string
 	// Marked is the request after which the story is one of its own.
 	Marked int
 
