@@ -58,10 +58,10 @@ packages: ## Debian packages that the integration tests need (as root)
 	  apt-get update -q && apt-get install -qy --no-install-recommends $(PACKAGES); fi
 
 integration: packages ## everything that needs PostgreSQL or an API server
-	$(assets); GRADUS_INTEGRATION=1 go test -tags seeds -timeout 35m ./...
+	$(assets); GRADUS_INTEGRATION=1 go test -tags seeds -timeout 35m -skip '^TestFaults$$' ./...
 
-faults: ## the operator killed at every write of every scenario; docs/faults.md
-	$(assets); go test -v -tags seeds -count=1 -timeout 3h ./test/faults -faults $(or $(FAULTS),chosen)
+faults: ## the operator killed before and after every write of every scenario; docs/faults.md
+	$(assets); go test -v -tags seeds -count=1 -timeout 5h -run '^TestFaults$$' ./test/faults -faults $(or $(FAULTS),chosen)
 
 faults-all: ; $(MAKE) faults FAULTS=all ## every fault at every write
 
@@ -71,7 +71,7 @@ corpus: ## at a release: objects of this VERSION, for later ones to go on from
 conformance: ## what the local cluster does like any other Kubernetes
 	$(kube); go -C test/conformance test -timeout 30m ./...
 
-test: integration ## everything, on a cluster of its own (root) or the one at hand
+test: integration faults ## everything, on a cluster of its own (root) or the one at hand
 	if test "$(CLUSTER)" = local && test "$$(id -u)" = 0; then $(CLUSTERCTL) up; fi
 	if test "$(CLUSTER)" = current || $(CLUSTERCTL) status >/dev/null 2>&1; then $(MAKE) conformance test-e2e; \
 	else echo "left out: conformance and end to end need a cluster (make cluster-up)"; fi

@@ -15,7 +15,7 @@ import (
 )
 
 var (
-	which  = flag.String("faults", "sample", "which faults at every write: none, sample, chosen, views, all, or kinds with commas between")
+	which  = flag.String("faults", "sample", "which faults at every write: none, sample, chosen (crashes), views, all, or kinds with commas between")
 	only   = flag.String("scenario", "", "tell this scenario alone")
 	replay = flag.String("plan", "", "plan to replay, a JSON file")
 	failed = flag.String("failed", "../../dist/faults", "folder for plans that were not survived")
@@ -40,10 +40,8 @@ func kinds() []gate.Kind {
 	switch *which {
 	case "none":
 		return nil
-	case "sample":
+	case "sample", "chosen":
 		return crashes
-	case "chosen":
-		return slices.Concat(crashes, lost)
 	case "views":
 		return views
 	case "all":

@@ -16,7 +16,7 @@ import (
 
 // perRun is how many plans one run tells. Faults far from each other do not
 // meet; and where they do, that is survived as well.
-var perRun = flag.Int("per-run", 8, "plans that one run tells; those of a run that fails are told one by one")
+var perRun = flag.Int("per-run", 16, "plans that one run tells; those of a run that fails are told one by one")
 
 // sideBySide is how many runs share the API server: two cores are busy with four.
 const sideBySide = 4

@@ -36,9 +36,12 @@ func Working(ledger []v1alpha1.StepStatus) []v1alpha1.StepStatus {
 	return ledger
 }
 
-// Undoing says whether a run has begun to put the site back.
+// Undoing says whether a run has begun to put the site back. Past the point of no
+// return that step was skipped.
 func Undoing(ledger []v1alpha1.StepStatus) bool {
-	return slices.ContainsFunc(ledger, func(e v1alpha1.StepStatus) bool { return e.Name == stepUndo && e.Started != nil })
+	return slices.ContainsFunc(ledger, func(e v1alpha1.StepStatus) bool {
+		return e.Name == stepUndo && e.Started != nil && e.State != v1alpha1.StepSkipped
+	})
 }
 
 // TakenOver fails what is under way in a ledger whose site another run has
