@@ -39,9 +39,6 @@ func walk[V closing.Stage](ctx context.Context, b Base, owner production.Owner, 
 	if no := m.halt(b.Clock.Now()); no != nil {
 		return *no, nil
 	}
-	if scene.Grip.Unattended {
-		closing.Unattended(*m.ledger)
-	}
 	if closing.Committing(*m.ledger) && closing.MayCommit(m.view, m.objection) == nil {
 		grip, err := b.writer().Leases.Keep(ctx, owner, production.WishCommit, "")
 		if err != nil {
@@ -84,6 +81,9 @@ func (m march[V]) instead() string {
 // the walk goes on to put it back.
 func (m march[V]) halt(now time.Time) *pipeline.Verdict {
 	scene := m.view.Stage()
+	if scene.Grip.Unattended {
+		closing.Unattended(*m.ledger)
+	}
 	if what := scene.Blind(*m.ledger); what != "" && scene.Held() {
 		if scene.Committed() {
 			no := pipeline.Fail(v1alpha1.SiteNotReadyReason, "%s; the site stays as it is until it is back", what)

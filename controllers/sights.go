@@ -9,8 +9,7 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
-
-	"github.com/gradus-lms/gradus/internal/production"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
 // blindLimit is how long a run may hold a site, closed and reversible, without
@@ -33,7 +32,7 @@ func (u unseen) Unwrap() error { return u.error }
 
 // note keeps what became of a reconcile: err is how its walk ended, settled how
 // the write of its status did.
-func (s *Sights) note(owner production.Owner, err, settled error, now time.Time) {
+func (s *Sights) note(owner client.Object, err, settled error, now time.Time) {
 	var blind unseen
 	s.lock.Lock()
 	defer s.lock.Unlock()
@@ -48,7 +47,7 @@ func (s *Sights) note(owner production.Owner, err, settled error, now time.Time)
 }
 
 // lost says that a run has seen nothing for too long.
-func (s *Sights) lost(owner production.Owner, now time.Time) bool {
+func (s *Sights) lost(owner client.Object, now time.Time) bool {
 	s.lock.Lock()
 	defer s.lock.Unlock()
 	since, blind := s.blind[owner.GetUID()]

@@ -123,13 +123,9 @@ func (b *ballot) admit(a v1alpha1.UpgradeApproval, same bool) bool {
 		b.rejected = who
 		return false
 	}
-	switch {
-	case len(b.authors) == 0:
-		return refuse("nobody is recorded as the author of %s: the admission policies of Gradus were not in force", b.name)
-	case slices.Contains(b.authors, who):
-		return refuse("%s", b.own)
-	case slices.Contains(b.requesters, who):
-		return refuse("is named in requesters")
+	switch own := b.wrote(who); {
+	case own != "":
+		return refuse("%s", own)
 	case strings.HasPrefix(who, "system:serviceaccount:") && b.terms.Automation != "Allow":
 		return refuse("is a service account; approve as a person: kubectl gradus approve %s %s", b.name, b.gate.Name)
 	case b.now.After(expires):
@@ -148,6 +144,19 @@ func (b *ballot) admit(a v1alpha1.UpgradeApproval, same bool) bool {
 		return false
 	}
 	return true
+}
+
+// wrote says why a decision may be about what is somebody's own.
+func (b *ballot) wrote(who string) string {
+	switch {
+	case len(b.authors) == 0:
+		return "nobody is recorded as the author of " + b.name + ": the admission policies of Gradus were not in force"
+	case slices.Contains(b.authors, who):
+		return b.own
+	case slices.Contains(b.requesters, who):
+		return "is named in requesters"
+	}
+	return ""
 }
 
 // misses says why a decision, for or against, is not about this subject.

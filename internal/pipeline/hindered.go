@@ -27,6 +27,16 @@ func (w *walk[V]) hinder(entry *v1alpha1.StepStatus, refused bool) {
 	}
 }
 
+// refused says whether the API server refuses a change, and notes since when.
+func (w *walk[V]) refused(entry *v1alpha1.StepStatus, seen *Seen) bool {
+	if seen.Foreign == nil || seen.Foreign.State == v1alpha1.ChangeForeign {
+		return false
+	}
+	w.hinder(entry, true)
+	seen.Refused = entry.Refused.Time
+	return true
+}
+
 // Refusal says that an error does not go away by itself.
 func Refusal(err error) bool {
 	return apierrors.IsForbidden(err) || apierrors.IsInvalid(err) || errors.Is(err, ErrNameConflict)

@@ -133,11 +133,7 @@ func (w *walk[V]) judge(ctx context.Context, step Step[V], entry *v1alpha1.StepS
 	if err != nil {
 		return Verdict{}, err
 	}
-	refused := seen.Foreign != nil && seen.Foreign.State != v1alpha1.ChangeForeign
-	if refused {
-		w.hinder(entry, true)
-		seen.Refused = entry.Refused.Time
-	}
+	refused := w.refused(entry, &seen)
 	verdict := Fail("ChildGone", "%s was deleted before the step was over; a retry makes another", seen.gone)
 	if seen.gone == "" {
 		verdict = w.inTime(step, entry, step.Judge(w.view, at, seen))

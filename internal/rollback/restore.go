@@ -81,8 +81,8 @@ func (v View) restoreJob(at pipeline.At) (*batchv1.Job, error) {
 // figures are those of the backup, its version too, and every file that it
 // names is on the volume that it will have: the live one (append-only files
 // stay where they are), or the restored one.
-var verifyBeside = closing.Guarded(within(4*time.Hour, jobStep("VerifyBeside", "Verifying", "VerificationFailed", View.verifyJob,
-	func(v View, _ task.Result) pipeline.Verdict {
+var verifyBeside = closing.Guarded(within(4*time.Hour, jobStep("VerifyBeside", "Verifying", "VerificationFailed",
+	View.verifyJob, func(v View, _ task.Result) pipeline.Verdict {
 		return pipeline.Pass("database %s has the figures of the backup, and no file is missing", v.beside())
 	})))
 

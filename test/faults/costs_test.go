@@ -37,7 +37,7 @@ var costs = map[string]cost{
 	"golive-full":             {15, 5, 15, 1, 10, 7},
 	"golive-held":             {24, 11, 33, 2, 10, 13},
 	"golive-deleted-late":     {23, 11, 36, 3, 10, 13},
-	"golive-back":             {28, 12, 53, 2, 32, 19},
+	"golive-back":             {28, 12, 52, 2, 32, 19},
 	"rollback-refused":        {1, 0, 3, 1, 0, 0},
 	"rollback-withdrawn":      {11, 5, 17, 1, 10, 6},
 	"rollback-deleted":        {9, 5, 10, 2, 8, 4},
