@@ -184,7 +184,7 @@ func (v View) opened() bool { return v.GoLive.Status.Opened != nil }
 // it is tried again, and its plan makes a new GoLive.
 func Over(g *v1alpha1.GoLive) (pipeline.Verdict, bool) {
 	var failed *v1alpha1.StepStatus
-	ended := false
+	ended := replaced(g)
 	for i, e := range g.Status.Steps {
 		switch {
 		case e.State == v1alpha1.StepFailed && failed == nil:
@@ -200,6 +200,24 @@ func Over(g *v1alpha1.GoLive) (pipeline.Verdict, bool) {
 		return pipeline.Verdict{}, false
 	}
 	return pipeline.Fail(failed.Reason, "%s: %s", failed.Name, failed.Message), true
+}
+
+// replaced says whether a rollback that a person ordered has the site, for good:
+// a run past the point of no return holds it until then. A way back of its own
+// ends the run by its step.
+func replaced(g *v1alpha1.GoLive) bool {
+	if g.Status.Lease != nil || g.Status.Opened != nil || !closing.PastCommit(g.Status.Steps) {
+		return false
+	}
+	working := closing.Working(g.Status.Steps)
+	ends := g.Status.Steps[len(working):]
+	return pipeline.Over(ends) &&
+		!slices.ContainsFunc(working, func(e v1alpha1.StepStatus) bool {
+			return e.State == v1alpha1.StepRunning || e.State == v1alpha1.StepWaiting
+		}) &&
+		!slices.ContainsFunc(ends, func(e v1alpha1.StepStatus) bool {
+			return e.Name == StepRollBack && e.State != v1alpha1.StepSkipped
+		})
 }
 
 // GivesWay says whether a go-live with the doors closed lets a rollback take

@@ -92,8 +92,7 @@ func goLiveHeld(w *world.World) {
 	heldAtHop(w)
 	back := backToFixPoint(w)
 	w.Until("the way back", over(w, back, "way", metav1.ConditionTrue))
-	g := &v1alpha1.GoLive{}
-	w.Until("a go-live that holds nothing", func() bool { return w.Get("go", g) && g.Status.Lease == nil })
+	w.Until("a go-live that says that it failed", over(w, &v1alpha1.GoLive{}, "go", metav1.ConditionFalse))
 }
 
 // goLiveDeletedLate: past the point of no return it stays until a rollback has the site.
