@@ -6,9 +6,11 @@ package faults
 import (
 	"flag"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/gradus-lms/gradus/test/faults/gate"
@@ -58,18 +60,26 @@ func kinds() []gate.Kind {
 func TestFaults(t *testing.T) {
 	sums := &summary{known: keptPlans(t, "known"), written: map[string]bool{}, crashed: map[string]bool{}}
 	told := 0
+	t.Cleanup(func() {
+		t.Log("\n" + sums.table())
+		if told == len(Scenarios) {
+			covered(t, sums.written, sums.crashed, *which != "sample" && slices.Contains(kinds(), gate.CrashBefore))
+		}
+	})
 	for _, s := range Scenarios {
 		if *only != "" && s.Name != *only {
 			continue
 		}
+		told++
 		t.Run(s.Name, func(t *testing.T) {
-			told++
+			t.Parallel()
 			times := 3
 			if *which == "sample" {
 				times = 2
 			}
 			ref := reference(t, s, times)
 			weigh(t, s, ref)
+			look(t, ref)
 			sums.wrote(ref)
 			plans := PlansOf(s, ref, slices.DeleteFunc(kinds(), func(k gate.Kind) bool { return k == pairs })...)
 			if slices.Contains(kinds(), pairs) {
@@ -88,10 +98,6 @@ func TestFaults(t *testing.T) {
 			}
 		})
 	}
-	t.Log("\n" + sums.table())
-	if told == len(Scenarios) {
-		covered(t, sums.written, sums.crashed, *which != "sample" && slices.Contains(kinds(), gate.CrashBefore))
-	}
 }
 
 // sample takes a few, at other places in the two ways to crash.
@@ -106,20 +112,15 @@ func sample(plans []Plan) []Plan {
 // reference tells a scenario without faults, so many times, and wants the same.
 func reference(t *testing.T, s Scenario, times int) Result {
 	t.Helper()
-	var first Result
-	for i := range times {
-		var before *Result
-		if i > 0 {
-			before = &first
-		}
-		r := Run(t.Context(), server, s, nil, before, nil)
-		r.Wrong = append(r.Wrong, refused(r)...)
+	told := side(t.Context(), s, nil, make([]Plan, times))
+	first := told[0]
+	for i, r := range told {
+		r.Wrong = append(append(r.Wrong, refused(r)...), differences(first, r)...)
 		if len(r.Wrong) > 0 {
 			t.Fatalf("without a fault, time %d:\n%s\n%s", i+1, strings.Join(r.Wrong, "\n"), strings.Join(r.Errors, "\n"))
 		}
-		if i == 0 {
-			first = r
-			continue
+		if x, y := looksOf(first), looksOf(r); !maps.Equal(x, y) {
+			t.Logf("time %d reads otherwise: %v instead of %v", i+1, y, x)
 		}
 		if n := sameWrites(first, r); n >= 0 {
 			t.Fatalf("time %d differs from the first at write %d: %q instead of %q", i+1, n+1, nth(r, n), nth(first, n))
@@ -162,6 +163,7 @@ func nth(r Result, n int) string {
 
 // summary counts what was run and survived, by scenario and fault.
 type summary struct {
+	lock  sync.Mutex
 	known map[string]Plan
 	rows  []string
 	// written and crashed are the functions of the operator that came to a
@@ -171,6 +173,8 @@ type summary struct {
 
 // wrote notes who writes in a scenario.
 func (s *summary) wrote(ref Result) {
+	s.lock.Lock()
+	defer s.lock.Unlock()
 	for _, call := range ref.Writes() {
 		s.written[plain(call.From)] = true
 	}
@@ -178,6 +182,8 @@ func (s *summary) wrote(ref Result) {
 
 func (s *summary) add(t *testing.T, plans []Plan, results []Result, ref Result) {
 	t.Helper()
+	s.lock.Lock()
+	defer s.lock.Unlock()
 	from := map[string]string{}
 	for _, call := range ref.Writes() {
 		from[fmt.Sprint(call.Site, call.N)] = call.From
@@ -211,7 +217,7 @@ func failure(t *testing.T, plan Plan, r Result) string {
 		strings.Join(r.Wrong, "\n"), strings.Join(r.Errors, "\n"), keep(t, plan))
 }
 
-func (s *summary) table() string { return strings.Join(s.rows, "\n") }
+func (s *summary) table() string { return strings.Join(slices.Sorted(slices.Values(s.rows)), "\n") }
 
 // Plans that once found something are run always.
 func TestRegressions(t *testing.T) {

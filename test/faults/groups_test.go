@@ -21,21 +21,34 @@ var perRun = flag.Int("per-run", 16, "plans that one run tells; those of a run t
 // sideBySide is how many runs share the API server: two cores are busy with four.
 const sideBySide = 4
 
+// slots are for the runs of all scenarios.
+var slots = make(chan struct{}, sideBySide)
+
 // runAll runs plans, several in one run. When a run is not survived each of its
 // plans is run alone; when all of those are, the plans together are a finding.
+// Plans whose request did not come are run once more in smaller company, and then
+// alone.
 func runAll(ctx context.Context, s Scenario, plans []Plan, ref *Result) (each []Result, together []finding) {
 	each = make([]Result, len(plans))
-	groups := apart(plans, grouped(plans, *perRun))
 	var alone []int
-	for g, r := range side(ctx, s, ref, joined(plans, groups)) {
-		if len(r.Wrong) == 0 {
-			alone = append(alone, unfired(plans, groups[g], r)...)
-			continue
-		}
-		alone = append(alone, groups[g]...)
-		together = append(together, finding{join(plans, groups[g]), r, groups[g]})
+	rest := make([]int, len(plans))
+	for i := range plans {
+		rest[i] = i
 	}
-	for n, r := range side(ctx, s, ref, joined(plans, singly(alone))) {
+	for _, size := range []int{*perRun, max(1, *perRun/4)} {
+		groups := apart(plans, rest, grouped(picked(plans, rest), size))
+		rest = nil
+		for g, r := range side(ctx, s, ref, joined(plans, groups)) {
+			if len(r.Wrong) == 0 {
+				rest = append(rest, unfired(plans, groups[g], r)...)
+				continue
+			}
+			alone = append(alone, groups[g]...)
+			together = append(together, finding{join(plans, groups[g]), r, groups[g]})
+		}
+	}
+	alone = append(alone, rest...)
+	for n, r := range side(ctx, s, ref, picked(plans, alone)) {
 		each[alone[n]] = r.fired(plans[alone[n]])
 	}
 	return each, slices.DeleteFunc(together, func(f finding) bool {
@@ -61,20 +74,15 @@ type finding struct {
 // side runs plans side by side.
 func side(ctx context.Context, s Scenario, ref *Result, plans []Plan) []Result {
 	out := make([]Result, len(plans))
-	next := make(chan int)
 	var all sync.WaitGroup
-	for range sideBySide {
+	for i := range plans {
+		slots <- struct{}{}
 		all.Go(func() {
-			for i := range next {
-				out[i] = Run(ctx, server, s, plans[i].Faults, ref, nil)
-				progress(i+1, plans[i], len(plans), out[i])
-			}
+			defer func() { <-slots }()
+			out[i] = Run(ctx, server, s, plans[i].Faults, ref, nil)
+			progress(i+1, plans[i], len(plans), out[i])
 		})
 	}
-	for i := range plans {
-		next <- i
-	}
-	close(next)
 	all.Wait()
 	return out
 }
@@ -82,6 +90,7 @@ func side(ctx context.Context, s Scenario, ref *Result, plans []Plan) []Result {
 // progress tells whoever waits how far it is, and at once of what was not survived.
 func progress(n int, plan Plan, of int, r Result) {
 	switch {
+	case len(plan.Faults) == 0: // its test tells
 	case len(r.Wrong) > 0:
 		fmt.Fprintf(os.Stderr, "%s %d of %d not survived: %s\n  %s\n", plan.Scenario, n, of, plan, r.Wrong[0])
 	case n%25 == 0 || n == of:
@@ -104,17 +113,18 @@ func grouped(plans []Plan, size int) [][]int {
 	return out
 }
 
-// apart takes absences out of their groups.
-func apart(plans []Plan, groups [][]int) [][]int {
+// apart gives the groups of what was picked by the numbers of all plans, and takes
+// absences out of them.
+func apart(plans []Plan, of []int, groups [][]int) [][]int {
 	var out [][]int
 	for _, group := range groups {
 		var rest []int
-		for _, i := range group {
-			if plans[i].Faults[0].Kind.Deserts() {
+		for _, n := range group {
+			if i := of[n]; plans[i].Faults[0].Kind.Deserts() {
 				out = append(out, []int{i})
-				continue
+			} else {
+				rest = append(rest, i)
 			}
-			rest = append(rest, i)
 		}
 		if len(rest) > 0 {
 			out = append(out, rest)
@@ -123,10 +133,10 @@ func apart(plans []Plan, groups [][]int) [][]int {
 	return out
 }
 
-func singly(all []int) [][]int {
-	out := make([][]int, len(all))
-	for i, n := range all {
-		out[i] = []int{n}
+func picked(plans []Plan, of []int) []Plan {
+	out := make([]Plan, len(of))
+	for n, i := range of {
+		out[n] = plans[i]
 	}
 	return out
 }

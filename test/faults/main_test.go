@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime/debug"
 	"testing"
 
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -26,6 +27,9 @@ func TestMain(m *testing.M) {
 	}
 	flag.Parse()
 	ctrl.SetLogger(zap.New(zap.WriteTo(io.Discard))) // what reconcilers say is told with the run that fails
+	// The API server and etcd do, too: they have most of the work, and memory is not short.
+	debug.SetGCPercent(400)
+	_ = os.Setenv("GOGC", "400")
 	var err error
 	if server, err = world.Start(context.Background(), "../..", *record != ""); err != nil {
 		fmt.Fprintln(os.Stderr, "start:", err)

@@ -27,7 +27,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 
 	"github.com/gradus-lms/gradus/api/v1alpha1"
-	"github.com/gradus-lms/gradus/controllers"
 	"github.com/gradus-lms/gradus/test/faults/gate"
 )
 
@@ -106,7 +105,7 @@ func (w *World) Dump() map[string]string {
 }
 
 func (w *World) dumped(object client.Object) (key, text string) {
-	gvk, err := apiutil.GVKForObject(object, controllers.Scheme())
+	gvk, err := apiutil.GVKForObject(object, scheme)
 	w.Must(err)
 	legible(object)
 	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(object)

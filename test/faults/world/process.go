@@ -62,7 +62,7 @@ func (w *World) client(user string, life *gate.Process, cache client.Reader) cli
 	config := w.server.as(user)
 	config.Wrap(w.memo.wrap)
 	config.Wrap(life.Wrap)
-	options := client.Options{Scheme: controllers.Scheme(), Mapper: w.server.mapper}
+	options := client.Options{Scheme: scheme, Mapper: w.server.mapper}
 	if cache != nil {
 		options.Cache = &client.CacheOptions{Reader: cache, DisableFor: controllers.Uncached()}
 	}

@@ -35,6 +35,9 @@ import (
 	"github.com/gradus-lms/gradus/controllers"
 )
 
+// scheme of all clients: to make one takes longer than a request.
+var scheme = controllers.Scheme()
+
 // Server is what all runs share.
 type Server struct {
 	// Root of the repository.
@@ -55,6 +58,9 @@ func Start(ctx context.Context, root string, legible bool) (*Server, error) {
 		CRDDirectoryPaths: []string{filepath.Join(root, "test/faults/world/crds")}}
 	// Every run has Services of its own; and nobody reads this disk again.
 	cluster.ControlPlane.GetAPIServer().Configure().Set("service-cluster-ip-range", "10.0.0.0/12")
+	// A list from a watch cache waits until that is fresh, longer than etcd takes for
+	// the few objects of a run.
+	cluster.ControlPlane.GetAPIServer().Configure().Set("watch-cache", "false")
 	if legible {
 		cluster.ControlPlane.GetAPIServer().Configure().Set("storage-media-type", "application/json")
 	}
@@ -62,7 +68,7 @@ func Start(ctx context.Context, root string, legible bool) (*Server, error) {
 	cluster.ControlPlane.Etcd.Configure().Set("unsafe-no-fsync", "true")
 	config, err := cluster.Start()
 	if err != nil {
-		return nil, fmt.Errorf("start API server: %w", err)
+		return nil, fmt.Errorf("start API server: %w", errors.Join(err, cluster.Stop()))
 	}
 	config.QPS, config.Burst = -1, -1
 	s := &Server{Root: root, Sites: "campus", config: config, stop: cluster.Stop,
@@ -109,7 +115,6 @@ func (s *Server) mapAll(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	scheme := controllers.Scheme()
 	return until(ctx, "kinds", func() error {
 		if s.mapper, err = apiutil.NewDynamicRESTMapper(s.config, http); err != nil {
 			return err
@@ -150,7 +155,7 @@ func (s *Server) enforced(ctx context.Context) error {
 		if err := s.admin.Create(ctx, order, client.DryRunAll); err == nil || !strings.Contains(err.Error(), "makers:") {
 			return fmt.Errorf("a GoLive of a person is not refused: %w", err)
 		}
-		mgr, err := client.New(s.as(Manager), client.Options{Scheme: controllers.Scheme(), Mapper: s.mapper})
+		mgr, err := client.New(s.as(Manager), client.Options{Scheme: scheme, Mapper: s.mapper})
 		if err != nil {
 			return err
 		}

@@ -47,7 +47,7 @@ type lag struct {
 var selectors = func() map[schema.GroupVersionKind]labels.Selector {
 	out := map[schema.GroupVersionKind]labels.Selector{}
 	for object, by := range controllers.CacheOptions().ByObject {
-		gvk, err := apiutil.GVKForObject(object, controllers.Scheme())
+		gvk, err := apiutil.GVKForObject(object, scheme)
 		if err != nil {
 			panic(err)
 		}

@@ -19,7 +19,6 @@ import (
 	clocktesting "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/gradus-lms/gradus/controllers"
 	"github.com/gradus-lms/gradus/internal/pipeline"
 	"github.com/gradus-lms/gradus/test/faults/gate"
 )
@@ -132,7 +131,7 @@ func (w *World) As(user string) client.Client {
 	config := w.server.as(user)
 	config.Wrap(w.memo.wrap)
 	config.Wrap(w.done)
-	c, err := client.New(config, client.Options{Scheme: controllers.Scheme(), Mapper: w.server.mapper})
+	c, err := client.New(config, client.Options{Scheme: scheme, Mapper: w.server.mapper})
 	w.Must(err)
 	return c
 }
