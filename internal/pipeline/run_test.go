@@ -187,49 +187,6 @@ func TestFinally(t *testing.T) {
 	}
 }
 
-func TestFinallyNotWhilePaused(t *testing.T) {
-	w := begin(t, judges("A"), judges("Undo", finally))
-	w.owner.Annotations = map[string]string{v1alpha1.PauseAnnotation: "true"}
-	w.run()
-	w.wants("A:Pending Undo:Pending")
-}
-
-func TestPauseStartsNothingAndStopsNothing(t *testing.T) {
-	w := begin(t, judges("A", needs()), judges("B", needs()), judges("C", needs("A")))
-	w.view.says["A"], w.view.says["B"] = Wait("Working", "working"), Wait("Working", "working")
-	w.run()
-	w.owner.Annotations = map[string]string{v1alpha1.PauseAnnotation: "true"}
-	delete(w.view.says, "A")
-	w.run()
-	w.wants("A:Passed B:Running C:Pending")
-	delete(w.owner.Annotations, v1alpha1.PauseAnnotation)
-	w.run()
-	w.wants("A:Passed B:Running C:Passed")
-}
-
-func TestWhatWaitsDoesNotStartWhilePaused(t *testing.T) {
-	w := begin(t, judges("A", needs()))
-	w.view.says["A"] = Await("WaitingForApproval", "gate GoLive")
-	w.run()
-	w.owner.Annotations = map[string]string{v1alpha1.PauseAnnotation: "true"}
-	delete(w.view.says, "A")
-	w.run()
-	w.wants("A:Waiting")
-	delete(w.owner.Annotations, v1alpha1.PauseAnnotation)
-	w.run()
-	w.wants("A:Passed")
-}
-
-func TestOnlyPlansPause(t *testing.T) {
-	w := begin(t, judges("A"))
-	run := &v1alpha1.GoLive{ObjectMeta: w.owner.ObjectMeta}
-	run.Annotations = map[string]string{v1alpha1.PauseAnnotation: "true"}
-	if _, err := Run(t.Context(), w.engine, run, w.steps, w.view, &w.ledger); err != nil {
-		t.Fatal(err)
-	}
-	w.wants("A:Passed")
-}
-
 func TestRepeatable(t *testing.T) {
 	w := begin(t, judges("A", makesJob, func(s *Step[*script]) { s.Repeatable = true }), judges("B", makesJob))
 	w.run()

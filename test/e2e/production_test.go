@@ -143,32 +143,7 @@ func rollback(t *testing.T, ns string) {
 		t.Fatal(err)
 	}
 	paid := false
-	_, err := world.Await(within(t, 10*time.Minute), admin, back, func(b *v1alpha1.Rollback) (string, error) {
-		for _, c := range b.Status.Conditions {
-			switch {
-			case c.Type == v1alpha1.SucceededCondition && c.Status == metav1.ConditionTrue:
-				return "", nil
-			case c.Type == v1alpha1.WaitingCondition && c.Status == metav1.ConditionTrue && b.Status.Price != nil && !paid:
-				if paid = true; b.Status.Price.Rows == 0 {
-					t.Error("a post was written, and going back costs nothing")
-				}
-				return "the price is paid", owner.Create(t.Context(), &v1alpha1.UpgradeApproval{
-					ObjectMeta: metav1.ObjectMeta{Namespace: ns, GenerateName: "price-"},
-					Spec: v1alpha1.UpgradeApprovalSpec{
-						RollbackRef: &v1alpha1.LocalRef{Name: b.Name}, Gate: v1alpha1.GateDataLoss,
-						Digest: b.Status.Price.Digest, Decision: v1alpha1.DecisionApprove,
-					},
-				})
-			}
-		}
-		for _, s := range b.Status.Steps {
-			if s.State == v1alpha1.StepRunning || s.State == v1alpha1.StepWaiting || s.State == v1alpha1.StepFailed {
-				return s.Name + " is " + string(s.State) + ": " + s.Message, nil
-			}
-		}
-		return "it has not begun", nil
-	})
-	if err != nil {
+	if _, err := world.Await(within(t, 10*time.Minute), admin, back, paysFor(t, ns, &paid)); err != nil {
 		t.Fatal(err)
 	}
 	if !paid {
@@ -186,6 +161,35 @@ func rollback(t *testing.T, ns string) {
 	}
 	if kept := volumeOf(t, ns, "campus-files-replaced-"+string(back.UID)[:8]); kept != was {
 		t.Errorf("want volume %s kept, the claim made for it has %s", was, kept)
+	}
+}
+
+// paysFor waits for a rollback, and agrees to its price once.
+func paysFor(t *testing.T, ns string, paid *bool) func(*v1alpha1.Rollback) (string, error) {
+	return func(b *v1alpha1.Rollback) (string, error) {
+		for _, c := range b.Status.Conditions {
+			switch {
+			case c.Type == v1alpha1.SucceededCondition && c.Status == metav1.ConditionTrue:
+				return "", nil
+			case c.Type == v1alpha1.WaitingCondition && c.Status == metav1.ConditionTrue && b.Status.Price != nil && !*paid:
+				if *paid = true; b.Status.Price.Rows == 0 {
+					t.Error("a post was written, and going back costs nothing")
+				}
+				return "the price is paid", owner.Create(t.Context(), &v1alpha1.UpgradeApproval{
+					ObjectMeta: metav1.ObjectMeta{Namespace: ns, GenerateName: "price-"},
+					Spec: v1alpha1.UpgradeApprovalSpec{
+						RollbackRef: &v1alpha1.LocalRef{Name: b.Name}, Gate: v1alpha1.GateDataLoss,
+						Digest: b.Status.Price.Digest, Decision: v1alpha1.DecisionApprove,
+					},
+				})
+			}
+		}
+		for _, s := range b.Status.Steps {
+			if s.State == v1alpha1.StepRunning || s.State == v1alpha1.StepWaiting || s.State == v1alpha1.StepFailed {
+				return s.Name + " is " + string(s.State) + ": " + s.Message, nil
+			}
+		}
+		return "it has not begun", nil
 	}
 }
 
