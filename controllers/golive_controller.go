@@ -67,7 +67,7 @@ func (r *GoLiveReconciler) walk(
 		return r.tend(ctx, g, session, grip, verdict)
 	}
 	ending := replaced(g, grip)
-	if grip.Lost && !wayBack(grip) {
+	if grip.Lost && !replacing(grip) {
 		return r.lost(ctx, g, grip)
 	}
 	if grip.Lost {

@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/gradus-lms/gradus/api/v1alpha1"
 	"github.com/gradus-lms/gradus/internal/golive/closing"
 	"github.com/gradus-lms/gradus/internal/production"
 )
@@ -43,7 +44,8 @@ func (b Base) scene(ctx context.Context, owner production.Owner, grip production
 
 // show reads what is there of the scene's site.
 func (b Base) show(ctx context.Context, s *closing.Scene) (err error) {
-	live := &liveSite{reader: b.Live, site: s.Site, begun: s.Owner.Held() != nil}
+	begun := s.Owner.Held() != nil || s.Grip.Point == v1alpha1.PointCommitted
+	live := &liveSite{reader: b.Live, site: s.Site, begun: begun}
 	if s.Workloads, err = live.workloads(ctx); err != nil {
 		return err
 	}

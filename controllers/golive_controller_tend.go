@@ -51,12 +51,19 @@ func (r *GoLiveReconciler) tend(
 // wayBack says whether a rollback holds the site.
 func wayBack(grip production.Grip) bool { return strings.HasPrefix(grip.Holder, "Rollback/") }
 
+// replacing says whether a rollback holds the site past the point of no return, so
+// that it took it over as it was: closed. One that holds it as Reversible found
+// the lease deleted, and lets it go again.
+func replacing(grip production.Grip) bool {
+	return wayBack(grip) && grip.Point == v1alpha1.PointCommitted
+}
+
 // replaced says whether a rollback has taken the site over from a run past the
 // point of no return, now or since: such a run works on the site no more,
 // whatever is retried.
 func replaced(owner productionObject, grip production.Grip) bool {
 	return closing.PastCommit(owner.GetSteps()) && !closing.Opening(owner.GetSteps()) &&
-		(owner.Held() == nil || grip.Lost && wayBack(grip))
+		(owner.Held() == nil || grip.Lost && replacing(grip))
 }
 
 // goLiveOf gives the go-live that a plan ordered: the end of the plan's

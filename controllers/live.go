@@ -28,7 +28,8 @@ type liveSite struct {
 	site   *v1alpha1.Site
 	// missing names what was not found, field first.
 	missing []string
-	// begun: a run works on the site, and what it may not read is not missing.
+	// begun: a run works on the site, or on its way back, and what may not be read is not
+	// missing.
 	begun bool
 }
 

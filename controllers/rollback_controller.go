@@ -55,7 +55,7 @@ func (r *RollbackReconciler) Reconcile(ctx context.Context, back *v1alpha1.Rollb
 	}
 	var verdict pipeline.Verdict
 	from.taken = grip.Held && was.Status.Lease == nil
-	if err == nil && from.taken {
+	if err == nil {
 		err = r.inherit(ctx, back, from)
 	}
 	if err == nil {

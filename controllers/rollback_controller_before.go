@@ -6,6 +6,7 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -32,10 +33,23 @@ func (r *RollbackReconciler) before(
 	return before, nil
 }
 
-// inherit takes over what an earlier rollback or the go-live still holds.
-// Repeated after a crash it finds the same: nothing is written before it is
-// persisted.
+// inherit takes over what an earlier rollback or the go-live still holds, when the
+// lease was taken right now. Repeated after a crash it finds the same: nothing is
+// written before it is persisted. When it cannot look, the status must not say that
+// the lease was taken: the next time would inherit nothing.
 func (r *RollbackReconciler) inherit(ctx context.Context, back *v1alpha1.Rollback, s source) error {
+	if !s.taken {
+		return nil
+	}
+	had := slices.Clone(back.Status.Changes)
+	err := r.takeOver(ctx, back, s)
+	if err != nil {
+		back.Status.Lease, back.Status.Changes = nil, had
+	}
+	return err
+}
+
+func (r *RollbackReconciler) takeOver(ctx context.Context, back *v1alpha1.Rollback, s source) error {
 	for i := range s.before {
 		b := &s.before[i]
 		if !rollback.Took(b) {

@@ -21,15 +21,33 @@ func (r *UpgradePlanReconciler) letGo(ctx context.Context, p *v1alpha1.UpgradePl
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	if run != nil && run.Status.Lease != nil {
+	holder, err := r.holderOf(ctx, run)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	if holder != "" {
 		before := p.DeepCopy()
-		wait := pipeline.Wait("DeletionWaits", "deleted while go-live %s holds the site; it ends first", run.Name)
+		wait := pipeline.Wait("DeletionWaits", "deleted while %s holds the site; it ends first", holder)
 		return r.Settler.Settle(ctx, before, p, wait, nil, r.Clock.Now())
 	}
 	if err := r.release(ctx, p); err != nil {
 		return ctrl.Result{}, err
 	}
 	return ctrl.Result{}, dropFinalizer(ctx, r.Client, p)
+}
+
+// holderOf says which run of a plan holds the site: its go-live, or the way back
+// from that.
+func (r *UpgradePlanReconciler) holderOf(ctx context.Context, run *v1alpha1.GoLive) (string, error) {
+	switch back, err := r.wayBackFrom(ctx, run); {
+	case err != nil:
+		return "", err
+	case run != nil && run.Status.Lease != nil:
+		return "go-live " + run.Name, nil
+	case back != nil && back.Status.Lease != nil:
+		return "Rollback " + back.Name, nil
+	}
+	return "", nil
 }
 
 // hold takes the site for this plan if nobody holds it, by compare-and-swap on

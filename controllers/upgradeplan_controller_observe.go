@@ -95,10 +95,18 @@ func (r *UpgradePlanReconciler) observeChildren(ctx context.Context, view *plan.
 	if view.GoLive, err = r.goLiveOf(ctx, p); err != nil || view.GoLive == nil {
 		return err
 	}
-	var backs v1alpha1.RollbackList
-	if err := r.List(ctx, &backs, client.InNamespace(p.Namespace)); err != nil {
-		return fmt.Errorf("list Rollbacks: %w", err)
+	view.Rollback, err = r.wayBackFrom(ctx, view.GoLive)
+	return err
+}
+
+// wayBackFrom finds the rollback of a go-live; nil when there is none.
+func (r *UpgradePlanReconciler) wayBackFrom(ctx context.Context, run *v1alpha1.GoLive) (*v1alpha1.Rollback, error) {
+	if run == nil {
+		return nil, nil
 	}
-	view.Rollback = plan.WayBack(view.GoLive, backs.Items)
-	return nil
+	var backs v1alpha1.RollbackList
+	if err := r.List(ctx, &backs, client.InNamespace(run.Namespace)); err != nil {
+		return nil, fmt.Errorf("list Rollbacks: %w", err)
+	}
+	return plan.WayBack(run, backs.Items), nil
 }

@@ -79,3 +79,24 @@ func TestTheWatchdogOpensASiteThatItsRunCannotSee(t *testing.T) {
 	}
 	w.wantServing("campus:1.0")
 }
+
+// A rollback that cannot see the site in the moment when it takes it over still
+// knows afterwards what it took over.
+func TestARollbackThatIsBlindWhenItTakesOver(t *testing.T) {
+	w := newWorld(t)
+	w.order(nil)
+	w.outcomes["go-hop"] = broken("CountsDiffer")
+	w.outcomes["go-back-"] = finds(100)
+	w.until("a rollback that takes the site over", func(*v1alpha1.GoLive) bool {
+		return w.rollbacks() == 1 && at("TakeLease")(w.rollback())
+	})
+	w.blind = "web"
+	for range 5 {
+		w.tick()
+	}
+	w.blind = ""
+	if c := succeeded(w.until("over", over)); c.Status != metav1.ConditionFalse || c.Reason != "CountsDiffer" {
+		t.Errorf("%s: %s", c.Reason, c.Message)
+	}
+	w.wantServing("campus:1.0")
+}

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gradus-lms/gradus/api/v1alpha1"
 	"github.com/gradus-lms/gradus/internal/golive/closing"
@@ -96,37 +95,6 @@ func (v View) noted() string {
 		return "Service " + v.Door.Name
 	}
 	return ""
-}
-
-// asApproved looks at everything again right before the first change: what was
-// checked may be hours old, and an approval withdrawn or a window over since.
-func asApproved(step pipeline.Step[View]) pipeline.Step[View] {
-	change, create, judge := step.Change, step.Create, step.Judge
-	objection := func(v View) *pipeline.Verdict {
-		if len(*v.Owner.Journal()) > 0 {
-			return nil // the point of no return asks once more
-		}
-		return v.Objection()
-	}
-	step.Change = func(v View, at pipeline.At) []v1alpha1.Change {
-		if objection(v) != nil {
-			return nil
-		}
-		return change(v, at)
-	}
-	step.Create = func(v View, at pipeline.At) []client.Object {
-		if objection(v) != nil {
-			return nil
-		}
-		return create(v, at)
-	}
-	step.Judge = func(v View, at pipeline.At, seen pipeline.Seen) pipeline.Verdict {
-		if no := objection(v); no != nil {
-			return *no
-		}
-		return judge(v, at, seen)
-	}
-	return step
 }
 
 func closed(v View, at time.Time) {

@@ -50,6 +50,9 @@ func RolledBack(v View) (pipeline.Verdict, bool) {
 			Message: fmt.Sprintf("rolled back: the site serves %s again, by Rollback %s",
 				v.Rollback.Status.Version, v.Rollback.Name)}, true
 	}
+	if _, stalled := over(v.Rollback); isTrue(stalled) {
+		return pipeline.Await("RollbackStalled", "Rollback %s: %s", v.Rollback.Name, stalled.Message), true
+	}
 	return pipeline.Wait(rollingBackReason, "Rollback %s takes the site back", v.Rollback.Name), true
 }
 

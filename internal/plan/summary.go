@@ -165,15 +165,26 @@ func wait(v View, now place, verdict pipeline.Verdict) {
 
 // production says in words how the live site is.
 func production(v View) string {
-	switch {
+	switch back := v.Rollback; {
 	case v.GoLive == nil || v.GoLive.Status.Closed == nil:
 		return "open; nothing of it changed since the plan began"
+	case closedBy(v.GoLive, back):
+		return "closed, " + string(back.Status.Lease.Point) + ", by Rollback " + back.Name
+	case back != nil && back.Status.Opened != nil:
+		return "open, at " + back.Status.Version
 	case v.GoLive.Status.Opened != nil:
 		return "open, at " + v.GoLive.Status.Version
 	case v.GoLive.Status.Lease != nil:
 		return "closed, " + string(v.GoLive.Status.Lease.Point)
 	}
 	return "open; every change was undone"
+}
+
+// closedBy says whether a rollback has the site and users see its page, or still
+// that of the go-live from which it took over.
+func closedBy(run *v1alpha1.GoLive, back *v1alpha1.Rollback) bool {
+	return back != nil && back.Status.Lease != nil && back.Status.Opened == nil &&
+		(back.Status.Closed != nil || run.Status.Opened == nil)
 }
 
 // Held lists what is held on production, in words.
@@ -229,6 +240,9 @@ func Abort(v View, why string) pipeline.Verdict {
 	if v.GoLive != nil && v.GoLive.Status.Lease != nil && v.GoLive.Status.Lease.Point == v1alpha1.PointCommitted {
 		return pipeline.Await("Committed", "cannot abort: the database is being migrated; "+
 			"wait for go-live %s, or create a Rollback", v.GoLive.Name)
+	}
+	if back := v.Rollback; back != nil && back.Status.Lease != nil {
+		return pipeline.Await("RollingBack", "cannot abort: Rollback %s has the site; wait for it", back.Name)
 	}
 	return pipeline.Verdict{State: v1alpha1.StepPassed, Reason: v1alpha1.AbortedReason, Message: "aborted: " + why}
 }

@@ -253,43 +253,20 @@ func TestHeldAndProduction(t *testing.T) {
 			v.GoLive = run.DeepCopy()
 			v.GoLive.Status.Opened = ptr.To(metav1.NewTime(noon.Add(time.Hour)))
 		},
+		"closed, Committed, by Rollback back": func(v *View) {
+			v.GoLive, v.Rollback = run.DeepCopy(), &v1alpha1.Rollback{ObjectMeta: metav1.ObjectMeta{Name: "back"},
+				Status: v1alpha1.RollbackStatus{Lease: &v1alpha1.HeldLease{Point: v1alpha1.PointCommitted}}}
+			v.GoLive.Status.Lease = nil
+		},
+		"open, at 2.0": func(v *View) {
+			v.GoLive, v.Rollback = run.DeepCopy(), &v1alpha1.Rollback{Status: v1alpha1.RollbackStatus{
+				Opened: ptr.To(metav1.NewTime(noon)), Version: "2.0"}}
+			v.GoLive.Status.Lease = nil
+		},
 		"open; every change was undone": func(v *View) { v.GoLive = run.DeepCopy(); v.GoLive.Status.Lease = nil },
 	} {
 		if got := production(autumn(t, change)); got != want {
 			t.Errorf("%q, want %q", got, want)
-		}
-	}
-}
-
-func TestTheWayBack(t *testing.T) {
-	run := &v1alpha1.GoLive{ObjectMeta: metav1.ObjectMeta{Name: "golive-1"}, Spec: v1alpha1.GoLiveSpec{SiteRef: v1alpha1.LocalRef{Name: "campus"}}}
-	back := func(name, of string, change ...func(*v1alpha1.Rollback)) v1alpha1.Rollback {
-		r := v1alpha1.Rollback{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: v1alpha1.RollbackSpec{SiteRef: v1alpha1.LocalRef{Name: "campus"}}}
-		r.Spec.To.GoLiveRef = &v1alpha1.LocalRef{Name: of}
-		for _, c := range change {
-			c(&r)
-		}
-		return r
-	}
-	under := func(r *v1alpha1.Rollback) { r.Status.Lease = &v1alpha1.HeldLease{} }
-	over := func(r *v1alpha1.Rollback) {
-		r.Status.Conditions = []metav1.Condition{{Type: v1alpha1.SucceededCondition, Status: metav1.ConditionTrue}}
-	}
-	for name, c := range map[string]struct {
-		all  []v1alpha1.Rollback
-		want string
-	}{
-		"none": {nil, ""}, "of another go-live": {[]v1alpha1.Rollback{back("a", "golive-0", over)}, ""},
-		"waits for its price": {[]v1alpha1.Rollback{back("a", "golive-1")}, ""}, "under way": {[]v1alpha1.Rollback{back("a", "golive-1", under)}, "a"},
-		"one that succeeded goes first": {[]v1alpha1.Rollback{back("a", "golive-1", under), back("b", "golive-1", over)}, "b"},
-	} {
-		got := WayBack(run, c.all)
-		if got == nil != (c.want == "") || got != nil && got.Name != c.want {
-			t.Errorf("%s: %v", name, got)
-		}
-		verdict, goes := RolledBack(View{Rollback: got})
-		if goes != (c.want != "") || c.want == "b" && verdict.State != v1alpha1.StepPassed {
-			t.Errorf("%s: %+v", name, verdict)
 		}
 	}
 }

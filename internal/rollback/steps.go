@@ -15,29 +15,29 @@ import (
 
 // Steps of a rollback, in order.
 var Steps = []pipeline.Step[View]{
-	check,                                  // the backup is verified and there is a way back
-	price,                                  // rows that were written since
-	confirm,                                // by a person, unless little or nothing is lost
-	closing.TakeLease[View](),              // from nobody, or from the go-live that failed
-	closing.StartWatchdog[View](),          // it opens the site again should we die
-	restoreBeside,                          // the site may still serve
-	restoreFiles,                           // volumes from snapshots, if asked
-	closing.HoldingPage[View](),            // what users see meanwhile
-	closing.CloseDoors(closed),             // the first change
-	closing.ScaleBack[View](),              // what a go-live gave more than it found
-	closing.Quiesce[View](),                // no pod of the LMS runs
-	awaitHops,                              // and none of the go-live's
-	unlessCommitted(closing.Silence[View]), // nobody is connected to the database
-	priceAgain,                             // what users wrote until the doors closed
-	closing.Lock[View](),                   // nobody else writes the workloads
-	verifyBeside,                           // figures, version, and every file that the database names
-	freeClaims,                             // of ended pods that would hold them
-	closing.Commit(View.Objection),         // the point of no return
-	switchOver,                             // one transaction; the other side is kept
-	switchFiles,                            // the same claims, other volumes; those that go are kept
-	images,                                 // those that were recorded before
-	purgeCaches,                            // settings are cached in the data root
-	closing.Start[View]("StartWeb", true),  // as many pods as before
+	check,                         // the backup is verified and there is a way back
+	price,                         // rows that were written since
+	confirm,                       // by a person, unless little or nothing is lost
+	closing.TakeLease[View](),     // from nobody, or from the go-live that failed
+	closing.StartWatchdog[View](), // it opens the site again should we die
+	restoreBeside,                 // the site may still serve
+	restoreFiles,                  // volumes from snapshots, if asked
+	closing.HoldingPage[View](),   // what users see meanwhile
+	closing.CloseDoors(View.Objection, closed), // the first change
+	closing.ScaleBack[View](),                  // what a go-live gave more than it found
+	closing.Quiesce[View](),                    // no pod of the LMS runs
+	awaitHops,                                  // and none of the go-live's
+	unlessCommitted(closing.Silence[View]),     // nobody is connected to the database
+	priceAgain,                                 // what users wrote until the doors closed
+	closing.Lock[View](),                       // nobody else writes the workloads
+	verifyBeside,                               // figures, version, and every file that the database names
+	freeClaims,                                 // of ended pods that would hold them
+	closing.Commit(View.Objection),             // the point of no return
+	switchOver,                                 // one transaction; the other side is kept
+	switchFiles,                                // the same claims, other volumes; those that go are kept
+	images,                                     // those that were recorded before
+	purgeCaches,                                // settings are cached in the data root
+	closing.Start[View]("StartWeb", true),      // as many pods as before
 	closing.Smoke(View.version, recordVersion),
 	closing.OpenDoors(opened),
 	closing.Start[View]("Resume", false),

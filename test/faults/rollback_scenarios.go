@@ -87,6 +87,18 @@ func rollbackWithdrawn(w *world.World) {
 	w.Until("a rollback that was undone", over(w, back, "way", metav1.ConditionFalse))
 }
 
+// rollbackWithdrawnEarly: they do so while the site still serves.
+func rollbackWithdrawnEarly(w *world.World) {
+	w.Outcomes["way-restore"] = running
+	back := priced(w, v1alpha1.KeepInPlace)
+	confirm(w, back, v1alpha1.DecisionApprove)
+	w.Until("a backup that is restored beside", backAt(w, back, "RestoreBeside", v1alpha1.StepRunning))
+	w.Mark()
+	w.Remove(&v1alpha1.UpgradeApproval{ObjectMeta: w.Meta("loss")})
+	delete(w.Outcomes, "way-restore")
+	w.Until("a rollback that was given back", over(w, back, "way", metav1.ConditionFalse))
+}
+
 // rollbackDeleted: before the point of no return the site is opened as it was.
 func rollbackDeleted(w *world.World) {
 	back := hushed(w)

@@ -64,6 +64,7 @@ var Scenarios = []Scenario{
 	}},
 	{"rollback-refused", production, rollbackRefused},
 	{"rollback-withdrawn", production, rollbackWithdrawn},
+	{"rollback-withdrawn-early", production, rollbackWithdrawnEarly},
 	{"rollback-deleted", production, rollbackDeleted},
 	{"rollback-fails", production, rollbackFails},
 	{"rollback-again", production, rollbackAgain},

@@ -23,14 +23,18 @@ func HoldingPage[V Stage]() pipeline.Step[V] {
 			return []client.Object{v.Stage().holdingPage(at)}
 		},
 		Judge:   available[V]("StartingHoldingPage", "the holding page"),
-		Timeout: func(V) time.Duration { return 5 * time.Minute },
+		Timeout: Reversible[V](5 * time.Minute),
 	})
 }
 
-// CloseDoors points the door at the holding page, and proves it from inside.
+// CloseDoors points the door at the holding page, and proves it from inside. It is
+// the first change of a run, so that everything is looked at again right before:
+// what was checked may be hours old, and a yes taken back or a window over since.
 // Closes notes in the view when users were shut out.
-func CloseDoors[V Stage](closed func(V, time.Time)) pipeline.Step[V] {
-	return Guarded(pipeline.Step[V]{
+func CloseDoors[V Stage](
+	objection func(V) *pipeline.Verdict, closed func(V, time.Time),
+) pipeline.Step[V] {
+	return Guarded(asApproved(objection, pipeline.Step[V]{
 		Name: "CloseDoors",
 		Change: func(v V, _ pipeline.At) []v1alpha1.Change {
 			s := v.Stage()
@@ -54,14 +58,49 @@ func CloseDoors[V Stage](closed func(V, time.Time)) pipeline.Step[V] {
 			})(seen)
 		},
 		Record: func(v V, _ pipeline.At, seen pipeline.Seen) {
+			c := v.Stage().change(doorID)
+			if c == nil {
+				return // refused, and never closed
+			}
 			at := seen.Now
-			if c := v.Stage().change(doorID); c != nil && c.At != nil {
+			if c.At != nil {
 				at = c.At.Time
 			}
 			closed(v, at)
 		},
-		Timeout: func(V) time.Duration { return 15 * time.Minute },
-	})
+		Timeout: Reversible[V](15 * time.Minute),
+	}))
+}
+
+// asApproved asks for objections until the door is in the journal; from there on
+// the point of no return asks once more.
+func asApproved[V Stage](objection func(V) *pipeline.Verdict, step pipeline.Step[V]) pipeline.Step[V] {
+	change, create, judge := step.Change, step.Create, step.Judge
+	refused := func(v V) *pipeline.Verdict {
+		if v.Stage().change(doorID) != nil {
+			return nil
+		}
+		return objection(v)
+	}
+	step.Change = func(v V, at pipeline.At) []v1alpha1.Change {
+		if refused(v) != nil {
+			return nil
+		}
+		return change(v, at)
+	}
+	step.Create = func(v V, at pipeline.At) []client.Object {
+		if refused(v) != nil {
+			return nil
+		}
+		return create(v, at)
+	}
+	step.Judge = func(v V, at pipeline.At, seen pipeline.Seen) pipeline.Verdict {
+		if no := refused(v); no != nil {
+			return *no
+		}
+		return judge(v, at, seen)
+	}
+	return step
 }
 
 // Quiesce takes the LMS's pods away: those that work in the background first.
@@ -92,7 +131,7 @@ func Quiesce[V Stage]() pipeline.Step[V] {
 			}
 			return pipeline.Pass("no pod of the LMS runs")
 		},
-		Timeout: func(V) time.Duration { return 15 * time.Minute },
+		Timeout: Reversible[V](15 * time.Minute),
 	})
 }
 

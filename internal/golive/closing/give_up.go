@@ -135,8 +135,10 @@ const (
 func AfterLoss(owner production.Owner, grip production.Grip, ledger []v1alpha1.StepStatus) (Loss, v1alpha1.LeasePoint) {
 	held := owner.Held()
 	taken := grip.Fence > held.Fence
+	// Deleted, put back and let go, and then we crashed: it is put back once more.
+	letGo := !owner.GetDeletionTimestamp().IsZero() && grip.Fence == held.Fence && grip.Point == ""
 	committed := held.Point == v1alpha1.PointCommitted || grip.Point == v1alpha1.PointCommitted ||
-		Committing(ledger) && !taken
+		Committing(ledger) && !taken && !letGo
 	switch {
 	case grip.Holder == production.Identity(owner): // taken back, and then we crashed
 		committed = grip.Point == v1alpha1.PointCommitted

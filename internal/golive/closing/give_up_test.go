@@ -12,6 +12,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/utils/ptr"
 
 	"github.com/gradus-lms/gradus/api/v1alpha1"
 	"github.com/gradus-lms/gradus/internal/pipeline"
@@ -51,6 +52,11 @@ func TestAfterLoss(t *testing.T) {
 		"taken by the watchdog, so not passed": {reversible, production.Grip{Fence: 4}, about, LossEnd, reversible},
 		"taken back before a crash":            {reversible, production.Grip{Fence: 4, Holder: me, Point: reversible}, before, LossEnd, reversible},
 		"and at the very point":                {reversible, production.Grip{Fence: 4, Holder: me, Point: committed}, about, LossResume, committed},
+	}
+	gone := aRun(reversible)
+	gone.DeletionTimestamp = ptr.To(metav1.Now())
+	if got, at := AfterLoss(gone, production.Grip{Fence: 3}, about); got != LossEnd || at != reversible {
+		t.Errorf("deleted, put back and let go before a crash: %s at %s", got, at)
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -88,7 +88,7 @@ func StartWatchdog[V Stage]() pipeline.Step[V] {
 				Targets: s.Targets(), Duration: s.LeaseDuration}.Objects()
 		},
 		Judge:   available[V]("StartingWatchdog", "the watchdog"),
-		Timeout: func(V) time.Duration { return 5 * time.Minute },
+		Timeout: Reversible[V](5 * time.Minute),
 	})
 }
 

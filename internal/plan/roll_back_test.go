@@ -1,0 +1,52 @@
+// Copyright The Gradus Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package plan
+
+import (
+	"testing"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/gradus-lms/gradus/api/v1alpha1"
+)
+
+func TestTheWayBack(t *testing.T) {
+	run := &v1alpha1.GoLive{ObjectMeta: metav1.ObjectMeta{Name: "golive-1"}, Spec: v1alpha1.GoLiveSpec{SiteRef: v1alpha1.LocalRef{Name: "campus"}}}
+	back := func(name, of string, change ...func(*v1alpha1.Rollback)) v1alpha1.Rollback {
+		r := v1alpha1.Rollback{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: v1alpha1.RollbackSpec{SiteRef: v1alpha1.LocalRef{Name: "campus"}}}
+		r.Spec.To.GoLiveRef = &v1alpha1.LocalRef{Name: of}
+		for _, c := range change {
+			c(&r)
+		}
+		return r
+	}
+	under := func(r *v1alpha1.Rollback) { r.Status.Lease = &v1alpha1.HeldLease{} }
+	over := func(r *v1alpha1.Rollback) {
+		r.Status.Conditions = []metav1.Condition{{Type: v1alpha1.SucceededCondition, Status: metav1.ConditionTrue}}
+	}
+	stuck := func(r *v1alpha1.Rollback) {
+		r.Status.Conditions = []metav1.Condition{{Type: v1alpha1.StalledCondition, Status: metav1.ConditionTrue}}
+	}
+	for name, c := range map[string]struct {
+		all  []v1alpha1.Rollback
+		want string
+	}{
+		"none": {nil, ""}, "of another go-live": {[]v1alpha1.Rollback{back("a", "golive-0", over)}, ""},
+		"waits for its price": {[]v1alpha1.Rollback{back("a", "golive-1")}, ""}, "under way": {[]v1alpha1.Rollback{back("a", "golive-1", under)}, "a"},
+		"stuck":                         {[]v1alpha1.Rollback{back("a", "golive-1", under, stuck)}, "a"},
+		"one that succeeded goes first": {[]v1alpha1.Rollback{back("a", "golive-1", under), back("b", "golive-1", over)}, "b"},
+	} {
+		got := WayBack(run, c.all)
+		if got == nil != (c.want == "") || got != nil && got.Name != c.want {
+			t.Errorf("%s: %v", name, got)
+		}
+		verdict, goes := RolledBack(View{Rollback: got})
+		if goes != (c.want != "") || c.want == "b" && verdict.State != v1alpha1.StepPassed {
+			t.Errorf("%s: %+v", name, verdict)
+		}
+		if stands := verdict.State == v1alpha1.StepWaiting; stands != (name == "stuck") {
+			t.Errorf("%s: waits for a person %v: %+v", name, stands, verdict)
+		}
+	}
+}
