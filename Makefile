@@ -52,6 +52,7 @@ bin/golangci-lint: hack/tools/lint/go.mod hack/tools/lint/main.go
 
 unit: ## quick tests; says what it leaves out
 	go test ./...
+	@go test -v -run '^$$' ./... | grep -h 'left out' | sort -u # go shows only with -v what passing packages say
 
 packages: ## Debian packages that the integration tests need (as root)
 	if test "$$(id -u)" = 0 && ! command -v pg_ctl >/dev/null && ! ls /usr/lib/postgresql/*/bin/pg_ctl >/dev/null 2>&1; then \
