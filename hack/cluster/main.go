@@ -1,3 +1,6 @@
+// Copyright The Gradus Authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Command cluster runs a real Kubernetes in a network namespace with no way
 // out, for development and tests. See docs/local-cluster.md.
 package main

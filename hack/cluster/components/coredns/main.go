@@ -1,3 +1,6 @@
+// Copyright The Gradus Authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Command coredns is CoreDNS with the plugins that a cluster needs and no
 // others: a third less to link, and half the time to build.
 package main

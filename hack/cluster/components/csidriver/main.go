@@ -1,3 +1,6 @@
+// Copyright The Gradus Authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Command csidriver is a CSI driver for development on one node: volumes and
 // snapshots are btrfs subvolumes of one pool, or folders that are copied while
 // the pods that use them are frozen. Either way a snapshot is a point in time.

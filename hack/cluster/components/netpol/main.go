@@ -1,3 +1,6 @@
+// Copyright The Gradus Authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Command netpol enforces NetworkPolicy with iptables and ipset: kube-router's
 // policy controller, without its router, its service proxy and its BGP.
 package main

@@ -1,3 +1,6 @@
+// Copyright The Gradus Authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Command pause holds a pod's namespaces and reaps the orphans of a pod whose
 // containers share their process namespace.
 package main

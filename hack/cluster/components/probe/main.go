@@ -1,3 +1,6 @@
+// Copyright The Gradus Authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Command probe is what conformance tests run in pods: it needs no shell, no
 // libc and no writable root.
 package main

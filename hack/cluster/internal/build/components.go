@@ -1,3 +1,6 @@
+// Copyright The Gradus Authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Package build makes the cluster's programs from their Go modules and keeps
 // each under a folder named after everything that went into it.
 package build

@@ -1,3 +1,6 @@
+// Copyright The Gradus Authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Package oci writes images as OCI layouts in a tar, which containerd imports
 // with their digests kept. The same input gives the same bytes.
 package oci

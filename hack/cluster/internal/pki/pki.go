@@ -1,3 +1,6 @@
+// Copyright The Gradus Authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Package pki makes the cluster's certificate authorities, certificates and
 // kubeconfigs. What is there already is kept.
 package pki
