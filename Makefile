@@ -6,6 +6,8 @@ SHELL := /bin/bash
 CLUSTER ?= local
 export IMAGE ?= localhost/gradus:dev
 DIST := dist
+# Debian's, Fedora's, macOS'.
+CERTIFICATES := $(firstword $(wildcard /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt /etc/ssl/cert.pem))
 PACKAGES := postgresql postgresql-client nfs-common
 CLUSTERCTL := go -C hack/cluster run .
 ifeq ($(CLUSTER),local)
@@ -39,9 +41,11 @@ lint: bin/golangci-lint ## golangci-lint with kube-api-linter
 verify: generate ## fail if something generated is not up to date
 	git diff --exit-code -- api config/crd docs/spec
 	test -z "$$(gofmt -l $$(git ls-files '*.go'))"
+	go mod tidy -diff
 
-build: ## bin/gradus
+build: ## bin/gradus, and the certificates that the Dockerfile puts next to it
 	CGO_ENABLED=0 go build -trimpath -o bin/gradus .
+	if test -n "$(CERTIFICATES)"; then cp "$(CERTIFICATES)" bin/ca-certificates.crt; fi
 
 bin/controller-gen: hack/tools/go.mod
 	go -C hack/tools build -o $(CURDIR)/bin/controller-gen sigs.k8s.io/controller-tools/cmd/controller-gen
@@ -56,6 +60,8 @@ unit: ## quick tests; says what it leaves out
 
 packages: ## Debian packages that the integration tests need (as root)
 	if test "$$(id -u)" = 0 && ! command -v pg_ctl >/dev/null && ! ls /usr/lib/postgresql/*/bin/pg_ctl >/dev/null 2>&1; then \
+	  mkdir -p /etc/postgresql-common; conf=/etc/postgresql-common/createcluster.conf; \
+	  test -e $$conf || echo 'create_main_cluster = false' >$$conf; `# no server of Debian's own beside those of tests` \
 	  apt-get update -q && apt-get install -qy --no-install-recommends $(PACKAGES); fi
 
 integration: packages ## everything that needs PostgreSQL or an API server

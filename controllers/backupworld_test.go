@@ -7,6 +7,7 @@ import (
 	snapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v8/apis/volumesnapshot/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	storagev1 "k8s.io/api/storage/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -114,6 +115,7 @@ func (w *backupWorld) liveSite() {
 			PersistentVolumeSource: corev1.PersistentVolumeSource{
 				CSI: &corev1.CSIPersistentVolumeSource{Driver: "csi.campus.example", VolumeHandle: name},
 			},
+			PersistentVolumeReclaimPolicy: corev1.PersistentVolumeReclaimRetain,
 		}}
 	}
 	data := corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Name: "data"}, Spec: claim("data").Spec}
@@ -124,7 +126,8 @@ func (w *backupWorld) liveSite() {
 			VolumeClaimTemplates: []corev1.PersistentVolumeClaim{data},
 		}},
 		&corev1.Service{ObjectMeta: named("campus-web"), Spec: port}, &corev1.Service{ObjectMeta: named("campus-db"), Spec: port},
-		claim("campus-files"), claim("data-campus-db-0"), claim("gradus-vault"), volume("campus-files"), volume("data-campus-db-0"),
+		claim("campus-files"), claim("data-campus-db-0"), claim("gradus-vault"), volume("campus-files"), volume("data-campus-db-0"), volume("gradus-vault"),
+		&storagev1.StorageClass{ObjectMeta: metav1.ObjectMeta{Name: "fast"}, Provisioner: "csi.campus.example"},
 		&snapshotv1.VolumeSnapshotClass{
 			ObjectMeta: metav1.ObjectMeta{Name: "fast"}, Driver: "csi.campus.example", DeletionPolicy: snapshotv1.VolumeSnapshotContentRetain,
 		})

@@ -52,11 +52,23 @@ func (b Base) letGo(ctx context.Context, owner productionObject) (ctrl.Result, e
 	return b.putBack(ctx, before, owner)
 }
 
+// finishes says whether a run goes on although it is deleted: users are in, or
+// nobody but this run can let them in, and what it holds would be held for ever.
+func finishes(owner productionObject) bool {
+	// The lease of a run's extra pods is Reversible: those are put back.
+	if !committed(owner) || !slices.Contains(owner.GetFinalizers(), v1alpha1.CleanupFinalizer) {
+		return false
+	}
+	back, ok := owner.(*v1alpha1.Rollback)
+	return closing.Opening(owner.GetSteps()) || ok && rollback.Switched(back)
+}
+
 // needed says whether somebody else works with the journal of a run that is
 // deleted: its watchdog undoes by it, and its way back may need it once more
 // after a crash, while users see its page.
 func needed(owner productionObject, grip production.Grip, nothing bool) bool {
-	past := closing.PastCommit(owner.GetSteps()) || committed(owner)
+	back, ok := owner.(*v1alpha1.Rollback)
+	past := closing.PastCommit(owner.GetSteps()) || committed(owner) || ok && rollback.Took(back)
 	return strings.HasPrefix(grip.Holder, watchdogOf(owner)) || !nothing && past && wayBack(grip)
 }
 
@@ -64,6 +76,9 @@ func needed(owner productionObject, grip production.Grip, nothing bool) bool {
 func (b Base) stay(
 	ctx context.Context, before, owner productionObject, grip production.Grip,
 ) (ctrl.Result, error) {
+	if grip.Lost && replacing(grip) {
+		owner.SetHeld(nil) // for good: nobody else may take the site over from it once more
+	}
 	return b.awakeSettled(ctx, before, owner, pipeline.Wait("NeededByAnother", "deleted, and needed by %s, which holds "+
 		"the site: it goes when that is done", grip.Holder).By(b.Clock.Now().Add(production.DefaultRenew)))
 }
@@ -78,7 +93,7 @@ func another(owner productionObject) string {
 			return "create another Rollback to the same state"
 		}
 	}
-	return "no Rollback takes over from here"
+	return "a person retries the step that failed (annotation " + v1alpha1.RetryAnnotation + ")"
 }
 
 // grasp holds the lease of an object that is deleted for as long as that needs it.

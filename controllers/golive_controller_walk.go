@@ -52,7 +52,7 @@ func walk[V closing.Stage](ctx context.Context, b Base, owner production.Owner, 
 	engine.Production, engine.Ending = m.session, m.ending || !scene.Committed() && closing.Undoing(*m.ledger)
 	verdict, err := pipeline.Run(ctx, engine, owner, m.steps, m.view, m.ledger)
 	if err != nil && scene.Held() && m.giveUp(err, b.Clock.Now()) {
-		return pipeline.Wait("GivingUp", "%s: %v", m.instead(), err).By(b.Clock.Now().Add(time.Second)), nil
+		return givingUp(m.instead()+": "+err.Error(), b.Clock.Now()), nil
 	}
 	if told := closing.Refused(*m.ledger); err == nil && told != nil {
 		return failed(*told), nil // more telling than the failure that is being undone
@@ -66,6 +66,11 @@ func (m march[V]) giveUp(err error, now time.Time) bool {
 		return closing.GiveUp(*m.ledger, err, now)
 	}
 	return m.wayBack && closing.GiveUpCommitted(*m.ledger, err, now)
+}
+
+// givingUp comes back at once: nothing is undone before the failure is kept.
+func givingUp(why string, now time.Time) pipeline.Verdict {
+	return pipeline.Wait("GivingUp", "%s", why).By(now)
 }
 
 // instead says what follows.
@@ -89,7 +94,10 @@ func (m march[V]) halt(now time.Time) *pipeline.Verdict {
 			no := pipeline.Fail(v1alpha1.SiteNotReadyReason, "%s; the site stays as it is until it is back", what)
 			return &no
 		}
-		closing.Abandon(*m.ledger, v1alpha1.SiteNotReadyReason, what, now)
+		if closing.Abandon(*m.ledger, v1alpha1.SiteNotReadyReason, what, now) {
+			no := givingUp(m.instead()+": "+what, now)
+			return &no
+		}
 	}
 	if scene.Rival != nil && scene.Held() && scene.Committed() {
 		no := failed(scene.Conflict(*scene.Rival))

@@ -17,6 +17,18 @@ import (
 	"github.com/gradus-lms/gradus/api/v1alpha1"
 )
 
+// environmentsOf reads the copies that somebody ordered. A cache may still have one
+// that is gone, which would open its removal again, or not have one yet, which
+// would be left.
+func (b Base) environmentsOf(ctx context.Context, owner client.Object) ([]v1alpha1.StagingEnvironment, error) {
+	var all v1alpha1.StagingEnvironmentList
+	mine := client.MatchingLabels{v1alpha1.OwnerUIDLabel: string(owner.GetUID())}
+	if err := b.Live.List(ctx, &all, client.InNamespace(owner.GetNamespace()), mine); err != nil {
+		return nil, fmt.Errorf("list StagingEnvironments of %s: %w", owner.GetName(), err)
+	}
+	return all.Items, nil
+}
+
 // secrets reads the Secrets that a copy may see.
 func (l *liveSite) secrets(ctx context.Context) ([]corev1.Secret, error) {
 	fields := map[string]string{}

@@ -34,7 +34,7 @@ func (r *RollbackReconciler) Reconcile(ctx context.Context, back *v1alpha1.Rollb
 	if err := r.Live.Get(ctx, client.ObjectKeyFromObject(back), back); err != nil {
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
-	if !back.DeletionTimestamp.IsZero() {
+	if !back.DeletionTimestamp.IsZero() && !finishes(back) {
 		return r.letGo(ctx, back)
 	}
 	if added, err := ensureFinalizer(ctx, r.Client, back); added || err != nil {
@@ -54,7 +54,7 @@ func (r *RollbackReconciler) Reconcile(ctx context.Context, back *v1alpha1.Rollb
 		return ctrl.Result{RequeueAfter: time.Second}, nil
 	}
 	var verdict pipeline.Verdict
-	from.taken = grip.Held && was.Status.Lease == nil
+	from.taken = grip.Held && !rollback.Took(back)
 	if err == nil {
 		err = r.inherit(ctx, back, from)
 	}
@@ -91,7 +91,9 @@ func (r *RollbackReconciler) walk(
 			no.Message += "; the site stays as it is until it is back"
 			return *no, nil
 		}
-		view.Abandon(*no)
+		if view.Abandon(*no) {
+			return givingUp(no.Message, view.Now), nil
+		}
 	}
 	return walk(ctx, r.Base, back, march[rollback.View]{
 		steps: rollback.Steps, ledger: &back.Status.Steps, view: view, session: session, objection: rollback.View.Objection,

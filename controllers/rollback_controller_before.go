@@ -16,27 +16,27 @@ import (
 	"github.com/gradus-lms/gradus/internal/rollback"
 )
 
-// before reads the other rollbacks to the same state.
-func (r *RollbackReconciler) before(
-	ctx context.Context, back *v1alpha1.Rollback, goLive *v1alpha1.GoLive,
-) ([]v1alpha1.Rollback, error) {
+// before reads the other rollbacks: those to the same state, and when any of them
+// let users in.
+func (r *RollbackReconciler) before(ctx context.Context, back *v1alpha1.Rollback, s *source) error {
 	var all v1alpha1.RollbackList
 	if err := r.Live.List(ctx, &all, client.InNamespace(back.Namespace)); err != nil {
-		return nil, fmt.Errorf("list Rollbacks: %w", err)
+		return fmt.Errorf("list Rollbacks: %w", err)
 	}
-	var before []v1alpha1.Rollback
-	for i := range all.Items {
-		if rollback.Before(back, &all.Items[i], goLive) {
-			before = append(before, all.Items[i])
+	for _, other := range all.Items {
+		if rollback.Before(back, &other, s.goLive) {
+			s.before = append(s.before, other)
+		}
+		if other.UID != back.UID && other.Spec.SiteRef == back.Spec.SiteRef {
+			s.saw(other.Status.Opened)
 		}
 	}
-	return before, nil
+	return nil
 }
 
-// inherit takes over what an earlier rollback or the go-live still holds, when the
-// lease was taken right now. Repeated after a crash it finds the same: nothing is
-// written before it is persisted. When it cannot look, the status must not say that
-// the lease was taken: the next time would inherit nothing.
+// inherit takes over what an earlier rollback or the go-live still holds, as long as
+// the ledger does not say that the lease was taken. Repeated after a crash, or when
+// it could not look, it finds the same: nothing is written before.
 func (r *RollbackReconciler) inherit(ctx context.Context, back *v1alpha1.Rollback, s source) error {
 	if !s.taken {
 		return nil
@@ -44,7 +44,7 @@ func (r *RollbackReconciler) inherit(ctx context.Context, back *v1alpha1.Rollbac
 	had := slices.Clone(back.Status.Changes)
 	err := r.takeOver(ctx, back, s)
 	if err != nil {
-		back.Status.Lease, back.Status.Changes = nil, had
+		back.Status.Changes = had // all of it, or nothing
 	}
 	return err
 }

@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gradus-lms/gradus/api/v1alpha1"
@@ -18,35 +19,47 @@ import (
 type source struct {
 	goLive *v1alpha1.GoLive
 	before []v1alpha1.Rollback
+	// opened is when any run of the site last let users in.
+	opened *metav1.Time
 	// taken: the site was taken right now.
 	taken bool
 }
 
 func (r *RollbackReconciler) source(ctx context.Context, back *v1alpha1.Rollback) (source, error) {
-	goLive, err := r.goLive(ctx, back)
-	if err != nil {
-		return source{}, err
+	var s source
+	if err := r.goLives(ctx, back, &s); err != nil {
+		return s, err
 	}
-	before, err := r.before(ctx, back, goLive)
-	return source{goLive: goLive, before: before}, err
+	return s, r.before(ctx, back, &s)
 }
 
-// goLive reads the go-live that is gone back from: the one named, or the one
-// whose fix point the named backup is.
-func (r *RollbackReconciler) goLive(ctx context.Context, back *v1alpha1.Rollback) (*v1alpha1.GoLive, error) {
-	if ref := back.Spec.To.GoLiveRef; ref != nil {
-		return optional(ctx, r.Live, back.Namespace, ref.Name, &v1alpha1.GoLive{})
-	}
+// goLives reads the go-live that is gone back from: the one named, or the one
+// whose fix point the named backup is; and when any of them let users in.
+func (r *RollbackReconciler) goLives(ctx context.Context, back *v1alpha1.Rollback, s *source) error {
 	var all v1alpha1.GoLiveList
 	if err := r.Live.List(ctx, &all, client.InNamespace(back.Namespace)); err != nil {
-		return nil, fmt.Errorf("list GoLives: %w", err)
+		return fmt.Errorf("list GoLives: %w", err)
 	}
-	for i, g := range all.Items {
-		if g.Status.FixPoint != "" && g.Status.FixPoint == back.Spec.To.BackupRef.Name {
-			return &all.Items[i], nil
+	to := back.Spec.To
+	for i := range all.Items {
+		g := &all.Items[i]
+		named := to.GoLiveRef != nil && to.GoLiveRef.Name == g.Name
+		made := to.BackupRef != nil && g.Status.FixPoint != "" && g.Status.FixPoint == to.BackupRef.Name
+		if named || made {
+			s.goLive = g
+		}
+		if g.Spec.SiteRef == back.Spec.SiteRef {
+			s.saw(g.Status.Opened)
 		}
 	}
-	return nil, nil
+	return nil
+}
+
+// saw notes when users were let in.
+func (s *source) saw(opened *metav1.Time) {
+	if opened != nil && (s.opened == nil || s.opened.Before(opened)) {
+		s.opened = opened
+	}
 }
 
 // observe reads everything live.
@@ -54,7 +67,7 @@ func (r *RollbackReconciler) observe(
 	ctx context.Context, back *v1alpha1.Rollback, from source, grip production.Grip,
 ) (rollback.View, error) {
 	scene, err := r.scene(ctx, back, grip)
-	view := rollback.View{Scene: scene, Rollback: back, GoLive: from.goLive, Before: from.before, Taken: from.taken}
+	view := rollback.View{Scene: scene, Rollback: back, GoLive: from.goLive, Before: from.before, Opened: from.opened}
 	if err != nil || scene.Site == nil {
 		return view, err
 	}

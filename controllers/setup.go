@@ -74,8 +74,8 @@ func NewBase(mgr ctrl.Manager, install environment.Install) (Base, error) {
 	if err != nil {
 		return Base{}, fmt.Errorf("make client for logs: %w", err)
 	}
-	reports := evidence.Reader{Client: mgr.GetClient(), Logs: logs}
 	var clk clock.PassiveClock = clock.RealClock{}
+	reports := evidence.Reader{Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Logs: logs, Clock: clk}
 	return Base{
 		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Clock: clk, Reports: reports, Install: install,
 		Sights: &Sights{},

@@ -36,11 +36,12 @@ func (s *Sights) note(owner client.Object, err, settled error, now time.Time) {
 	var blind unseen
 	s.lock.Lock()
 	defer s.lock.Unlock()
+	if s.blind == nil {
+		s.blind = map[types.UID]time.Time{}
+	}
 	switch _, known := s.blind[owner.GetUID()]; {
 	case !errors.As(err, &blind) && (err != nil || settled == nil):
 		delete(s.blind, owner.GetUID())
-	case !known && s.blind == nil:
-		s.blind = map[types.UID]time.Time{owner.GetUID(): now}
 	case !known:
 		s.blind[owner.GetUID()] = now
 	}

@@ -36,6 +36,9 @@ func (r *SiteReconciler) Reconcile(ctx context.Context, site *v1alpha1.Site) (ct
 	return r.Settler.Settle(ctx, before, site, verdict, err, r.Clock.Now())
 }
 
+// waitingFor begins what a Site says that lacks something.
+const waitingFor = "waiting for "
+
 func (r *SiteReconciler) look(ctx context.Context, site *v1alpha1.Site) (pipeline.Verdict, error) {
 	if loadProfile(site) == nil {
 		return pipeline.Fail("ProfileUnknown", "spec.profile: %q is not a profile of this version of Gradus; there are %s",
@@ -74,7 +77,7 @@ func (r *SiteReconciler) look(ctx context.Context, site *v1alpha1.Site) (pipelin
 	}
 	if len(live.missing) > 0 {
 		site.Status.State = v1alpha1.SiteUnknown
-		return pipeline.Await(v1alpha1.SiteNotReadyReason, "waiting for %s", strings.Join(live.missing, ", ")).
+		return pipeline.Await(v1alpha1.SiteNotReadyReason, waitingFor+"%s", strings.Join(live.missing, ", ")).
 			By(r.Clock.Now().Add(recheck)), nil
 	}
 	return pipeline.Pass("everything that the Site names is there"), nil

@@ -20,17 +20,14 @@ import (
 func (r *SiteBackupReconciler) observe(ctx context.Context, b *v1alpha1.SiteBackup) (backup.View, error) {
 	view := backup.View{
 		Backup: b, Install: r.Install, Stored: slices.Clone(b.Status.Copies),
-		Volumes: map[string]*corev1.PersistentVolume{}, Targets: map[string]*corev1.PersistentVolumeClaim{},
+		Volumes: map[string]*corev1.PersistentVolume{}, Kept: map[string]*corev1.PersistentVolume{},
+		Targets: map[string]*corev1.PersistentVolumeClaim{},
 		Classes: map[string]*snapshotv1.VolumeSnapshotClass{}, Contents: map[string]*snapshotv1.VolumeSnapshotContent{},
 	}
-	var environments v1alpha1.StagingEnvironmentList
-	mine := client.MatchingLabels{v1alpha1.OwnerUIDLabel: string(b.UID)}
-	// A cache may still have a copy that is gone, which would open its removal
-	// again, or not have one yet, which would be left.
-	if err := r.Live.List(ctx, &environments, client.InNamespace(b.Namespace), mine); err != nil {
-		return view, fmt.Errorf("list StagingEnvironments of %s: %w", b.Name, err)
+	var err error
+	if view.Environments, err = r.environmentsOf(ctx, b); err != nil {
+		return view, err
 	}
-	view.Environments = environments.Items
 	site, err := getSite(ctx, r.Client, b.Namespace, b.Spec.SiteRef.Name)
 	if err != nil || site == nil {
 		return view, err
@@ -58,20 +55,34 @@ func (r *SiteBackupReconciler) observeLive(ctx context.Context, live *liveSite, 
 	if view.Claims, err = live.claims(ctx, view.Database); err != nil {
 		return err
 	}
-	for volume, claim := range view.Claims {
+	if err := observeLocations(ctx, live, view); err != nil {
+		return err
+	}
+	if err := observeVolumes(ctx, live, view.Claims, view.Volumes); err != nil {
+		return err
+	}
+	return observeVolumes(ctx, live, view.Targets, view.Kept)
+}
+
+// observeVolumes reads what claims are bound to, by the same names.
+func observeVolumes(
+	ctx context.Context, live *liveSite,
+	claims map[string]*corev1.PersistentVolumeClaim, volumes map[string]*corev1.PersistentVolume,
+) error {
+	for name, claim := range claims {
 		if claim.Spec.VolumeName == "" {
 			continue
 		}
 		var pv corev1.PersistentVolume
-		ok, err := live.find(ctx, "volume "+volume, "PersistentVolume", claim.Spec.VolumeName, &pv)
+		ok, err := live.find(ctx, "the volume of claim "+claim.Name, "PersistentVolume", claim.Spec.VolumeName, &pv)
 		if err != nil {
 			return err
 		}
 		if ok {
-			view.Volumes[volume] = &pv
+			volumes[name] = &pv
 		}
 	}
-	return observeLocations(ctx, live, view)
+	return nil
 }
 
 // observeLocations reads where the copies go.

@@ -8,6 +8,8 @@ import (
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
+	storagev1 "k8s.io/api/storage/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gradus-lms/gradus/api/v1alpha1"
@@ -79,12 +81,38 @@ func (r *StagingEnvironmentReconciler) observeSources(
 		if err != nil {
 			return err
 		}
-		if content != nil {
-			view.Sources[c.Volume] = environment.Source{Ref: *c.Snapshot, Content: content, Claim: claims[c.Volume]}
+		class, err := r.classOf(ctx, live, *c.Snapshot)
+		if err != nil {
+			return err
+		}
+		if content != nil && class != nil {
+			view.Sources[c.Volume] = environment.Source{
+				Ref: *c.Snapshot, Content: content, Claim: claims[c.Volume], Class: class,
+			}
 		}
 	}
 	if _, ok := view.Sources[environment.DatabaseVolume]; !ok && view.Database != nil {
 		live.missing = append(live.missing, fmt.Sprintf("a snapshot of the database in SiteBackup %s", view.Backup.Name))
 	}
 	return nil
+}
+
+// classOf reads the class of which a copy of a snapshot is made.
+func (r *StagingEnvironmentReconciler) classOf(
+	ctx context.Context, live *liveSite, ref v1alpha1.SnapshotRef,
+) (*storagev1.StorageClass, error) {
+	name, field := ref.StorageClassName, "the class of claim "+ref.ClaimName
+	if own := live.site.Spec.Copies.StorageClassName; own != "" {
+		name, field = own, "spec.copies.storageClassName"
+	}
+	var class storagev1.StorageClass
+	err := r.Get(ctx, client.ObjectKey{Name: name}, &class)
+	if apierrors.IsNotFound(err) {
+		live.missing = append(live.missing, fmt.Sprintf("StorageClass %s (Site %s, %s)", name, live.site.Name, field))
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("get StorageClass %s: %w", name, err)
+	}
+	return &class, nil
 }

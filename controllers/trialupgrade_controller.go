@@ -60,14 +60,9 @@ func (r *TrialUpgradeReconciler) observe(ctx context.Context, view *trial.View) 
 	if err == nil {
 		view.Backup = &backup
 	}
-	var environments v1alpha1.StagingEnvironmentList
-	mine := client.MatchingLabels{v1alpha1.OwnerUIDLabel: string(t.UID)}
-	// A cache may still have a copy that is gone, which would open its removal
-	// again, or not have one yet, which would be left.
-	if err = r.Live.List(ctx, &environments, client.InNamespace(t.Namespace), mine); err != nil {
-		return fmt.Errorf("list StagingEnvironments of %s: %w", t.Name, err)
+	if view.Environments, err = r.environmentsOf(ctx, t); err != nil {
+		return err
 	}
-	view.Environments = environments.Items
 	if !trial.TornDown(t) {
 		return nil
 	}

@@ -44,7 +44,7 @@ func (r *UpgradePlanReconciler) Reconcile(ctx context.Context, p *v1alpha1.Upgra
 	}
 	verdict = plan.Summarise(view, verdict, err)
 	if err == nil {
-		p.Status.Held = plan.Held(view.GoLive)
+		p.Status.Held = plan.Held(view.GoLive, view.Rollback)
 	}
 	result, err := r.Settler.Settle(ctx, before, p, verdict, err, now)
 	if err == nil {

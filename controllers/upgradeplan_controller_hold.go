@@ -39,15 +39,14 @@ func (r *UpgradePlanReconciler) letGo(ctx context.Context, p *v1alpha1.UpgradePl
 // holderOf says which run of a plan holds the site: its go-live, or the way back
 // from that.
 func (r *UpgradePlanReconciler) holderOf(ctx context.Context, run *v1alpha1.GoLive) (string, error) {
-	switch back, err := r.wayBackFrom(ctx, run); {
-	case err != nil:
-		return "", err
-	case run != nil && run.Status.Lease != nil:
+	if run != nil && run.Status.Lease != nil {
 		return "go-live " + run.Name, nil
-	case back != nil && back.Status.Lease != nil:
-		return "Rollback " + back.Name, nil
 	}
-	return "", nil
+	back, err := r.wayBackFrom(ctx, run)
+	if err != nil || back == nil || back.Status.Lease == nil {
+		return "", err
+	}
+	return "Rollback " + back.Name, nil
 }
 
 // hold takes the site for this plan if nobody holds it, by compare-and-swap on

@@ -8,8 +8,10 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gradus-lms/gradus/api/v1alpha1"
@@ -65,13 +67,25 @@ func (r *UpgradePlanReconciler) observeSite(ctx context.Context, view *plan.View
 	if _, err = live.claims(ctx, view.Database); err != nil {
 		return err
 	}
-	view.Missing = append(view.Missing, live.missing...)
+	view.Missing = append(view.Missing, lacks(view.Site, live.missing)...)
 	if len(view.Plan.Spec.Infrastructure.Scale) > 0 {
 		if view.Autoscalers, err = live.autoscalers(ctx); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// lacks joins what is missing of a site with what the Site itself says: it alone
+// looks for the Secrets of copies, once and not in every look of every plan.
+func lacks(site *v1alpha1.Site, missing []string) []string {
+	ready := meta.FindStatusCondition(site.Status.Conditions, v1alpha1.ReadyCondition)
+	if ready == nil || ready.Reason != v1alpha1.SiteNotReadyReason || ready.ObservedGeneration != site.Generation {
+		return missing
+	}
+	said := strings.TrimPrefix(ready.Message, waitingFor)
+	more := slices.DeleteFunc(missing, func(m string) bool { return strings.Contains(said, m) })
+	return append([]string{said}, more...)
 }
 
 // observeChildren reads approvals and what the plan has made.

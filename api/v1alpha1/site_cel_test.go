@@ -58,6 +58,8 @@ func TestSite(t *testing.T) {
 		"an unknown role":                     {site("role: Web", "role: Batch"), `supported values: "Web", "Cron", "Worker"`},
 		"no workload":                         {site("\n  - {name: web, role: Web, targetRef: {apiVersion: apps/v1, kind: Deployment, name: web}, applicationContainer: php}", " []"), "should have at least 1 items"},
 		"a workload that is no workload":      {site("kind: Deployment", "kind: Pod"), `supported values: "Deployment", "StatefulSet"`},
+		"a workload that cannot be upgraded":  {site("kind: Deployment", "kind: StatefulSet"), "targetRef.kind must be Deployment"},
+		"a database that is a Deployment":     {site("host: db.example", strings.Replace(ownServer, "StatefulSet", "Deployment", 1)), "workloadRef.kind must be StatefulSet"},
 		"a workload of an old API":            {site("apps/v1", "apps/v1beta1"), "apiVersion must be apps/v1"},
 		"a name with capitals":                {site("name: web, role", "name: Web, role"), "should match"},
 		"an unknown engine":                   {site("PostgreSQL", "Oracle"), `supported values: "PostgreSQL"`},

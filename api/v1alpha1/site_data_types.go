@@ -18,6 +18,7 @@ type Database struct {
 	Host string `json:"host,omitempty"`
 	// workloadRef names the StatefulSet of a server that serves this site alone.
 	// +optional
+	// +kubebuilder:validation:XValidation:rule="self.kind == 'StatefulSet'",message="workloadRef.kind must be StatefulSet; for a server that runs in any other way give host"
 	WorkloadRef *WorkloadRef `json:"workloadRef,omitempty"`
 	// serviceRef names the Service under which the application reaches the
 	// server of workloadRef. Default: the StatefulSet's serviceName.
@@ -124,6 +125,14 @@ type Copies struct {
 	// +kubebuilder:validation:items:MaxLength=253
 	// +kubebuilder:validation:items:Pattern=`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$`
 	Secrets []string `json:"secrets,omitempty"`
+	// storageClassName of a copy's volumes, of the same driver as the site's own.
+	// What it makes must go with its claim (reclaimPolicy Delete): a copy holds
+	// users' data and must leave none behind. Default: the class of each volume.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$`
+	StorageClassName string `json:"storageClassName,omitempty"`
 	// podSecurity is the level at which pods with the LMS's image run. Default Restricted.
 	// +optional
 	// +default="Restricted"

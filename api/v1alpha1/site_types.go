@@ -36,7 +36,8 @@ type SiteSpec struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=128
 	DisplayName string `json:"displayName,omitempty"`
-	// profile names what Gradus knows of this LMS product: moodle, generic, campus.
+	// profile names what Gradus knows of this LMS product: moodle, campus, or generic,
+	// with which there are backups only.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
@@ -72,7 +73,8 @@ type SiteSpec struct {
 	// database of the site.
 	// +required
 	Database Database `json:"database,omitzero"`
-	// volumes with the site's files.
+	// volumes with the site's files. The first holds the LMS's data root: only there
+	// every file that the database names is looked up and hashed.
 	// +optional
 	// +listType=map
 	// +listMapKey=name
@@ -106,6 +108,7 @@ type Workload struct {
 	Role WorkloadRole `json:"role,omitempty"`
 	// targetRef names the Deployment.
 	// +required
+	// +kubebuilder:validation:XValidation:rule="self.kind == 'Deployment'",message="targetRef.kind must be Deployment; this version upgrades no other workload"
 	TargetRef WorkloadRef `json:"targetRef,omitzero"`
 	// applicationContainer holds the LMS's code; others ride along.
 	// +required
@@ -211,7 +214,7 @@ type SiteStatus struct {
 	// reviewed is when version and inventory were last read.
 	// +optional
 	Reviewed *metav1.Time `json:"reviewed,omitempty"`
-	// images that run now, by container, with the digests that the nodes report.
+	// images that run now, by container, as the pod templates name them.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=64
@@ -235,7 +238,7 @@ type RunningImage struct {
 	// +kubebuilder:validation:MaxLength=512
 	// +kubebuilder:validation:MinLength=1
 	Image string `json:"image,omitempty"`
-	// imageID as the node reports it.
+	// imageID is for the digest that a node reports. Not filled yet.
 	// +optional
 	// +kubebuilder:validation:MaxLength=512
 	ImageID string `json:"imageID,omitempty"`

@@ -53,13 +53,18 @@ type StagingEnvironmentSpec struct {
 
 // StagingEnvironmentStatus says where the copy is and what was proven of it.
 type StagingEnvironmentStatus struct {
+	// codeVersion is what the code in the live images says of itself, asked on the
+	// copy before the first hop; empty where it does not tell.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	CodeVersion string `json:"codeVersion,omitempty"`
 	// conditions are Ready (usable now), Reconciling, Stalled.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
 	// +kubebuilder:validation:MaxItems=16
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
-	// address under which the copy serves, inside the cluster.
+	// address under which the copy serves, for pods of its own namespace.
 	// +optional
 	// +kubebuilder:validation:MaxLength=512
 	Address string `json:"address,omitempty"`

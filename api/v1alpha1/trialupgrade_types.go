@@ -4,6 +4,8 @@
 package v1alpha1
 
 import (
+	"time"
+
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
@@ -36,6 +38,14 @@ type UpgradeSpec struct {
 	// +kubebuilder:validation:XValidation:rule="duration(self) <= duration('8784h')",message="hopDeadline may be a year (8784h) at most"
 	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1m')",message="hopDeadline is at least 1m; leave it out for 4h"
 	HopDeadline *metav1.Duration `json:"hopDeadline,omitempty"`
+}
+
+// GetHopDeadline gives what ends a hop, with its default.
+func (u UpgradeSpec) GetHopDeadline() time.Duration {
+	if u.HopDeadline == nil {
+		return 4 * time.Hour
+	}
+	return u.HopDeadline.Duration
 }
 
 // TrialUpgradeSpec asks for one rehearsal.
@@ -81,6 +91,11 @@ type TrialUpgradeStatus struct {
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=64
 	Before []Count `json:"before,omitempty"`
+	// codeVersion is what the code in the live images says of itself, asked on the
+	// copy before the first hop; empty where it does not tell.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	CodeVersion string `json:"codeVersion,omitempty"`
 	// environment that held the copy.
 	// +optional
 	// +kubebuilder:validation:MaxLength=253

@@ -39,7 +39,7 @@ type GateStatus struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=71
 	Digest string `json:"digest,omitempty"`
-	// subject names the evidence that holds the subject in full.
+	// subject is for the name of the evidence that holds the subject in full. Not filled yet.
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
 	Subject string `json:"subject,omitempty"`

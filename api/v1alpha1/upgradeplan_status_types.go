@@ -125,7 +125,7 @@ type InventoryStatus struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
 	Evidence string `json:"evidence,omitempty"`
-	// versions by source: disk, database, http.
+	// versions by source: database, http, and disk, that of the code, once a trial has asked it.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=8
@@ -147,14 +147,14 @@ type InventoryStatus struct {
 	Taken metav1.Time `json:"taken,omitzero"`
 }
 
-// PinnedRelease is a release with its images by digest.
+// PinnedRelease is a release with the images of its containers.
 type PinnedRelease struct {
 	// version of the release.
 	// +required
 	// +kubebuilder:validation:MaxLength=32
 	// +kubebuilder:validation:MinLength=1
 	Version string `json:"version,omitempty"`
-	// containers with the images that will run, by digest where one is known.
+	// containers with the images that will run, as the plan names them: a tag stays a tag.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=64
@@ -216,7 +216,7 @@ type UpgradePlanStatus struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=71
 	ProfileDigest string `json:"profileDigest,omitempty"`
-	// releases with their images pinned.
+	// releases with the image of each container.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=16

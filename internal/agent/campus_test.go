@@ -108,6 +108,16 @@ func (s *site) verb(release string, v profile.VerbName) task.Result {
 	return s.job(release, t)
 }
 
+// verbs wants each to succeed.
+func (s *site) verbs(release string, all ...profile.VerbName) {
+	s.t.Helper()
+	for _, v := range all {
+		if r := s.verb(release, v); !r.OK {
+			s.t.Errorf("%s: %s: %s", v, r.Reason, r.Message)
+		}
+	}
+}
+
 func (s *site) built(t task.Task, _ profile.Image, err error) task.Task {
 	s.t.Helper()
 	must(s.t, err)
@@ -146,12 +156,8 @@ func TestCampusIsUpgradedByItsProfile(t *testing.T) {
 	succeeds(t, s.job("1.0", dump))
 	succeeds(t, s.job("1.0", verify))
 
-	for _, v := range []profile.VerbName{profile.VersionVerb, profile.InventoryVerb, profile.SettingsVerb, profile.StatisticsVerb,
-		profile.HoldDeletionsVerb, profile.QuiesceVerb, profile.MaintenanceVerb, profile.NeutraliseVerb, profile.AssertNeutralVerb} {
-		if r := s.verb("1.0", v); !r.OK {
-			t.Errorf("%s: %s: %s", v, r.Reason, r.Message)
-		}
-	}
+	s.verbs("1.0", profile.VersionVerb, profile.InventoryVerb, profile.SettingsVerb, profile.StatisticsVerb, profile.HoldDeletionsVerb,
+		profile.QuiesceVerb, profile.MaintenanceVerb, profile.NeutraliseVerb, profile.AssertNeutralVerb)
 	succeeds(t, s.verb("2.0", profile.PreflightVerb))
 	fails(t, s.verb("2.0", profile.PendingVerb), "UpgradePending")
 
@@ -172,11 +178,7 @@ func TestCampusIsUpgradedByItsProfile(t *testing.T) {
 	succeeds(t, s.job("2.0", s.built(s.profile.StaleLockTask(s.params, s.params.DataRoot))))
 
 	succeeds(t, s.job("2.0", s.built(s.profile.UpgradeTask(s.params))))
-	for _, v := range []profile.VerbName{profile.DrainVerb, profile.CheckVerb, profile.CachesVerb, profile.AfterwardsVerb} {
-		if r := s.verb("2.0", v); !r.OK {
-			t.Errorf("%s: %s: %s", v, r.Reason, r.Message)
-		}
-	}
+	s.verbs("2.0", profile.DrainVerb, profile.CheckVerb, profile.CachesVerb, profile.AfterwardsVerb)
 	succeeds(t, s.job("2.0", s.built(s.profile.CountTask(s.params, equal, orphans, nil))))
 	undo, _, err := s.profile.UndoTask(profile.MaintenanceVerb, s.params)
 	must(t, err)

@@ -80,10 +80,10 @@ func (v View) dumpJob(where pipeline.At) (*batchv1.Job, error) {
 	}
 	volumes := []corev1.Volume{
 		workload.Claim(backupVolume, p.location.Volume.ClaimName, false),
-		workload.Secret(readerVolume, v.Site.Spec.Database.ReaderSecretRef.Name),
+		workload.Secret(workload.ReaderVolume, v.Site.Spec.Database.ReaderSecretRef.Name),
 	}
 	mounts := []corev1.VolumeMount{
-		{Name: backupVolume, MountPath: backupDir}, {Name: readerVolume, MountPath: readerDir, ReadOnly: true},
+		{Name: backupVolume, MountPath: backupDir}, {Name: workload.ReaderVolume, MountPath: readerDir, ReadOnly: true},
 	}
 	return v.databaseJob(where, "dump", volumes, mounts, actions), nil
 }

@@ -32,7 +32,6 @@ const (
 // Names of the volumes of such a Job.
 const (
 	backupVolume  = "gradus-backup"
-	readerVolume  = "gradus-reader"
 	liveVolume    = "gradus-live"
 	scratchVolume = "gradus-scratch"
 )

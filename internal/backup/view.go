@@ -35,6 +35,8 @@ type View struct {
 	Volumes map[string]*corev1.PersistentVolume
 	// Targets are the claims of volume locations, by location.
 	Targets map[string]*corev1.PersistentVolumeClaim
+	// Kept are the volumes to which those are bound, by location.
+	Kept map[string]*corev1.PersistentVolume
 	// Classes of snapshot locations, by location.
 	Classes map[string]*snapshotv1.VolumeSnapshotClass
 	// Contents that this backup's snapshots are bound to, by name.

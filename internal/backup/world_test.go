@@ -47,6 +47,8 @@ func campus(t *testing.T, change ...func(*View)) View {
 			"database": claim("data-campus-db-0", "20Gi"), "files": claim("campus-files", "300Gi"),
 		},
 		Volumes: map[string]*corev1.PersistentVolume{"database": csiVolume(), "files": csiVolume()},
+		Kept: map[string]*corev1.PersistentVolume{"vault": {Spec: corev1.PersistentVolumeSpec{
+			PersistentVolumeReclaimPolicy: corev1.PersistentVolumeReclaimRetain}}},
 		Targets: map[string]*corev1.PersistentVolumeClaim{"vault": claim("gradus-vault", "1Ti")},
 		Classes: map[string]*snapshotv1.VolumeSnapshotClass{
 			"snapshots": {ObjectMeta: metav1.ObjectMeta{Name: "fast"}, Driver: "csi.campus.example"},

@@ -23,6 +23,7 @@ func (v View) params() profile.Params {
 		MailSink: nowhere, Prefix: v.Site.Spec.Database.TablePrefix,
 		DataRoot: v.dataRoot(), Target: v.target(),
 		Reader: v.ownerDatabase(), Owner: v.ownerDatabase(),
+		HopDeadline: v.hopDeadline(),
 	}
 }
 

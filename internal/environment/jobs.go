@@ -28,13 +28,13 @@ func (v View) application(
 	pod, _ := v.copying(images).Pod(live.Spec.Template)
 	run, _ := workload.Container(pod, site.ApplicationContainer)
 	run.VolumeMounts = append(run.VolumeMounts, corev1.VolumeMount{
-		Name: "gradus-owner", MountPath: ownerDir, ReadOnly: true,
+		Name: workload.OwnerVolume, MountPath: ownerDir, ReadOnly: true,
 	})
 	return workload.Job{
 		Namespace: v.namespace(), Name: at.Name(what),
 		AgentImage: v.Install.Image, Canaries: v.Install.Canaries,
 		Run: run, User: workload.User(live.Spec.Template, site.ApplicationContainer),
-		Volumes: append(pod.Spec.Volumes, workload.Secret("gradus-owner", v.Site.Spec.Database.OwnerSecretRef.Name)),
+		Volumes: append(pod.Spec.Volumes, workload.Secret(workload.OwnerVolume, v.Site.Spec.Database.OwnerSecretRef.Name)),
 		Task:    task.Task{Actions: actions, Known: v.Profile.Failures},
 		Level:   v.Site.Spec.Copies.PodSecurity,
 	}
@@ -46,8 +46,8 @@ func (v View) serverJob(at pipeline.At, what string, actions []task.Action) work
 	container := v.server()
 	run := corev1.Container{Image: container.Image, VolumeMounts: []corev1.VolumeMount{
 		{Name: "gradus-data", MountPath: v.dataMount()},
-		{Name: "gradus-owner", MountPath: ownerDir, ReadOnly: true},
-		{Name: "gradus-reader", MountPath: readerDir, ReadOnly: true},
+		{Name: workload.OwnerVolume, MountPath: ownerDir, ReadOnly: true},
+		{Name: workload.ReaderVolume, MountPath: readerDir, ReadOnly: true},
 	}}
 	return workload.Job{
 		Namespace: v.namespace(), Name: at.Name(what),
@@ -55,8 +55,8 @@ func (v View) serverJob(at pipeline.At, what string, actions []task.Action) work
 		Run: run, User: workload.User(live, container.Name),
 		Volumes: []corev1.Volume{
 			workload.Claim("gradus-data", v.databaseClaim(), false),
-			workload.Secret("gradus-owner", v.Site.Spec.Database.OwnerSecretRef.Name),
-			workload.Secret("gradus-reader", v.Site.Spec.Database.ReaderSecretRef.Name),
+			workload.Secret(workload.OwnerVolume, v.Site.Spec.Database.OwnerSecretRef.Name),
+			workload.Secret(workload.ReaderVolume, v.Site.Spec.Database.ReaderSecretRef.Name),
 		},
 		Task:  task.Task{Actions: actions, Known: v.Profile.Failures},
 		Level: v.Site.Spec.Copies.PodSecurity,

@@ -4,6 +4,8 @@
 package environment
 
 import (
+	"cmp"
+
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gradus-lms/gradus/internal/pipeline"
@@ -21,7 +23,7 @@ var neutralise = pipeline.Step[View]{
 		if !v.serves() || err != nil {
 			return nil
 		}
-		return []client.Object{v.application(at, "neutralise", nil, actions).Build()}
+		return []client.Object{v.application(at, "neutralise", nil, append(actions, v.asksVersion()...)).Build()}
 	},
 	Judge: func(v View, _ pipeline.At, seen pipeline.Seen) pipeline.Verdict {
 		if !v.serves() {
@@ -34,8 +36,10 @@ var neutralise = pipeline.Step[View]{
 			return pipeline.Pass("mail, cron, payment, push and outgoing hooks are off, as the LMS itself says")
 		})(seen)
 	},
-	Record: func(v View, _ pipeline.At, _ pipeline.Seen) {
+	Record: func(v View, _ pipeline.At, seen pipeline.Seen) {
 		if v.serves() {
+			facts := seen.Job().Result.Facts
+			v.Env.Status.CodeVersion = clipped(cmp.Or(facts["version.disk"], facts["version.version"]), 64)
 			v.Env.Status.Silence = "network closed in every pod before it started; " +
 				"the LMS says that mail, cron, payment, push and hooks are off"
 		}
@@ -44,6 +48,19 @@ var neutralise = pipeline.Step[View]{
 
 func (v View) neutraliseActions() ([]task.Action, error) {
 	return v.verbs(profile.NeutraliseVerb, profile.AssertNeutralVerb)
+}
+
+// asksVersion asks the LMS's own code for its version, which no other Job does:
+// this is the first in which that code runs. A code that does not tell keeps nobody.
+func (v View) asksVersion() []task.Action {
+	actions, err := v.verbs(profile.VersionVerb)
+	if err != nil {
+		return nil
+	}
+	for i := range actions {
+		actions[i].Advisory = true
+	}
+	return actions
 }
 
 // verbs puts the actions of several verbs into one task: few, fat Jobs.

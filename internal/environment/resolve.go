@@ -6,6 +6,9 @@ package environment
 import (
 	"strings"
 
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/utils/ptr"
+
 	"github.com/gradus-lms/gradus/api/v1alpha1"
 	"github.com/gradus-lms/gradus/internal/pipeline"
 )
@@ -23,6 +26,27 @@ func Whole(v View) (pipeline.Verdict, bool) {
 	return verdict, verdict.State == v1alpha1.StepPassed
 }
 
+// forgets objects to a class whose volumes would stay when the copy goes, with
+// users' data on them, or that cannot open the snapshot.
+func forgets(site *v1alpha1.Site, volume string, source Source) *pipeline.Verdict {
+	class := source.Class
+	var no pipeline.Verdict
+	switch {
+	case ptr.Deref(class.ReclaimPolicy, corev1.PersistentVolumeReclaimDelete) != corev1.PersistentVolumeReclaimDelete:
+		no = pipeline.Await("CopiesWouldStay", "Site %s, spec.copies.storageClassName: volumes of StorageClass %s outlive "+
+			"their claims (reclaimPolicy %s), and a copy of volume %s would too; name a class of driver %s "+
+			"with reclaimPolicy Delete",
+			site.Name, class.Name, *class.ReclaimPolicy, volume, source.Content.Spec.Driver)
+	case class.Provisioner != source.Content.Spec.Driver:
+		no = pipeline.Await("DriverDiffers", "Site %s, spec.copies.storageClassName: StorageClass %s is of driver %s, "+
+			"the snapshot of volume %s of driver %s; name a class of that driver",
+			site.Name, class.Name, class.Provisioner, volume, source.Content.Spec.Driver)
+	default:
+		return nil
+	}
+	return &no
+}
+
 func whole(v View) pipeline.Verdict {
 	switch {
 	case v.Site == nil:
@@ -38,6 +62,11 @@ func whole(v View) pipeline.Verdict {
 			"(spec.database.workloadRef)", v.Site.Name)
 	case len(v.Missing) > 0:
 		return pipeline.Await(v1alpha1.SiteNotReadyReason, "waiting for %s", strings.Join(v.Missing, ", "))
+	}
+	for _, volume := range sortedKeys(v.Sources) {
+		if no := forgets(v.Site, volume, v.Sources[volume]); no != nil {
+			return *no
+		}
 	}
 	return pipeline.Pass("the copy is made from backup %s", v.Backup.Name)
 }

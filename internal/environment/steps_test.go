@@ -8,11 +8,13 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -165,6 +167,25 @@ func TestWithoutProofOfSilenceNoApplication(t *testing.T) {
 	}
 }
 
+func TestAHopMayTakeAsLongAsThePlanSays(t *testing.T) {
+	s := tell(t, campus(t, func(v *View) { v.Env.Spec.Upgrade.HopDeadline = &metav1.Duration{Duration: 9 * time.Hour} }))
+	s.walk()
+	hops := 0
+	for _, obj := range s.made {
+		job, ok := obj.(*batchv1.Job)
+		if !ok || !strings.Contains(job.Name, "hop") {
+			continue
+		}
+		hops++
+		if got := *job.Spec.ActiveDeadlineSeconds; got <= int64((9 * time.Hour).Seconds()) {
+			t.Errorf("%s is ended after %d s", job.Name, got)
+		}
+	}
+	if hops != 2 {
+		t.Errorf("%d hops", hops)
+	}
+}
+
 func TestAHopThatFailedAndIsTriedAgain(t *testing.T) {
 	s := tell(t, campus(t))
 	s.fails["autumn-hop-1-5-1-0b4cdd3e"] = task.Result{Reason: "CommandFailed", Message: "no room"}
@@ -182,6 +203,23 @@ func TestAHopThatFailedAndIsTriedAgain(t *testing.T) {
 	}
 	if got := strings.Join(results, ", "); got != "1.5 Passed, 3.0 Passed" {
 		t.Errorf("results are %s", got)
+	}
+}
+
+// The first Job with the LMS's own code asks it for its version, and no copy fails
+// because it does not tell.
+func TestTheCodeIsAskedForItsVersion(t *testing.T) {
+	v := campus(t)
+	actions := v.asksVersion()
+	if len(actions) == 0 || slices.ContainsFunc(actions, func(a task.Action) bool { return !a.Advisory }) {
+		t.Errorf("asks by %+v", actions)
+	}
+	for _, fact := range []string{"version.disk", "version.version"} {
+		result := task.Result{OK: true, Facts: map[string]string{fact: "1.0+" + strings.Repeat("x", 99)}}
+		neutralise.Record(v, pipeline.At{}, pipeline.Seen{Jobs: map[string]pipeline.JobOutcome{"job": {Result: result}}})
+		if got := v.Env.Status.CodeVersion; len(got) != 64 || !strings.HasPrefix(got, "1.0+") {
+			t.Errorf("by fact %s the code is %q", fact, got)
+		}
 	}
 }
 

@@ -56,15 +56,15 @@ var hops = pipeline.Step[View]{
 		v.Env.Status.Findings = append(v.Env.Status.Findings, Findings(seen.Job().Result)...)
 		v.part("hop to "+at.Key, seen.Job())
 	},
-	Timeout: func(v View) time.Duration { return deadline(v.Env.Spec.Upgrade) },
+	Timeout: View.hopDeadline,
 }
 
-// deadline of one hop.
-func deadline(upgrade *v1alpha1.UpgradeSpec) time.Duration {
-	if upgrade == nil || upgrade.HopDeadline == nil {
-		return 4 * time.Hour
+// hopDeadline ends a hop; there is none without an upgrade.
+func (v View) hopDeadline() time.Duration {
+	if v.Env.Spec.Upgrade == nil {
+		return 0
 	}
-	return upgrade.HopDeadline.Duration
+	return v.Env.Spec.Upgrade.GetHopDeadline()
 }
 
 // HopActions gives what one hop does: gates of the LMS itself, upgrade with its

@@ -15,6 +15,7 @@ import (
 	snapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v8/apis/volumesnapshot/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	storagev1 "k8s.io/api/storage/v1"
 
 	"github.com/gradus-lms/gradus/api/v1alpha1"
 	"github.com/gradus-lms/gradus/internal/pipeline"
@@ -55,6 +56,8 @@ type Source struct {
 	Ref     v1alpha1.SnapshotRef
 	Content *snapshotv1.VolumeSnapshotContent
 	Claim   *corev1.PersistentVolumeClaim
+	// Class of the copy's volume.
+	Class *storagev1.StorageClass
 }
 
 // Install says how this operator is installed.
@@ -96,7 +99,7 @@ func (v View) password(role string) string {
 	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
 }
 
-func sortedKeys(m map[string][]byte) []string {
+func sortedKeys[V any](m map[string]V) []string {
 	keys := make([]string, 0, len(m))
 	for key := range m {
 		keys = append(keys, key)

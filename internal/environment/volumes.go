@@ -63,7 +63,7 @@ func (v View) clone(at pipeline.At) workload.Clone {
 	source := v.Sources[at.Key]
 	clone := workload.Clone{
 		Namespace: v.namespace(), Claim: source.Ref.ClaimName, Name: at.Name("alias"),
-		Ref: source.Ref, Content: source.Content,
+		Ref: source.Ref, Content: source.Content, StorageClass: source.Class.Name,
 	}
 	if source.Claim != nil {
 		clone.AccessModes, clone.VolumeMode = source.Claim.Spec.AccessModes, source.Claim.Spec.VolumeMode

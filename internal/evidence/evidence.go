@@ -18,6 +18,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/utils/clock"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -37,8 +38,11 @@ const logTail = int64(256 << 10)
 type Reader struct {
 	// Client reads pods (from the cache) and creates ConfigMaps.
 	Client client.Client
+	// Live reads Events, which nobody caches.
+	Live client.Reader
 	// Logs of pods are not objects: they need the typed client.
-	Logs kubernetes.Interface
+	Logs  kubernetes.Interface
+	Clock clock.PassiveClock
 }
 
 // Outcome tells how far a Job is and what its pod said.
@@ -60,6 +64,9 @@ func (r Reader) Outcome(ctx context.Context, job *batchv1.Job) (pipeline.JobOutc
 		}
 	}
 	if pod == nil {
+		if outcome.State == pipeline.JobRunning {
+			outcome.LookAgain = r.Clock.Now().Add(startsWithin)
+		}
 		if outcome.State == pipeline.JobSucceeded {
 			outcome.State = pipeline.JobFailed
 			outcome.Message = "the Job is over and its pod is gone: what it found is lost; retry the step"
@@ -68,7 +75,7 @@ func (r Reader) Outcome(ctx context.Context, job *batchv1.Job) (pipeline.JobOutc
 	}
 	fill(&outcome, pod)
 	if outcome.State == pipeline.JobRunning {
-		return outcome, nil
+		return outcome, r.starting(ctx, pod, &outcome)
 	}
 	return r.read(ctx, pod, outcome)
 }

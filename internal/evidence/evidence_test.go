@@ -18,6 +18,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	clientfake "k8s.io/client-go/kubernetes/fake"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	clocktesting "k8s.io/utils/clock/testing"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
@@ -36,7 +37,8 @@ func reader(t *testing.T, objects ...client.Object) Reader {
 	if err := clientgoscheme.AddToScheme(scheme); err != nil {
 		t.Fatal(err)
 	}
-	return Reader{Client: fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).Build(), Logs: clientfake.NewClientset()}
+	return Reader{Client: fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).Build(), Logs: clientfake.NewClientset(),
+		Clock: clocktesting.NewFakePassiveClock(noon.Time)}
 }
 
 // job that is over in some way; empty: it runs.

@@ -127,7 +127,8 @@ func (b *ballot) admit(a v1alpha1.UpgradeApproval, same bool) bool {
 	case own != "":
 		return refuse("%s", own)
 	case strings.HasPrefix(who, "system:serviceaccount:") && b.terms.Automation != "Allow":
-		return refuse("is a service account; approve as a person: kubectl gradus approve %s %s", b.name, b.gate.Name)
+		return refuse("is a service account; approve as a person: create an UpgradeApproval of gate %s with kubectl",
+			b.gate.Name)
 	case b.now.After(expires):
 		return refuse("expired on %s", expires.Format(time.DateOnly))
 	}

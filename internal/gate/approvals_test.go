@@ -72,119 +72,128 @@ func aged(d time.Duration) func(*v1alpha1.UpgradeApproval) {
 	return func(a *v1alpha1.UpgradeApproval) { a.CreationTimestamp = metav1.NewTime(noon.Add(-d)) }
 }
 
+type approvals = []v1alpha1.UpgradeApproval
+
+var (
+	reject, override = decides(v1alpha1.DecisionReject), decides(v1alpha1.DecisionOverride)
+	owners           = quorums("owners 1")
+)
+
+type countCase struct {
+	plan      *v1alpha1.UpgradePlan
+	given     approvals
+	state     v1alpha1.GateState
+	missing   string
+	uncounted string // part of the reason
+}
+
+// countCases are approvals, and whether the gate opens.
+var countCases = map[string]countCase{
+	"nobody has decided":          {planOf(owners), nil, "Waiting", "owners (1)", ""},
+	"one of one":                  {planOf(owners), approvals{approval("bob", "owners")}, "Open", "", ""},
+	"one of two":                  {planOf(quorums("owners 2")), approvals{approval("bob", "owners")}, "Waiting", "owners (1)", ""},
+	"one person counts once":      {planOf(quorums("owners 2")), approvals{approval("bob", "owners"), approval("bob", "owners")}, "Waiting", "owners (1)", ""},
+	"one person fills one quorum": {planOf(quorums("owners 1", "dpo 1")), approvals{approval("bob", "owners dpo")}, "Waiting", "dpo (1)", ""},
+	"a member of another group":   {planOf(owners), approvals{approval("bob", "teachers")}, "Waiting", "owners (1)", ""},
+	"people sit where they are needed": {
+		planOf(quorums("owners 1", "dpo 1")), approvals{approval("bob", "owners dpo"), approval("eve", "owners")}, "Open", "", "",
+	},
+	"people move twice": {
+		planOf(quorums("a 1", "b 1", "c 1")),
+		approvals{approval("bob", "a b"), approval("eve", "b c"), approval("dan", "a")}, "Open", "", "",
+	},
+	"who approves again as a member counts": {
+		planOf(owners), approvals{approval("bob", "teachers"), approval("bob", "owners")}, "Open", "", "",
+	},
+	"no terms: one of the approvers": {
+		planOf(func(p *v1alpha1.UpgradePlan) { p.Spec.ChangeControl.Approvers = []string{"owners", "board"} }),
+		approvals{approval("bob", "board")}, "Open", "", "",
+	},
+	"no terms: not one of the approvers": {
+		planOf(func(p *v1alpha1.UpgradePlan) { p.Spec.ChangeControl.Approvers = []string{"owners", "board"} }),
+		approvals{approval("bob", "teachers")}, "Waiting", "owners or board (1)", "",
+	},
+	"no terms at all: anybody with the right": {planOf(), approvals{approval("bob", "")}, "Open", "", ""},
+	"an author": {planOf(owners), approvals{approval("ann", "owners")}, "Waiting", "owners (1)", "author"},
+	"nobody is recorded as author": {
+		planOf(owners, func(p *v1alpha1.UpgradePlan) { p.Annotations = nil }),
+		approvals{approval("bob", "owners")}, "Waiting", "owners (1)", "author of autumn",
+	},
+	"an author with a comma in the name": {
+		planOf(owners, func(p *v1alpha1.UpgradePlan) { p.Annotations[v1alpha1.AuthorsAnnotation] = "argocd,cn=bob%2Cou=it" }),
+		approvals{approval("cn=bob,ou=it", "owners")}, "Waiting", "owners (1)", "author",
+	},
+	"an author with a percent sign in the name": {
+		planOf(owners, func(p *v1alpha1.UpgradePlan) { p.Annotations[v1alpha1.AuthorsAnnotation] = "100%25bob" }),
+		approvals{approval("100%bob", "owners")}, "Waiting", "owners (1)", "author",
+	},
+	"a part of an author's name is another person": {
+		planOf(owners, func(p *v1alpha1.UpgradePlan) { p.Annotations[v1alpha1.AuthorsAnnotation] = "cn=bob%2Cou=it" }),
+		approvals{approval("cn=bob", "owners")}, "Open", "", "",
+	},
+	"a requester": {
+		planOf(owners, func(p *v1alpha1.UpgradePlan) { p.Spec.ChangeControl.Requesters = []string{"bob"} }),
+		approvals{approval("bob", "owners")}, "Waiting", "owners (1)", "requesters",
+	},
+	"a service account": {
+		planOf(owners), approvals{approval("system:serviceaccount:argocd:app", "owners")}, "Waiting", "owners (1)", "approve as a person",
+	},
+	"a service account where the gate allows it": {
+		planOf(owners, func(p *v1alpha1.UpgradePlan) { p.Spec.ChangeControl.Gates[0].Automation = "Allow" }),
+		approvals{approval("system:serviceaccount:argocd:app", "owners")}, "Open", "", "",
+	},
+	"for another digest": {
+		planOf(owners), approvals{approval("bob", "owners", func(a *v1alpha1.UpgradeApproval) { a.Spec.Digest = "sha256:2222222222" })},
+		"Waiting", "owners (1)", "another subject (22222222)",
+	},
+	"for an earlier plan of the name": {
+		planOf(owners), approvals{approval("bob", "owners", func(a *v1alpha1.UpgradeApproval) { a.Spec.PlanRef.UID = "another" })},
+		"Waiting", "owners (1)", "earlier plan",
+	},
+	"for this plan by UID": {
+		planOf(owners), approvals{approval("bob", "owners", func(a *v1alpha1.UpgradeApproval) { a.Spec.PlanRef.UID = planUID })},
+		"Open", "", "",
+	},
+	"for another plan": {
+		planOf(owners), approvals{approval("bob", "owners", func(a *v1alpha1.UpgradeApproval) { a.Spec.PlanRef.Name = "spring" })},
+		"Waiting", "owners (1)", "",
+	},
+	"for another gate": {
+		planOf(owners), approvals{approval("bob", "owners", func(a *v1alpha1.UpgradeApproval) { a.Spec.Gate = v1alpha1.GateOpen })},
+		"Waiting", "owners (1)", "",
+	},
+	"for a rollback": {
+		planOf(owners), approvals{approval("bob", "owners", func(a *v1alpha1.UpgradeApproval) { a.Spec.PlanRef = nil })},
+		"Waiting", "owners (1)", "",
+	},
+	"without a name of the API server's": {planOf(owners), approvals{approval("", "owners")}, "Waiting", "owners (1)", "not in force"},
+	"in its last minute":                 {planOf(owners), approvals{approval("bob", "owners", aged(14*24*time.Hour))}, "Open", "", ""},
+	"a minute too old":                   {planOf(owners), approvals{approval("bob", "owners", aged(14*24*time.Hour+time.Minute))}, "Waiting", "owners (1)", "expired on 2026-09-23"},
+	"too old for the gate's own terms": {
+		planOf(owners, func(p *v1alpha1.UpgradePlan) { p.Spec.ChangeControl.Gates[0].ValidDays = 2 }),
+		approvals{approval("bob", "owners", aged(49*time.Hour))}, "Waiting", "owners (1)", "expired",
+	},
+	"a rejection closes": {
+		planOf(owners), approvals{approval("bob", "owners"), approval("eve", "", reject)}, "Rejected", "rejected by eve", "",
+	},
+	"an author may reject": {planOf(owners), approvals{approval("ann", "", reject)}, "Rejected", "rejected by ann", ""},
+	"a rejection of another subject": {
+		planOf(owners), approvals{approval("bob", "owners"), approval("eve", "", reject,
+			func(a *v1alpha1.UpgradeApproval) { a.Spec.Digest = "sha256:2222222222" })}, "Open", "", "another subject",
+	},
+	"a rejection goes before an override": {
+		planOf(owners), approvals{approval("bob", "", override), approval("eve", "", reject)}, "Rejected", "rejected by eve", "",
+	},
+	"an override opens":         {planOf(quorums("owners 3")), approvals{approval("bob", "", override)}, "Open", "", ""},
+	"an author cannot override": {planOf(owners), approvals{approval("ann", "owners", override)}, "Waiting", "owners (1)", "author"},
+	"an override of another subject opens nothing": {
+		planOf(owners), approvals{approval("bob", "", override, func(a *v1alpha1.UpgradeApproval) { a.Spec.Digest = "sha256:22" })},
+		"Waiting", "owners (1)", "another subject (22)",
+	},
+}
+
 func TestCount(t *testing.T) {
-	type approvals = []v1alpha1.UpgradeApproval
-	reject, override := decides(v1alpha1.DecisionReject), decides(v1alpha1.DecisionOverride)
-	owners := quorums("owners 1")
-	for name, c := range map[string]struct {
-		plan      *v1alpha1.UpgradePlan
-		given     approvals
-		state     v1alpha1.GateState
-		missing   string
-		uncounted string // part of the reason
-	}{
-		"nobody has decided":          {planOf(owners), nil, "Waiting", "owners (1)", ""},
-		"one of one":                  {planOf(owners), approvals{approval("bob", "owners")}, "Open", "", ""},
-		"one of two":                  {planOf(quorums("owners 2")), approvals{approval("bob", "owners")}, "Waiting", "owners (1)", ""},
-		"one person counts once":      {planOf(quorums("owners 2")), approvals{approval("bob", "owners"), approval("bob", "owners")}, "Waiting", "owners (1)", ""},
-		"one person fills one quorum": {planOf(quorums("owners 1", "dpo 1")), approvals{approval("bob", "owners dpo")}, "Waiting", "dpo (1)", ""},
-		"a member of another group":   {planOf(owners), approvals{approval("bob", "teachers")}, "Waiting", "owners (1)", ""},
-		"people sit where they are needed": {
-			planOf(quorums("owners 1", "dpo 1")), approvals{approval("bob", "owners dpo"), approval("eve", "owners")}, "Open", "", "",
-		},
-		"people move twice": {
-			planOf(quorums("a 1", "b 1", "c 1")),
-			approvals{approval("bob", "a b"), approval("eve", "b c"), approval("dan", "a")}, "Open", "", "",
-		},
-		"who approves again as a member counts": {
-			planOf(owners), approvals{approval("bob", "teachers"), approval("bob", "owners")}, "Open", "", "",
-		},
-		"no terms: one of the approvers": {
-			planOf(func(p *v1alpha1.UpgradePlan) { p.Spec.ChangeControl.Approvers = []string{"owners", "board"} }),
-			approvals{approval("bob", "board")}, "Open", "", "",
-		},
-		"no terms: not one of the approvers": {
-			planOf(func(p *v1alpha1.UpgradePlan) { p.Spec.ChangeControl.Approvers = []string{"owners", "board"} }),
-			approvals{approval("bob", "teachers")}, "Waiting", "owners or board (1)", "",
-		},
-		"no terms at all: anybody with the right": {planOf(), approvals{approval("bob", "")}, "Open", "", ""},
-		"an author": {planOf(owners), approvals{approval("ann", "owners")}, "Waiting", "owners (1)", "author"},
-		"nobody is recorded as author": {
-			planOf(owners, func(p *v1alpha1.UpgradePlan) { p.Annotations = nil }),
-			approvals{approval("bob", "owners")}, "Waiting", "owners (1)", "author of autumn",
-		},
-		"an author with a comma in the name": {
-			planOf(owners, func(p *v1alpha1.UpgradePlan) { p.Annotations[v1alpha1.AuthorsAnnotation] = "argocd,cn=bob%2Cou=it" }),
-			approvals{approval("cn=bob,ou=it", "owners")}, "Waiting", "owners (1)", "author",
-		},
-		"an author with a percent sign in the name": {
-			planOf(owners, func(p *v1alpha1.UpgradePlan) { p.Annotations[v1alpha1.AuthorsAnnotation] = "100%25bob" }),
-			approvals{approval("100%bob", "owners")}, "Waiting", "owners (1)", "author",
-		},
-		"a part of an author's name is another person": {
-			planOf(owners, func(p *v1alpha1.UpgradePlan) { p.Annotations[v1alpha1.AuthorsAnnotation] = "cn=bob%2Cou=it" }),
-			approvals{approval("cn=bob", "owners")}, "Open", "", "",
-		},
-		"a requester": {
-			planOf(owners, func(p *v1alpha1.UpgradePlan) { p.Spec.ChangeControl.Requesters = []string{"bob"} }),
-			approvals{approval("bob", "owners")}, "Waiting", "owners (1)", "requesters",
-		},
-		"a service account": {
-			planOf(owners), approvals{approval("system:serviceaccount:argocd:app", "owners")}, "Waiting", "owners (1)", "approve as a person",
-		},
-		"a service account where the gate allows it": {
-			planOf(owners, func(p *v1alpha1.UpgradePlan) { p.Spec.ChangeControl.Gates[0].Automation = "Allow" }),
-			approvals{approval("system:serviceaccount:argocd:app", "owners")}, "Open", "", "",
-		},
-		"for another digest": {
-			planOf(owners), approvals{approval("bob", "owners", func(a *v1alpha1.UpgradeApproval) { a.Spec.Digest = "sha256:2222222222" })},
-			"Waiting", "owners (1)", "another subject (22222222)",
-		},
-		"for an earlier plan of the name": {
-			planOf(owners), approvals{approval("bob", "owners", func(a *v1alpha1.UpgradeApproval) { a.Spec.PlanRef.UID = "another" })},
-			"Waiting", "owners (1)", "earlier plan",
-		},
-		"for this plan by UID": {
-			planOf(owners), approvals{approval("bob", "owners", func(a *v1alpha1.UpgradeApproval) { a.Spec.PlanRef.UID = planUID })},
-			"Open", "", "",
-		},
-		"for another plan": {
-			planOf(owners), approvals{approval("bob", "owners", func(a *v1alpha1.UpgradeApproval) { a.Spec.PlanRef.Name = "spring" })},
-			"Waiting", "owners (1)", "",
-		},
-		"for another gate": {
-			planOf(owners), approvals{approval("bob", "owners", func(a *v1alpha1.UpgradeApproval) { a.Spec.Gate = v1alpha1.GateOpen })},
-			"Waiting", "owners (1)", "",
-		},
-		"for a rollback": {
-			planOf(owners), approvals{approval("bob", "owners", func(a *v1alpha1.UpgradeApproval) { a.Spec.PlanRef = nil })},
-			"Waiting", "owners (1)", "",
-		},
-		"without a name of the API server's": {planOf(owners), approvals{approval("", "owners")}, "Waiting", "owners (1)", "not in force"},
-		"in its last minute":                 {planOf(owners), approvals{approval("bob", "owners", aged(14*24*time.Hour))}, "Open", "", ""},
-		"a minute too old":                   {planOf(owners), approvals{approval("bob", "owners", aged(14*24*time.Hour+time.Minute))}, "Waiting", "owners (1)", "expired on 2026-09-23"},
-		"too old for the gate's own terms": {
-			planOf(owners, func(p *v1alpha1.UpgradePlan) { p.Spec.ChangeControl.Gates[0].ValidDays = 2 }),
-			approvals{approval("bob", "owners", aged(49*time.Hour))}, "Waiting", "owners (1)", "expired",
-		},
-		"a rejection closes": {
-			planOf(owners), approvals{approval("bob", "owners"), approval("eve", "", reject)}, "Rejected", "rejected by eve", "",
-		},
-		"an author may reject": {planOf(owners), approvals{approval("ann", "", reject)}, "Rejected", "rejected by ann", ""},
-		"a rejection of another subject": {
-			planOf(owners), approvals{approval("bob", "owners"), approval("eve", "", reject,
-				func(a *v1alpha1.UpgradeApproval) { a.Spec.Digest = "sha256:2222222222" })}, "Open", "", "another subject",
-		},
-		"a rejection goes before an override": {
-			planOf(owners), approvals{approval("bob", "", override), approval("eve", "", reject)}, "Rejected", "rejected by eve", "",
-		},
-		"an override opens":         {planOf(quorums("owners 3")), approvals{approval("bob", "", override)}, "Open", "", ""},
-		"an author cannot override": {planOf(owners), approvals{approval("ann", "owners", override)}, "Waiting", "owners (1)", "author"},
-		"an override of another subject opens nothing": {
-			planOf(owners), approvals{approval("bob", "", override, func(a *v1alpha1.UpgradeApproval) { a.Spec.Digest = "sha256:22" })},
-			"Waiting", "owners (1)", "another subject (22)",
-		},
-	} {
+	for name, c := range countCases {
 		t.Run(name, func(t *testing.T) {
 			for i := range c.given {
 				c.given[i].Name += fmt.Sprint(i)

@@ -37,7 +37,7 @@ func TestWhoConfirmsAPrice(t *testing.T) {
 			v1alpha1.GateOpened, []string{"ada: was given for another subject (22222222)"}},
 		"long ago": {[]v1alpha1.UpgradeApproval{of(approval("bea", "", old))}, v1alpha1.GateWaiting, []string{"bea: expired on 2026-09-22"}},
 		"a service account": {[]v1alpha1.UpgradeApproval{of(approval("system:serviceaccount:a:b", ""))}, v1alpha1.GateWaiting,
-			[]string{"system:serviceaccount:a:b: is a service account; approve as a person: kubectl gradus approve back DataLoss"}},
+			[]string{"system:serviceaccount:a:b: is a service account; approve as a person: create an UpgradeApproval of gate DataLoss with kubectl"}},
 		"without an author": {[]v1alpha1.UpgradeApproval{of(approval("", ""))}, v1alpha1.GateWaiting,
 			[]string{"somebody: has no approver: the admission policies of Gradus are not in force"}},
 		"of a plan": {[]v1alpha1.UpgradeApproval{approval("bea", "")}, v1alpha1.GateWaiting, nil},

@@ -98,7 +98,7 @@ func (v View) noted() string {
 }
 
 func closed(v View, at time.Time) {
-	if v.GoLive.Status.Closed == nil && len(v.GoLive.Status.Changes) > 0 {
+	if v.GoLive.Status.Closed == nil {
 		v.GoLive.Status.Closed = stamp(at)
 	}
 }

@@ -22,9 +22,6 @@ import (
 // StepHops is the step whose Jobs change the schema.
 const StepHops = "Hops"
 
-// DefaultHopDeadline ends a hop that takes longer.
-const DefaultHopDeadline = 4 * time.Hour
-
 // hops upgrade the database, one Job for each, one after the other. A Job is
 // never retried in place: what a dead one left is looked at first.
 var hops = pipeline.Step[View]{
@@ -104,6 +101,7 @@ func (v View) before(key string) (v1alpha1.StepState, string) {
 func (v View) hopJob(at pipeline.At) (*batchv1.Job, error) {
 	q := v.Params()
 	q.Target = at.Key
+	q.HopDeadline = v.GoLive.Spec.Upgrade.GetHopDeadline()
 	t, _, err := v.Profile.UpgradeTask(q)
 	if err != nil {
 		return nil, err
@@ -112,16 +110,7 @@ func (v View) hopJob(at pipeline.At) (*batchv1.Job, error) {
 	if err != nil && !errors.Is(err, profile.ErrNone) {
 		return nil, err
 	}
-	deadline := DefaultHopDeadline
-	if d := v.GoLive.Spec.Upgrade.HopDeadline; d != nil {
-		deadline = d.Duration
-	}
-	// The plan's word on how long a hop may take counts, not the profile's.
-	actions := slices.Concat(t.Actions, drain.Actions)
-	if actions[0].Command != nil {
-		actions[0].Deadline = task.Duration(deadline)
-	}
-	job := v.ApplicationJob(at, "hop", v.images(at.Key), actions)
+	job := v.ApplicationJob(at, "hop", v.images(at.Key), slices.Concat(t.Actions, drain.Actions))
 	// A pod may outlive its Job: it says itself whose it is.
 	job.Labels = map[string]string{v1alpha1.OwnerUIDLabel: string(v.GoLive.UID), v1alpha1.StepLabel: StepHops}
 	return job.Build(), nil

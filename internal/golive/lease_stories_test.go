@@ -230,7 +230,7 @@ func TestALeaseThatIsGonePastThePointOfNoReturnIsCommittedAgain(t *testing.T) {
 func (w *world) watchdogUndoes() {
 	w.t.Helper()
 	dog := &watchdog.Dog{Client: w.admin, Clock: w.clock, Namespace: w.namespace, Site: "campus", Duration: 2 * time.Minute,
-		Poll: 5 * time.Second, Alarm: time.Hour, Tell: mute{}}
+		Poll: 5 * time.Second, Alarm: time.Hour, Tell: mute{}, Run: *w.lease().Spec.HolderIdentity}
 	for range 30 {
 		w.must(dog.Look(w.ctx))
 		w.clock.Step(5 * time.Second)

@@ -67,6 +67,9 @@ func (w *world) dog() *watchdog.Dog {
 		dog := &watchdog.Dog{Client: w.admin, Clock: w.clock, Namespace: w.namespace, Site: "campus", Duration: 2 * time.Minute,
 			Poll: 5 * time.Second, Alarm: time.Hour, Tell: mute{}}
 		for _, arg := range d.Spec.Template.Spec.Containers[0].Args {
+			if run, ok := strings.CutPrefix(arg, "--run="); ok {
+				dog.Run = run
+			}
 			if kind, name, ok := strings.Cut(strings.TrimPrefix(arg, "--target="), "/"); ok && strings.HasPrefix(arg, "--target=") {
 				dog.Targets = append(dog.Targets, v1alpha1.ChangeTarget{Kind: kind, Name: name})
 			}

@@ -179,7 +179,15 @@ func TestAGoLiveThatIsDeletedTakesItsExtraPodsAlong(t *testing.T) {
 	w.order(scaled(5))
 	w.until("over", over)
 	w.support(v1alpha1.StepRunning)
+	w.deny = "web" // not at once: until then it has the lease, and waits for no end of support
 	w.must(w.admin.Delete(w.ctx, w.goLive))
+	for range 5 {
+		w.tick()
+	}
+	if w.get().Status.Lease == nil {
+		t.Fatal("nothing was refused")
+	}
+	w.deny = ""
 	for i := 0; client.IgnoreNotFound(w.admin.Get(w.ctx, client.ObjectKeyFromObject(w.goLive), &v1alpha1.GoLive{})) != nil ||
 		w.admin.Get(w.ctx, client.ObjectKeyFromObject(w.goLive), &v1alpha1.GoLive{}) == nil; i++ {
 		if w.tick(); i > 20 {

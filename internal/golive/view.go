@@ -231,6 +231,6 @@ func GivesWay(g *v1alpha1.GoLive) bool {
 	stands := slices.ContainsFunc(closing.Working(g.Status.Steps), func(e v1alpha1.StepStatus) bool {
 		return e.State == v1alpha1.StepFailed || e.State == v1alpha1.StepWaiting
 	})
-	return stands || !g.DeletionTimestamp.IsZero() ||
+	return stands || !g.DeletionTimestamp.IsZero() && !closing.Opening(g.Status.Steps) ||
 		meta.IsStatusConditionTrue(g.Status.Conditions, v1alpha1.StalledCondition)
 }

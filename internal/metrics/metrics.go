@@ -55,9 +55,17 @@ func (h Held) Describe(ch chan<- *prometheus.Desc) { ch <- held }
 func (h Held) Collect(ch chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
+	// A run that lost its lease to another still has it in its status, and a
+	// series that is told twice fails the whole scrape.
+	told := map[[4]string]bool{}
 	emit := func(namespace, site, kind string, lease *v1alpha1.HeldLease) {
-		if lease != nil {
-			ch <- prometheus.MustNewConstMetric(held, prometheus.GaugeValue, 1, namespace, site, kind, string(lease.Point))
+		if lease == nil {
+			return
+		}
+		labels := [4]string{namespace, site, kind, string(lease.Point)}
+		if !told[labels] {
+			told[labels] = true
+			ch <- prometheus.MustNewConstMetric(held, prometheus.GaugeValue, 1, labels[:]...)
 		}
 	}
 	var runs v1alpha1.GoLiveList

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
@@ -136,7 +137,7 @@ func (t Teller) post(ctx context.Context, url string, m Message) error {
 }
 
 // Messages tells what changed between two states of a plan: steps that came to
-// rest, and what waits for a person.
+// rest, what waits for a person, and what stalls a plan behind a settled step.
 func Messages(before, after *v1alpha1.UpgradePlan, now time.Time) []Message {
 	was := map[string]v1alpha1.StepState{}
 	for _, s := range before.Status.Steps {
@@ -158,5 +159,25 @@ func Messages(before, after *v1alpha1.UpgradePlan, now time.Time) []Message {
 		}
 		out = append(out, m)
 	}
+	if len(out) == 0 {
+		return stalls(before, after, now)
+	}
 	return out
+}
+
+// stalls tells of a plan that needs a person although none of its steps says so.
+func stalls(before, after *v1alpha1.UpgradePlan, now time.Time) []Message {
+	stalled := meta.FindStatusCondition(after.Status.Conditions, v1alpha1.StalledCondition)
+	old := meta.FindStatusCondition(before.Status.Conditions, v1alpha1.StalledCondition)
+	if stalled == nil || old != nil && old.Reason == stalled.Reason {
+		return nil
+	}
+	m := Message{
+		Plan: after.Name, Site: after.Spec.SiteRef.Name,
+		State: stalled.Reason, Text: stalled.Message, At: now.UTC(),
+	}
+	for _, w := range after.Status.WaitingFor {
+		m.Act = w.Command
+	}
+	return []Message{m}
 }

@@ -101,4 +101,13 @@ func TestOnlyWhatChangedIsTold(t *testing.T) {
 	if again := Messages(after, after, time.Now()); len(again) != 0 {
 		t.Errorf("told again: %+v", again)
 	}
+	stuck := after.DeepCopy()
+	stuck.Status.Conditions = []metav1.Condition{{Type: v1alpha1.StalledCondition, Reason: "RollbackStalled", Message: "no room"}}
+	stuck.Status.WaitingFor = []v1alpha1.WaitingFor{{Command: "kubectl describe"}}
+	if got := Messages(after, stuck, time.Now()); len(got) != 1 || got[0].State != "RollbackStalled" || got[0].Act != "kubectl describe" {
+		t.Errorf("of a plan that is stuck behind a settled step: %+v", got)
+	}
+	if again := Messages(stuck, stuck, time.Now()); len(again) != 0 {
+		t.Errorf("told again: %+v", again)
+	}
 }

@@ -83,6 +83,23 @@ func TestTimeout(t *testing.T) {
 			t.Errorf("got %s: %s", e.Reason, e.Message)
 		}
 	})
+	t.Run("what nothing else can end", func(t *testing.T) {
+		insists := func(s *Step[*script]) { s.Insists = func(*script) bool { return true } }
+		w := begin(t, judges("A", limited, insists))
+		w.view.says["A"] = Wait("Working", "copying").By(noon.Add(3 * time.Hour))
+		w.run()
+		w.clock.Step(time.Hour + time.Second)
+		for range 2 {
+			got := w.run()
+			w.wants("A:Waiting")
+			if got.Reason != v1alpha1.TimedOutReason || !strings.Contains(got.Message, "copying") || !got.Until.Equal(noon.Add(3*time.Hour)) {
+				t.Errorf("got %+v, want a person to hear of it, and to look as before", got)
+			}
+		}
+		w.view.says["A"] = Pass("done")
+		w.run()
+		w.wants("A:Passed")
+	})
 	t.Run("people may take as long as they like", func(t *testing.T) {
 		w := begin(t, judges("A", limited))
 		w.view.says["A"] = Await("SiteBusy", "held by another plan")

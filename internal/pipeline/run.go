@@ -23,6 +23,8 @@ type walk[V any] struct {
 	view   V
 	ledger []v1alpha1.StepStatus
 	now    time.Time
+	// failed: a step failed in this walk, and nobody has kept that yet.
+	failed bool
 }
 
 // Run walks every entry of the ledger whose needs are settled, and says where
@@ -40,6 +42,11 @@ func Run[V any](
 			continue
 		case finally && !e.Ending && !w.over():
 			return w.conclude(until), nil
+		case finally && w.failed && w.unfinished():
+			// What is undone now would be judged again as missing if the verdict were lost.
+			v := w.conclude(w.now)
+			v.State = v1alpha1.StepRunning
+			return v, nil
 		}
 		if err := w.pass(ctx, finally, &until); err != nil {
 			return Verdict{}, err
@@ -88,14 +95,6 @@ func (w *walk[V]) known(i int) (Step[V], bool) {
 	return step, ok
 }
 
-// due says whether an entry is to be judged now.
-func (w *walk[V]) due(i int, step Step[V]) bool {
-	if w.believed(step, w.ledger[i]) || !w.ready(i, step) || w.paused(w.ledger[i]) {
-		return false
-	}
-	return step.Each == nil || w.ledger[i].Key != "" || w.spread(i, step)
-}
-
 // spread replaces an entry without a key by one entry for each key.
 func (w *walk[V]) spread(i int, step Step[V]) bool {
 	keys := step.Each(w.view)
@@ -114,10 +113,12 @@ func (w *walk[V]) spread(i int, step Step[V]) bool {
 // visit makes what the step needs, looks at it, and records the verdict, or
 // since when it cannot.
 func (w *walk[V]) visit(ctx context.Context, step Step[V], entry *v1alpha1.StepStatus) (Verdict, error) {
+	was := entry.State
 	verdict, err := w.judge(ctx, step, entry)
 	if err != nil {
 		w.hinder(entry, Refusal(err))
 	}
+	w.failed = w.failed || was != v1alpha1.StepFailed && entry.State == v1alpha1.StepFailed
 	return verdict, err
 }
 
@@ -156,16 +157,24 @@ func (w *walk[V]) judge(ctx context.Context, step Step[V], entry *v1alpha1.StepS
 
 // inTime fails a step on which machines work for too long.
 func (w *walk[V]) inTime(step Step[V], entry *v1alpha1.StepStatus, v Verdict) Verdict {
-	if step.Timeout == nil || v.State != v1alpha1.StepRunning || step.Timeout(w.view) == 0 {
+	if step.Timeout == nil || v.State != v1alpha1.StepRunning {
 		return v
 	}
-	if entry.State == v1alpha1.StepWaiting {
+	limit := step.Timeout(w.view)
+	if limit == 0 {
+		return v
+	}
+	if entry.State == v1alpha1.StepWaiting && entry.Reason != v1alpha1.TimedOutReason {
 		entry.Started = &metav1.Time{Time: w.now}
 	}
-	deadline := entry.Started.Add(step.Timeout(w.view))
+	deadline := entry.Started.Add(limit)
 	switch {
+	case w.now.After(deadline) && step.Insists != nil && step.Insists(w.view):
+		until := v.Until
+		v = Await(v1alpha1.TimedOutReason, "not done within %s, and it must be: %s", limit, v.Message)
+		v.Until = until
 	case w.now.After(deadline):
-		return Fail(v1alpha1.TimedOutReason, "not done within %s: %s", step.Timeout(w.view), v.Message)
+		return Fail(v1alpha1.TimedOutReason, "not done within %s: %s", limit, v.Message)
 	case v.Until.IsZero() || deadline.Before(v.Until):
 		v.Until = deadline.Add(time.Second)
 	}
@@ -196,53 +205,6 @@ func (w *walk[V]) retry(entry *v1alpha1.StepStatus, step Step[V]) {
 	if ended && asked == fmt.Sprintf("%s@%d", step.Name, entry.Attempt) {
 		again(entry)
 	}
-}
-
-// ready says whether all that an entry needs is settled well.
-func (w *walk[V]) ready(i int, step Step[V]) bool {
-	if step.InOrder && i > 0 && w.ledger[i-1].Name == step.Name && !done(w.ledger[i-1].State) {
-		return false
-	}
-	needs := step.Needs
-	if needs == nil && !step.Finally {
-		if i := slices.IndexFunc(w.steps, func(s Step[V]) bool { return s.Name == step.Name }); i > 0 {
-			needs = []string{w.steps[i-1].Name}
-		}
-	}
-	for _, entry := range w.ledger {
-		if slices.Contains(needs, entry.Name) && !done(entry.State) {
-			return false
-		}
-	}
-	return true
-}
-
-// over says whether nothing but the Finally steps can move any more.
-func (w *walk[V]) over() bool {
-	for i, entry := range w.ledger {
-		step, ok := find(w.steps, entry.Name)
-		if !ok || step.Finally || settled(entry.State) {
-			continue
-		}
-		if entry.State != v1alpha1.StepPending || w.ready(i, step) {
-			return false
-		}
-	}
-	return true
-}
-
-// believed says whether an entry is not judged again.
-func (w *walk[V]) believed(step Step[V], entry v1alpha1.StepStatus) bool {
-	return settled(entry.State) && (entry.State != v1alpha1.StepFailed || !step.Repairable)
-}
-
-// paused says whether an entry must not start now. One that waits at a gate or
-// for its window has not started either: it would when that opens.
-func (w *walk[V]) paused(entry v1alpha1.StepStatus) bool {
-	waits := entry.State == v1alpha1.StepWaiting && len(entry.Children) == 0
-	// Only plans pause: a go-live or rollback that stood still would keep a site closed.
-	return (entry.State == v1alpha1.StepPending || waits) && w.owner.OwnerKind() == "UpgradePlan" &&
-		w.owner.GetAnnotations()[v1alpha1.PauseAnnotation] == "true"
 }
 
 // conclude says where the whole stands.

@@ -161,9 +161,9 @@ func TestAFailedKeyEndsTheWhole(t *testing.T) {
 	w.view.keys = []string{"1.5", "3.0"}
 	w.view.says["Upgrade/1.5"] = Fail("UpgradeFailed", "the hop to 1.5 failed")
 	got := w.run()
-	w.wants("Upgrade/1.5:Failed Upgrade/3.0:Pending Verify:Pending Undo:Passed")
-	if got.State != v1alpha1.StepFailed || got.Reason != "UpgradeFailed" {
-		t.Errorf("got %+v, want the failure of the first hop at once", got)
+	w.wants("Upgrade/1.5:Failed Upgrade/3.0:Pending Verify:Pending Undo:Pending")
+	if got.State != v1alpha1.StepRunning || got.Reason != "UpgradeFailed" {
+		t.Errorf("got %+v, want the failure of the first hop at once, and more to do", got)
 	}
 }
 
@@ -182,9 +182,26 @@ func TestFinally(t *testing.T) {
 			w := begin(t, judges("A"), judges("B"), judges("Undo", finally))
 			w.view.says = c.says
 			w.run()
+			w.run()
 			w.wants(c.want)
 		})
 	}
+}
+
+// TestNothingIsUndoneBeforeTheFailureIsKept: if the verdict were lost with the
+// operator, the step would be judged again, by what the undo left of it.
+func TestNothingIsUndoneBeforeTheFailureIsKept(t *testing.T) {
+	w := begin(t, judges("A", func(s *Step[*script]) { s.Repairable = true }), judges("B", needs()), judges("Undo", finally))
+	w.view.says["A"], w.view.says["B"] = Fail("Broken", "broken"), Fail("Broken", "broken")
+	got := w.run()
+	w.wants("A:Failed B:Failed Undo:Pending")
+	if got.State != v1alpha1.StepRunning || got.Reason != "Broken" || !got.Until.Equal(w.clock.Now()) {
+		t.Errorf("got %+v, want the failure, and to come back at once", got)
+	}
+	if got := w.run(); got.State != v1alpha1.StepFailed || !got.Until.IsZero() {
+		t.Errorf("got %+v: a failure that is judged again is not a new one", got)
+	}
+	w.wants("A:Failed B:Failed Undo:Passed")
 }
 
 func TestRepeatable(t *testing.T) {

@@ -55,10 +55,14 @@ type Step[V any] struct {
 	// Timeout after which a running step fails; time in which people are
 	// awaited does not count. Nil or 0: none.
 	Timeout func(V) time.Duration
+	// Insists on being done: past its time it waits for a person, and goes on
+	// by itself once it can.
+	Insists func(V) bool
 	// Attempts that the engine makes by itself; 0 means 1. Never more than 1
 	// for a step that changes a schema.
 	Attempts int32
-	// Finally steps run when all others are settled or blocked by a failure.
+	// Finally steps run when all others are settled or blocked by a failure
+	// that is kept.
 	Finally bool
 	// Repairable steps only judge: a failure is judged anew on every reconcile,
 	// so that mending the spec is enough.
@@ -141,8 +145,11 @@ type JobOutcome struct {
 	Message string
 	// Pending explains why the pod does not run yet.
 	Pending string
-	Started time.Time
-	Ended   time.Time
+	// LookAgain is when that may have changed with nobody to tell; zero when a
+	// watch tells.
+	LookAgain time.Time
+	Started   time.Time
+	Ended     time.Time
 }
 
 // Why says why a Job failed: in the agent's words, or else in the kubelet's.
@@ -217,9 +224,9 @@ func JobDone(waiting, failed string, passed func(task.Result) Verdict) func(Seen
 			return Fail(firstOf(job.Result.Reason, failed), "%s", job.Why())
 		}
 		if job.Pending != "" {
-			return Wait(waiting, "the pod does not start: %s", job.Pending)
+			return Wait(waiting, "the pod does not start: %s", job.Pending).By(job.LookAgain)
 		}
-		return Wait(waiting, "the Job is running")
+		return Wait(waiting, "the Job is running").By(job.LookAgain)
 	}
 }
 

@@ -7,8 +7,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"fmt"
-	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
 
@@ -61,32 +59,6 @@ func sortedNames(images map[string]v1alpha1.ContainerImage) []string {
 		names = append(names, name)
 	}
 	return sorted(names)
-}
-
-// preview lists every object that will be made and every field of production
-// that will be changed.
-func preview(v View) []byte {
-	var b strings.Builder
-	fmt.Fprintf(&b, "# What plan %s will do\n\n", v.Plan.Name)
-	for _, hop := range v.Plan.Status.Hops {
-		fmt.Fprintf(&b, "- hop %s to %s: %s\n", hop.From, hop.To, hop.Reason)
-	}
-	b.WriteString("\n## Made, and removed again\n\n")
-	b.WriteString("- one namespace for the trial and one for staging: closed networks, clones of the volumes, " +
-		"new passwords\n")
-	b.WriteString("- Jobs in the site's namespace that can only read: stocktake, dump, copy of files\n")
-	b.WriteString("\n## Made, and kept\n\n")
-	for _, location := range v.Site.Spec.Backup.Locations {
-		fmt.Fprintf(&b, "- a backup of %v in location %s (failure domain %s)\n",
-			location.Holds, location.Name, location.FailureDomain)
-	}
-	b.WriteString("\n## Fields of production that go-live changes\n\n")
-	fmt.Fprintf(&b, "- Service %s: spec.selector, to the holding page and back\n", v.Site.Spec.Traffic.ServiceRef.Name)
-	for _, w := range v.Site.Spec.Workloads {
-		fmt.Fprintf(&b, "- %s %s: spec.replicas, to 0 and back; then the images of %s\n",
-			w.TargetRef.Kind, w.TargetRef.Name, v.Plan.Spec.Target.Version)
-	}
-	return []byte(b.String())
 }
 
 // web gives the live web workload.

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
 	"github.com/gradus-lms/gradus/api/v1alpha1"
 	"github.com/gradus-lms/gradus/internal/pipeline"
 	"github.com/gradus-lms/gradus/internal/task"
@@ -76,5 +78,19 @@ func TestASiteWithMorePluginsThanAStatusHolds(t *testing.T) {
 	}
 	if !slices.ContainsFunc(b.view.Plan.Status.Findings, func(f v1alpha1.Finding) bool { return f.Code == "PluginsNotAllCompared" }) {
 		t.Errorf("nobody is told that plugins were left out: %d findings", len(b.view.Plan.Status.Findings))
+	}
+}
+
+// A stocktake runs none of the LMS's code; the trial's copy does.
+func TestTheVersionOnDiskComesWithTheTrial(t *testing.T) {
+	v := autumn(t)
+	v.Plan.Status.Inventory = &v1alpha1.InventoryStatus{Versions: []v1alpha1.Count{{Name: "database", Value: "1.0"}}}
+	for _, version := range []string{"1.0", "1.0.1"} {
+		trial := &v1alpha1.TrialUpgrade{Status: v1alpha1.TrialUpgradeStatus{CodeVersion: version}}
+		runTrial.Record(v, pipeline.PlaceOf(v.Plan, v1alpha1.StepStatus{Name: v1alpha1.StepRunTrial, Attempt: 1}), pipeline.Seen{Objects: []client.Object{trial}})
+		got := v.Plan.Status.Inventory.Versions
+		if len(got) != 2 || got[0].Name != "database" || got[1].Name != "disk" || got[1].Value != version {
+			t.Errorf("versions %+v", got)
+		}
 	}
 }

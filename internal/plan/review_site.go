@@ -25,12 +25,15 @@ import (
 	"github.com/gradus-lms/gradus/internal/workload"
 )
 
-// readerDir is where the stocktake finds the credentials of the reading role.
-const readerDir = "/gradus/reader"
+// Where the stocktake finds the credentials of the two roles; of the owner's, the name alone.
+const (
+	readerDir = "/gradus/reader"
+	ownerDir  = "/gradus/owner"
+)
 
 // reviewSite takes stock of the live site with read-only rights: version from
-// database and HTTP, plugins, figures, sizes. What needs the LMS's own code is
-// read on the first copy.
+// database and HTTP, plugins, figures, the database's size. What needs the LMS's
+// own code is asked on the first copy: ADR 6.
 var reviewSite = pipeline.Step[View]{
 	Name: v1alpha1.StepReviewSite, Needs: after(v1alpha1.StepPlanChangeControl), Attempts: 2,
 	Create: func(v View, at pipeline.At) []client.Object {
@@ -114,7 +117,15 @@ func (v View) stocktake(at pipeline.At) (workload.Job, error) {
 	actions = append(actions, task.Action{Name: "server", Query: &task.Query{Database: reader,
 		SQL: "SELECT current_setting('server_version') AS version, pg_database_size(current_database())::text AS bytes"}})
 	// Until it is done siteRef may still be put right: another site is another Job.
-	return v.liveJob(at.Name("review-"+v.Site.Name), actions), nil
+	job := v.liveJob(at.Name("review-"+v.Site.Name), actions)
+	// Whether the owner's password will be there, without a look at it: a hop that
+	// misses it would stand behind closed doors.
+	owner := workload.Secret(workload.OwnerVolume, v.Site.Spec.Database.OwnerSecretRef.Name)
+	owner.Secret.Items = []corev1.KeyToPath{{Key: "username", Path: "username"}}
+	job.Volumes = append(job.Volumes, owner)
+	job.Run.VolumeMounts = append(job.Run.VolumeMounts,
+		corev1.VolumeMount{Name: workload.OwnerVolume, MountPath: ownerDir, ReadOnly: true})
+	return job, nil
 }
 
 // liveJob gives a Job in the site's namespace that can only read: our image,
@@ -124,10 +135,10 @@ func (v View) liveJob(name string, actions []task.Action) workload.Job {
 		Namespace: v.Plan.Namespace, Name: name, AgentImage: v.Install.Image,
 		Run: corev1.Container{
 			Image: v.Install.Image, Resources: workload.Small(),
-			VolumeMounts: []corev1.VolumeMount{{Name: "gradus-reader", MountPath: readerDir, ReadOnly: true}},
+			VolumeMounts: []corev1.VolumeMount{{Name: workload.ReaderVolume, MountPath: readerDir, ReadOnly: true}},
 		},
 		User:    ptr.To(workload.AgentUser),
-		Volumes: []corev1.Volume{workload.Secret("gradus-reader", v.Site.Spec.Database.ReaderSecretRef.Name)},
+		Volumes: []corev1.Volume{workload.Secret(workload.ReaderVolume, v.Site.Spec.Database.ReaderSecretRef.Name)},
 		Task:    task.Task{Actions: actions, Known: v.Profile.Failures},
 		Level:   v1alpha1.LevelRestricted,
 	}

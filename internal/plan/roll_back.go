@@ -5,6 +5,7 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -19,8 +20,7 @@ func WayBack(run *v1alpha1.GoLive, all []v1alpha1.Rollback) *v1alpha1.Rollback {
 	var found *v1alpha1.Rollback
 	for i := range all {
 		back := &all[i]
-		ref := back.Spec.To.GoLiveRef
-		if ref == nil || ref.Name != run.Name || back.Spec.SiteRef.Name != run.Spec.SiteRef.Name {
+		if back.Spec.SiteRef.Name != run.Spec.SiteRef.Name || !goesBackFrom(back, run) {
 			continue
 		}
 		if wentBack(back) {
@@ -33,10 +33,23 @@ func WayBack(run *v1alpha1.GoLive, all []v1alpha1.Rollback) *v1alpha1.Rollback {
 	return found
 }
 
+// goesBackFrom says whether a rollback names a go-live, or the backup that it made.
+func goesBackFrom(back *v1alpha1.Rollback, run *v1alpha1.GoLive) bool {
+	to := back.Spec.To
+	return to.GoLiveRef != nil && to.GoLiveRef.Name == run.Name ||
+		to.BackupRef != nil && run.Status.FixPoint != "" && to.BackupRef.Name == run.Status.FixPoint &&
+			slices.ContainsFunc(run.Status.Steps, func(e v1alpha1.StepStatus) bool { // else there is nothing to go back from
+				return e.Name == "Commit" && e.State == v1alpha1.StepPassed
+			})
+}
+
 // wentBack says whether a rollback is over and the site is back.
 func wentBack(back *v1alpha1.Rollback) bool {
+	if back == nil {
+		return false
+	}
 	succeeded, _ := condition(back, v1alpha1.SucceededCondition)
-	return back != nil && isTrue(succeeded)
+	return isTrue(succeeded)
 }
 
 // RolledBack ends a plan whose site went back, or says that it is going back.
@@ -50,8 +63,12 @@ func RolledBack(v View) (pipeline.Verdict, bool) {
 			Message: fmt.Sprintf("rolled back: the site serves %s again, by Rollback %s",
 				v.Rollback.Status.Version, v.Rollback.Name)}, true
 	}
-	if _, stalled := over(v.Rollback); isTrue(stalled) {
-		return pipeline.Await("RollbackStalled", "Rollback %s: %s", v.Rollback.Name, stalled.Message), true
+	_, stalled := over(v.Rollback)
+	waiting, _ := condition(v.Rollback, v1alpha1.WaitingCondition)
+	for _, c := range []metav1Condition{stalled, waiting} {
+		if isTrue(c) {
+			return pipeline.Fail(rollbackStalledReason, "Rollback %s: %s", v.Rollback.Name, c.Message), true
+		}
 	}
 	return pipeline.Wait(rollingBackReason, "Rollback %s takes the site back", v.Rollback.Name), true
 }
@@ -59,6 +76,8 @@ func RolledBack(v View) (pipeline.Verdict, bool) {
 const (
 	rolledBackReason  = "RolledBack"
 	rollingBackReason = "RollingBack"
+	// rollbackStalledReason: the way back needs a person, paused or not.
+	rollbackStalledReason = "RollbackStalled"
 )
 
 // end closes a plan that was aborted or rolled back. What it was at is settled:

@@ -12,7 +12,9 @@ import (
 )
 
 func TestTheWayBack(t *testing.T) {
-	run := &v1alpha1.GoLive{ObjectMeta: metav1.ObjectMeta{Name: "golive-1"}, Spec: v1alpha1.GoLiveSpec{SiteRef: v1alpha1.LocalRef{Name: "campus"}}}
+	run := &v1alpha1.GoLive{ObjectMeta: metav1.ObjectMeta{Name: "golive-1"}, Spec: v1alpha1.GoLiveSpec{SiteRef: v1alpha1.LocalRef{Name: "campus"}},
+		Status: v1alpha1.GoLiveStatus{FixPoint: "golive-1-fixpoint",
+			Steps: []v1alpha1.StepStatus{{Name: "Commit", State: v1alpha1.StepPassed}}}}
 	back := func(name, of string, change ...func(*v1alpha1.Rollback)) v1alpha1.Rollback {
 		r := v1alpha1.Rollback{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: v1alpha1.RollbackSpec{SiteRef: v1alpha1.LocalRef{Name: "campus"}}}
 		r.Spec.To.GoLiveRef = &v1alpha1.LocalRef{Name: of}
@@ -28,6 +30,14 @@ func TestTheWayBack(t *testing.T) {
 	stuck := func(r *v1alpha1.Rollback) {
 		r.Status.Conditions = []metav1.Condition{{Type: v1alpha1.StalledCondition, Status: metav1.ConditionTrue}}
 	}
+	asks := func(r *v1alpha1.Rollback) {
+		r.Status.Conditions = []metav1.Condition{{Type: v1alpha1.WaitingCondition, Status: metav1.ConditionTrue}}
+	}
+	to := func(backup string) func(*v1alpha1.Rollback) {
+		return func(r *v1alpha1.Rollback) {
+			r.Spec.To = v1alpha1.RollbackTarget{BackupRef: &v1alpha1.LocalRef{Name: backup}}
+		}
+	}
 	for name, c := range map[string]struct {
 		all  []v1alpha1.Rollback
 		want string
@@ -35,6 +45,9 @@ func TestTheWayBack(t *testing.T) {
 		"none": {nil, ""}, "of another go-live": {[]v1alpha1.Rollback{back("a", "golive-0", over)}, ""},
 		"waits for its price": {[]v1alpha1.Rollback{back("a", "golive-1")}, ""}, "under way": {[]v1alpha1.Rollback{back("a", "golive-1", under)}, "a"},
 		"stuck":                         {[]v1alpha1.Rollback{back("a", "golive-1", under, stuck)}, "a"},
+		"asks for somebody":             {[]v1alpha1.Rollback{back("a", "golive-1", under, asks)}, "a"},
+		"to the backup that it made":    {[]v1alpha1.Rollback{back("a", "", under, to("golive-1-fixpoint"))}, "a"},
+		"to another backup":             {[]v1alpha1.Rollback{back("a", "", under, to("nightly"))}, ""},
 		"one that succeeded goes first": {[]v1alpha1.Rollback{back("a", "golive-1", under), back("b", "golive-1", over)}, "b"},
 	} {
 		got := WayBack(run, c.all)
@@ -45,7 +58,7 @@ func TestTheWayBack(t *testing.T) {
 		if goes != (c.want != "") || c.want == "b" && verdict.State != v1alpha1.StepPassed {
 			t.Errorf("%s: %+v", name, verdict)
 		}
-		if stands := verdict.State == v1alpha1.StepWaiting; stands != (name == "stuck") {
+		if stands := verdict.State == v1alpha1.StepFailed; stands != (name == "stuck" || name == "asks for somebody") {
 			t.Errorf("%s: waits for a person %v: %+v", name, stands, verdict)
 		}
 	}

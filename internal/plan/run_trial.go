@@ -4,6 +4,7 @@
 package plan
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -63,6 +64,10 @@ var runTrial = pipeline.Step[View]{
 		}
 		if len(trial.Status.Hops) > 0 {
 			v.Plan.Status.Hops = mergeHops(v.Plan.Status.Hops, trial.Status.Hops)
+		}
+		if inventory := v.Plan.Status.Inventory; inventory != nil && trial.Status.CodeVersion != "" {
+			others := slices.DeleteFunc(inventory.Versions, func(c v1alpha1.Count) bool { return c.Name == "disk" })
+			inventory.Versions = append(others, v1alpha1.Count{Name: "disk", Value: trial.Status.CodeVersion})
 		}
 	},
 }

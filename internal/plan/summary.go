@@ -44,6 +44,8 @@ func Summarise(v View, verdict pipeline.Verdict, err error) pipeline.Verdict {
 	case verdict.Reason == rollingBackReason:
 		plan.Status.Summary.State = v1alpha1.PlanRollingBack
 		verdict = accepted(verdict, rollingBackReason, verdict.Message)
+	case verdict.Reason == rollbackStalledReason:
+		blocked(plan, now, verdict, fmt.Sprintf("kubectl describe rollback %s -n %s", v.Rollback.Name, plan.Namespace))
 	case verdict.State == v1alpha1.StepPassed:
 		plan.Status.Summary.State = v1alpha1.PlanDone
 		status.Set(conditions, v1alpha1.CompleteCondition, metav1.ConditionTrue, generation,
@@ -56,13 +58,8 @@ func Summarise(v View, verdict pipeline.Verdict, err error) pipeline.Verdict {
 			v1alpha1.PauseAnnotation + "-"
 		verdict = accepted(verdict, v1alpha1.PausedReason, "paused by a person; what runs goes on, nothing new starts")
 	case verdict.State == v1alpha1.StepFailed:
-		plan.Status.Summary.State = v1alpha1.PlanBlocked
-		plan.Status.Summary.WaitsFor = clipped("you: " + verdict.Message)
-		plan.Status.WaitingFor = []v1alpha1.WaitingFor{{
-			Kind: "Person", Name: now.name, Since: now.since,
-			Command: fmt.Sprintf("kubectl annotate upgradeplan %s -n %s %s=%s@%d --overwrite",
-				plan.Name, plan.Namespace, v1alpha1.RetryAnnotation, now.name, now.attempt),
-		}}
+		blocked(plan, now, verdict, fmt.Sprintf("kubectl annotate upgradeplan %s -n %s %s=%s@%d --overwrite",
+			plan.Name, plan.Namespace, v1alpha1.RetryAnnotation, now.name, now.attempt))
 	case verdict.State == v1alpha1.StepWaiting:
 		plan.Status.Summary.State = v1alpha1.PlanWaiting
 		wait(v, now, verdict)
@@ -73,6 +70,15 @@ func Summarise(v View, verdict pipeline.Verdict, err error) pipeline.Verdict {
 	}
 	status.Set(conditions, v1alpha1.CompleteCondition, metav1.ConditionFalse, generation, "InProgress", now.label)
 	return verdict
+}
+
+// blocked says that a person must act, and how.
+func blocked(plan *v1alpha1.UpgradePlan, now place, verdict pipeline.Verdict, command string) {
+	plan.Status.Summary.State = v1alpha1.PlanBlocked
+	plan.Status.Summary.WaitsFor = clipped("you: " + verdict.Message)
+	plan.Status.WaitingFor = []v1alpha1.WaitingFor{{
+		Kind: "Person", Name: now.name, Since: now.since, Command: command,
+	}}
 }
 
 // refresh follows a window that was given or moved after step 6, until the
@@ -187,14 +193,24 @@ func closedBy(run *v1alpha1.GoLive, back *v1alpha1.Rollback) bool {
 		(back.Status.Closed != nil || run.Status.Opened == nil)
 }
 
-// Held lists what is held on production, in words.
-func Held(run *v1alpha1.GoLive) []v1alpha1.HeldStatus {
-	if run == nil {
+// Held lists what is held on production, in words: by the way back once that has
+// the site, and else by the go-live.
+func Held(run *v1alpha1.GoLive, back *v1alpha1.Rollback) []v1alpha1.HeldStatus {
+	switch {
+	case run == nil || wentBack(back):
 		return nil
+	case back != nil && back.Status.Lease != nil:
+		return heldBy(back.Status.Lease, back.Status.Changes)
 	}
+	return heldBy(run.Status.Lease, run.Status.Changes)
+}
+
+// heldBy lists what one run holds. Without a lease those are the changes that
+// outlive it; what it knows of others was put back, or taken over.
+func heldBy(lease *v1alpha1.HeldLease, changes []v1alpha1.Change) []v1alpha1.HeldStatus {
 	onCrash := "LetGo"
 	var held []v1alpha1.HeldStatus
-	if lease := run.Status.Lease; lease != nil {
+	if lease != nil {
 		if lease.Point == v1alpha1.PointCommitted {
 			onCrash = "Hold"
 		}
@@ -202,8 +218,9 @@ func Held(run *v1alpha1.GoLive) []v1alpha1.HeldStatus {
 			Kind: "Lease", OnCrash: onCrash, What: lease.Name + ", " + string(lease.Point),
 		})
 	}
-	for _, c := range run.Status.Changes {
-		if c.State == v1alpha1.ChangeApplied && c.Undo != v1alpha1.UndoNever {
+	for _, c := range changes {
+		if c.State == v1alpha1.ChangeApplied && c.Undo != v1alpha1.UndoNever &&
+			(lease != nil || c.Undo == v1alpha1.UndoAlways) {
 			crash := onCrash
 			if c.Undo == v1alpha1.UndoAlways {
 				crash = "Hold" // no watchdog takes extra pods away

@@ -53,20 +53,23 @@ func TestTheStepThatMatters(t *testing.T) {
 	}
 }
 
-func TestSummarise(t *testing.T) {
+type summaryCase struct {
+	states   string
+	change   func(*View)
+	verdict  pipeline.Verdict
+	err      error
+	state    v1alpha1.PlanState
+	ready    string // reason of Ready=True, or empty
+	waitsFor string
+	waiting  bool // condition Waiting
+	complete bool
+}
+
+// summaries are plans, and what is said of them.
+func summaries() map[string]summaryCase {
 	const before = "ppppppppppppppw..."
 	paused := func(v *View) { v.Plan.Annotations[v1alpha1.PauseAnnotation] = "true" }
-	for name, c := range map[string]struct {
-		states   string
-		change   func(*View)
-		verdict  pipeline.Verdict
-		err      error
-		state    v1alpha1.PlanState
-		ready    string // reason of Ready=True, or empty
-		waitsFor string
-		waiting  bool // condition Waiting
-		complete bool
-	}{
+	return map[string]summaryCase{
 		"it works": {
 			states: "ppppp.pr..........", verdict: pipeline.Wait("Rehearsing", "trial runs"),
 			state: v1alpha1.PlanRunning, ready: v1alpha1.WorkingReason,
@@ -112,7 +115,11 @@ func TestSummarise(t *testing.T) {
 			states: before, verdict: pipeline.Verdict{State: v1alpha1.StepPassed, Reason: rolledBackReason, Message: "rolled back"},
 			state: v1alpha1.PlanRolledBack, ready: rolledBackReason, complete: true,
 		},
-	} {
+	}
+}
+
+func TestSummarise(t *testing.T) {
+	for name, c := range summaries() {
 		t.Run(name, func(t *testing.T) {
 			v := autumn(t, standing(c.states))
 			if c.change != nil {
@@ -242,7 +249,23 @@ func TestHeldAndProduction(t *testing.T) {
 			{State: v1alpha1.ChangeUndone}, {State: v1alpha1.ChangeApplied, Undo: v1alpha1.UndoNever},
 		},
 	}}
-	held := Held(run)
+	back := &v1alpha1.Rollback{Status: v1alpha1.RollbackStatus{
+		Lease:   &v1alpha1.HeldLease{Name: "gradus-campus", Point: v1alpha1.PointCommitted},
+		Changes: []v1alpha1.Change{{Target: v1alpha1.ChangeTarget{Kind: "Service", Name: "campus-web"}, Field: v1alpha1.FieldSelector, State: v1alpha1.ChangeApplied}},
+	}}
+	if held := Held(run, back); len(held) != 2 || held[1].What != "Service campus-web: Selector" {
+		t.Errorf("the way back holds %+v", held)
+	}
+	left := run.DeepCopy()
+	left.Status.Lease, left.Status.Changes = nil, append(left.Status.Changes, back.Status.Changes...)
+	if held := Held(left, nil); len(held) != 1 || held[0].OnCrash != "Hold" {
+		t.Errorf("without a lease there are the extra pods, got %+v", held)
+	}
+	back.Status.Conditions = []metav1.Condition{{Type: v1alpha1.SucceededCondition, Status: metav1.ConditionTrue}}
+	if held := Held(left, back); len(held) != 0 {
+		t.Errorf("gone back, and held is %+v", held)
+	}
+	held := Held(run, nil)
 	if len(held) != 2 || held[0].What != "gradus-campus, Committed" || held[0].OnCrash != "Hold" || held[1].What != "Deployment campus-web: Replicas" {
 		t.Errorf("%+v", held)
 	}

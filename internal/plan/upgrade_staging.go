@@ -17,7 +17,7 @@ import (
 const stagingDays = 30
 
 // upgradeStaging makes a copy at the target that stays: neutral, closed,
-// reachable through one Service.
+// reachable through one Service, from its own namespace.
 var upgradeStaging = pipeline.Step[View]{
 	Name: v1alpha1.StepUpgradeStaging, Needs: after(v1alpha1.StepRunTrial),
 	Create: func(v View, at pipeline.At) []client.Object {

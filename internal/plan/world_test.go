@@ -144,8 +144,9 @@ func siteOf() *v1alpha1.Site {
 				{Name: "web", Role: v1alpha1.RoleWeb, TargetRef: v1alpha1.WorkloadRef{Kind: "Deployment", Name: "campus-web"}, ApplicationContainer: "app"},
 				{Name: "cron", Role: v1alpha1.RoleCron, TargetRef: v1alpha1.WorkloadRef{Kind: "Deployment", Name: "campus-cron"}, ApplicationContainer: "app"},
 			},
-			Traffic:  v1alpha1.Traffic{ServiceRef: v1alpha1.LocalRef{Name: "campus-web"}},
-			Database: v1alpha1.Database{Name: "campus", Port: 5432, ReaderSecretRef: v1alpha1.LocalRef{Name: "campus-db-reader"}},
+			Traffic: v1alpha1.Traffic{ServiceRef: v1alpha1.LocalRef{Name: "campus-web"}},
+			Database: v1alpha1.Database{Name: "campus", Port: 5432, OwnerSecretRef: v1alpha1.LocalRef{Name: "campus-db"},
+				ReaderSecretRef: v1alpha1.LocalRef{Name: "campus-db-reader"}},
 			Backup: v1alpha1.Backup{Locations: []v1alpha1.BackupLocation{
 				{Name: "snapshots", Holds: []v1alpha1.BackupContent{v1alpha1.HoldsDatabase}, FailureDomain: "storage"},
 			}},

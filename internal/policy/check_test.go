@@ -14,6 +14,52 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 )
 
+type checkCase struct {
+	change func(client.Object) client.Object
+	wants  string
+}
+
+// checkCases are clusters that differ from what is shipped.
+var checkCases = map[string]checkCase{
+	"all as shipped": {change: func(o client.Object) client.Object { return o }},
+	"defaults filled in by the API server": {change: func(o client.Object) client.Object {
+		if policy, ok := o.(*admissionv1.ValidatingAdmissionPolicy); ok {
+			policy.Spec = defaultValidating(policy.Spec)
+		}
+		return o
+	}},
+	"a policy is missing": {
+		change: dropped("*v1.ValidatingAdmissionPolicy", "gradus-status"),
+		wants:  "ValidatingAdmissionPolicy gradus-status is missing",
+	},
+	"a binding is missing": {
+		change: dropped("*v1.ValidatingAdmissionPolicyBinding", "gradus-status"),
+		wants:  "ValidatingAdmissionPolicyBinding gradus-status is missing",
+	},
+	"a mutating policy is missing": {
+		change: dropped("*v1.MutatingAdmissionPolicy", "gradus-authors"),
+		wants:  "MutatingAdmissionPolicy gradus-authors is missing",
+	},
+	"a rule was weakened": {
+		change: func(o client.Object) client.Object {
+			if policy, ok := o.(*admissionv1.ValidatingAdmissionPolicy); ok && policy.Name == "gradus-makers" {
+				policy.Spec.Validations[0].Expression = "true"
+			}
+			return o
+		},
+		wants: "ValidatingAdmissionPolicy gradus-makers differs",
+	},
+	"a binding only warns": {
+		change: func(o client.Object) client.Object {
+			if binding, ok := o.(*admissionv1.ValidatingAdmissionPolicyBinding); ok && binding.Name == "gradus-makers" {
+				binding.Spec.ValidationActions = []admissionv1.ValidationAction{admissionv1.Warn}
+			}
+			return o
+		},
+		wants: "ValidatingAdmissionPolicyBinding gradus-makers differs",
+	},
+}
+
 // TestCheck changes what is in force, and reads what Check says of it. The same
 // against a real API server is in test/rights.
 func TestCheck(t *testing.T) {
@@ -21,48 +67,7 @@ func TestCheck(t *testing.T) {
 	if err := admissionv1.AddToScheme(scheme); err != nil {
 		t.Fatal(err)
 	}
-	for sentence, row := range map[string]struct {
-		change func(client.Object) client.Object
-		wants  string
-	}{
-		"all as shipped": {change: func(o client.Object) client.Object { return o }},
-		"defaults filled in by the API server": {change: func(o client.Object) client.Object {
-			if policy, ok := o.(*admissionv1.ValidatingAdmissionPolicy); ok {
-				policy.Spec = defaultValidating(policy.Spec)
-			}
-			return o
-		}},
-		"a policy is missing": {
-			change: dropped("*v1.ValidatingAdmissionPolicy", "gradus-status"),
-			wants:  "ValidatingAdmissionPolicy gradus-status is missing",
-		},
-		"a binding is missing": {
-			change: dropped("*v1.ValidatingAdmissionPolicyBinding", "gradus-status"),
-			wants:  "ValidatingAdmissionPolicyBinding gradus-status is missing",
-		},
-		"a mutating policy is missing": {
-			change: dropped("*v1.MutatingAdmissionPolicy", "gradus-authors"),
-			wants:  "MutatingAdmissionPolicy gradus-authors is missing",
-		},
-		"a rule was weakened": {
-			change: func(o client.Object) client.Object {
-				if policy, ok := o.(*admissionv1.ValidatingAdmissionPolicy); ok && policy.Name == "gradus-makers" {
-					policy.Spec.Validations[0].Expression = "true"
-				}
-				return o
-			},
-			wants: "ValidatingAdmissionPolicy gradus-makers differs",
-		},
-		"a binding only warns": {
-			change: func(o client.Object) client.Object {
-				if binding, ok := o.(*admissionv1.ValidatingAdmissionPolicyBinding); ok && binding.Name == "gradus-makers" {
-					binding.Spec.ValidationActions = []admissionv1.ValidationAction{admissionv1.Warn}
-				}
-				return o
-			},
-			wants: "ValidatingAdmissionPolicyBinding gradus-makers differs",
-		},
-	} {
+	for sentence, row := range checkCases {
 		t.Run(sentence, func(t *testing.T) {
 			shipped, err := Shipped()
 			if err != nil {

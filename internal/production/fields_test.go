@@ -76,56 +76,61 @@ func applyPatch(t *testing.T, object *unstructured.Unstructured, ops []operation
 	return out
 }
 
+type fieldCase struct {
+	object, kind string
+	field        v1alpha1.ChangeField
+	key          string
+	before       string
+	after        any
+}
+
+// fieldCases has a change of every field.
+var fieldCases = map[string]fieldCase{
+	"replicas of a Deployment": {deploymentYAML, "Deployment", v1alpha1.FieldReplicas, "", `3`, 0},
+	"selector of a Service": {`{apiVersion: v1, kind: Service, metadata: {name: web, uid: u1, resourceVersion: "1"},
+		spec: {selector: {app: web, tier: front}}}`, "Service", v1alpha1.FieldSelector, "",
+		`{"app":"web","tier":"front"}`, map[string]string{"holding": "campus"}},
+	"a Service without a selector": {`{apiVersion: v1, kind: Service, metadata: {name: web, uid: u1, resourceVersion: "1"},
+		spec: {ports: []}}`, "Service", v1alpha1.FieldSelector, "", ``, map[string]string{"holding": "campus"}},
+	"a claim's name": {deploymentYAML, "Deployment", v1alpha1.FieldClaimName, "files", `"campus-files"`, "campus-files-r1"},
+	"a volume's claim": {`{apiVersion: v1, kind: PersistentVolume, metadata: {name: pv, uid: u1, resourceVersion: "1"},
+		spec: {claimRef: {apiVersion: v1, kind: PersistentVolumeClaim, namespace: campus, name: a}}}`,
+		"PersistentVolume", v1alpha1.FieldClaimRef, "", `{"name":"a","namespace":"campus"}`,
+		map[string]string{"namespace": "campus", "name": "b"}},
+	"a reclaim policy": {`{apiVersion: v1, kind: PersistentVolume, metadata: {name: pv, uid: u1, resourceVersion: "1"},
+		spec: {persistentVolumeReclaimPolicy: Delete}}`, "PersistentVolume", v1alpha1.FieldReclaimPolicy, "", `"Delete"`, "Retain"},
+	"a CronJob that never was suspended": {`{apiVersion: batch/v1, kind: CronJob, metadata: {name: c, uid: u1,
+		resourceVersion: "1"}, spec: {schedule: "* * * * *"}}`, "CronJob", v1alpha1.FieldSuspend, "", ``, true},
+	"an autoscaler's floor": {`{apiVersion: autoscaling/v2, kind: HorizontalPodAutoscaler, metadata: {name: h, uid: u1,
+		resourceVersion: "1"}, spec: {minReplicas: 2}}`, "HorizontalPodAutoscaler", v1alpha1.FieldMinReplicas, "", `2`, 8},
+	"the lock label": {`{apiVersion: v1, kind: Namespace, metadata: {name: campus, uid: u1, resourceVersion: "1",
+		labels: {team: lms}}}`, "Namespace", v1alpha1.FieldLabel, "", ``, "campus-golive-1"},
+	"the lock label of a namespace without labels": {`{apiVersion: v1, kind: Namespace, metadata: {name: campus, uid: u1,
+		resourceVersion: "1", labels: {}}}`, "Namespace", v1alpha1.FieldLabel, "", ``, "campus-golive-1"},
+	"image and environment: set, added, from a Secret": {
+		deploymentYAML, "Deployment", v1alpha1.FieldTemplate, "",
+		`{"app":{"env":{"OLD":"old","SECRET":{"valueFrom":{"secretKeyRef":{"key":"k","name":"s"}}}},"image":"campus:1.0"},` +
+			`"static":{"env":{"DOCUMENT_ROOT":{}},"image":"campus:1.0"}}`,
+		Template([]v1alpha1.ContainerImage{
+			{Name: "app", Image: "campus:2.0", Env: []v1alpha1.EnvValue{{Name: "OLD", Value: "new"}, {Name: "SECRET", Value: "x"}}},
+			{Name: "static", Image: "campus:2.0", Env: []v1alpha1.EnvValue{{Name: "DOCUMENT_ROOT", Value: "/srv/public"}}},
+		}),
+	},
+	"variables that go": {
+		deploymentYAML, "Deployment", v1alpha1.FieldTemplate, "",
+		`{"app":{"env":{"FIRST":"one","LAST":"last"},"image":"campus:1.0"}}`,
+		map[string]any{"app": map[string]any{"image": "campus:1.0", "env": map[string]any{"FIRST": map[string]any{}, "LAST": map[string]any{}}}},
+	},
+	"the image of an init container": {
+		deploymentYAML, "Deployment", v1alpha1.FieldTemplate, "",
+		`{"copy":{"env":{},"image":"campus:1.0"}}`, Template([]v1alpha1.ContainerImage{{Name: "copy", Image: "campus:2.0"}}),
+	},
+}
+
 // Every field: what is read, that the patch writes it and leaves a note, and
 // that undoing gives back the very object that was there.
 func TestEveryFieldIsReadWrittenAndPutBack(t *testing.T) {
-	tests := map[string]struct {
-		object, kind string
-		field        v1alpha1.ChangeField
-		key          string
-		before       string
-		after        any
-	}{
-		"replicas of a Deployment": {deploymentYAML, "Deployment", v1alpha1.FieldReplicas, "", `3`, 0},
-		"selector of a Service": {`{apiVersion: v1, kind: Service, metadata: {name: web, uid: u1, resourceVersion: "1"},
-			spec: {selector: {app: web, tier: front}}}`, "Service", v1alpha1.FieldSelector, "",
-			`{"app":"web","tier":"front"}`, map[string]string{"holding": "campus"}},
-		"a Service without a selector": {`{apiVersion: v1, kind: Service, metadata: {name: web, uid: u1, resourceVersion: "1"},
-			spec: {ports: []}}`, "Service", v1alpha1.FieldSelector, "", ``, map[string]string{"holding": "campus"}},
-		"a claim's name": {deploymentYAML, "Deployment", v1alpha1.FieldClaimName, "files", `"campus-files"`, "campus-files-r1"},
-		"a volume's claim": {`{apiVersion: v1, kind: PersistentVolume, metadata: {name: pv, uid: u1, resourceVersion: "1"},
-			spec: {claimRef: {apiVersion: v1, kind: PersistentVolumeClaim, namespace: campus, name: a}}}`,
-			"PersistentVolume", v1alpha1.FieldClaimRef, "", `{"name":"a","namespace":"campus"}`,
-			map[string]string{"namespace": "campus", "name": "b"}},
-		"a reclaim policy": {`{apiVersion: v1, kind: PersistentVolume, metadata: {name: pv, uid: u1, resourceVersion: "1"},
-			spec: {persistentVolumeReclaimPolicy: Delete}}`, "PersistentVolume", v1alpha1.FieldReclaimPolicy, "", `"Delete"`, "Retain"},
-		"a CronJob that never was suspended": {`{apiVersion: batch/v1, kind: CronJob, metadata: {name: c, uid: u1,
-			resourceVersion: "1"}, spec: {schedule: "* * * * *"}}`, "CronJob", v1alpha1.FieldSuspend, "", ``, true},
-		"an autoscaler's floor": {`{apiVersion: autoscaling/v2, kind: HorizontalPodAutoscaler, metadata: {name: h, uid: u1,
-			resourceVersion: "1"}, spec: {minReplicas: 2}}`, "HorizontalPodAutoscaler", v1alpha1.FieldMinReplicas, "", `2`, 8},
-		"the lock label": {`{apiVersion: v1, kind: Namespace, metadata: {name: campus, uid: u1, resourceVersion: "1",
-			labels: {team: lms}}}`, "Namespace", v1alpha1.FieldLabel, "", ``, "campus-golive-1"},
-		"the lock label of a namespace without labels": {`{apiVersion: v1, kind: Namespace, metadata: {name: campus, uid: u1,
-			resourceVersion: "1", labels: {}}}`, "Namespace", v1alpha1.FieldLabel, "", ``, "campus-golive-1"},
-		"image and environment: set, added, from a Secret": {
-			deploymentYAML, "Deployment", v1alpha1.FieldTemplate, "",
-			`{"app":{"env":{"OLD":"old","SECRET":{"valueFrom":{"secretKeyRef":{"key":"k","name":"s"}}}},"image":"campus:1.0"},` +
-				`"static":{"env":{"DOCUMENT_ROOT":{}},"image":"campus:1.0"}}`,
-			Template([]v1alpha1.ContainerImage{
-				{Name: "app", Image: "campus:2.0", Env: []v1alpha1.EnvValue{{Name: "OLD", Value: "new"}, {Name: "SECRET", Value: "x"}}},
-				{Name: "static", Image: "campus:2.0", Env: []v1alpha1.EnvValue{{Name: "DOCUMENT_ROOT", Value: "/srv/public"}}},
-			}),
-		},
-		"variables that go": {
-			deploymentYAML, "Deployment", v1alpha1.FieldTemplate, "",
-			`{"app":{"env":{"FIRST":"one","LAST":"last"},"image":"campus:1.0"}}`,
-			map[string]any{"app": map[string]any{"image": "campus:1.0", "env": map[string]any{"FIRST": map[string]any{}, "LAST": map[string]any{}}}},
-		},
-		"the image of an init container": {
-			deploymentYAML, "Deployment", v1alpha1.FieldTemplate, "",
-			`{"copy":{"env":{},"image":"campus:1.0"}}`, Template([]v1alpha1.ContainerImage{{Name: "copy", Image: "campus:2.0"}}),
-		},
-	}
+	tests := fieldCases
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			object := parse(t, test.object)

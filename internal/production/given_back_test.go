@@ -66,7 +66,7 @@ func TestALeaseIsTakenBackOnlyFromNobody(t *testing.T) {
 // What follows a go-live past the point of no return begins past it, also when
 // somebody deleted or emptied the lease in between.
 func TestALeaseOfWhoGivesWayIsCommittedAlsoWhenItIsGone(t *testing.T) {
-	for _, what := range []string{"deleted", "emptied"} {
+	for _, what := range []string{"deleted", "emptied", "let go by another who had it meanwhile"} {
 		t.Run(what, func(t *testing.T) {
 			s := newSite(t)
 			s.run("g")
@@ -77,10 +77,15 @@ func TestALeaseOfWhoGivesWayIsCommittedAlsoWhenItIsGone(t *testing.T) {
 			s.must(err)
 			lease, err := s.writer().Leases.Get(s.ctx, s.golive("g"))
 			s.must(err)
-			if what == "deleted" {
+			switch what {
+			case "deleted":
 				s.must(s.admin.Delete(s.ctx, lease))
-			} else {
+			case "emptied":
 				lease.Spec.HolderIdentity = ptr.To("")
+				s.must(s.admin.Update(s.ctx, lease))
+			default:
+				lease.Spec.HolderIdentity = ptr.To("")
+				delete(lease.Annotations, v1alpha1.PointAnnotation)
 				s.must(s.admin.Update(s.ctx, lease))
 			}
 			grip, err := s.writer().Leases.Keep(s.ctx, s.golive("h"), WishHold, Identity(s.golive("g")))

@@ -161,12 +161,7 @@ func (l Leases) take(ctx context.Context, owner Owner, lease *coordinationv1.Lea
 			Namespace: owner.GetNamespace(), Name: LeaseName(owner.SiteName()),
 		}}
 		l.hold(lease, me, 1)
-		setPoint(lease, v1alpha1.PointReversible)
-		if from != "" {
-			// Whoever gives way did so past the point of no return. That somebody
-			// deleted the lease did not make the database whole again.
-			setPoint(lease, v1alpha1.PointCommitted)
-		}
+		setPoint(lease, firstPoint(from))
 		if err := l.Client.Create(ctx, lease); err != nil {
 			return Grip{}, fmt.Errorf("create Lease %s: %w", lease.Name, err)
 		}
@@ -176,7 +171,7 @@ func (l Leases) take(ctx context.Context, owner Owner, lease *coordinationv1.Lea
 		// Who lets go takes the point off. A free lease that has one was emptied
 		// by somebody, and says the truth.
 		if who == "" && point(lease) != v1alpha1.PointCommitted {
-			setPoint(lease, v1alpha1.PointReversible)
+			setPoint(lease, firstPoint(from))
 		}
 		if err := l.update(ctx, lease); err != nil {
 			return Grip{}, err
@@ -185,6 +180,16 @@ func (l Leases) take(ctx context.Context, owner Owner, lease *coordinationv1.Lea
 		return gripOf(lease), nil
 	}
 	return seize(owner, lease), nil
+}
+
+// firstPoint is that of a lease which nobody holds. Whoever gives way did so past
+// the point of no return: that somebody deleted the lease, or had it meanwhile
+// and let it go, did not make the database whole again.
+func firstPoint(from string) v1alpha1.LeasePoint {
+	if from != "" {
+		return v1alpha1.PointCommitted
+	}
+	return v1alpha1.PointReversible
 }
 
 // Regain takes back a lease that nobody holds, because it was deleted, emptied,

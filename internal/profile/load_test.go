@@ -174,6 +174,22 @@ func TestUpgradeCarriesItsEvidence(t *testing.T) {
 	}
 }
 
+// The plan says how long an upgrade may take: a profile knows the product, not
+// how large a site is.
+func TestThePlanBoundsTheUpgrade(t *testing.T) {
+	q := params
+	q.HopDeadline, q.Scale = 9*time.Hour, 3
+	tk, _, err := load(t, "moodle").UpgradeTask(q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, a := range tk.Actions {
+		if got := time.Duration(a.Deadline); got == q.HopDeadline != (i == 0) {
+			t.Errorf("%s may take %s", a.Name, got)
+		}
+	}
+}
+
 func TestTheWebRootMovesWithTheRelease(t *testing.T) {
 	for version, want := range map[string]string{"4.5.6": "/var/www/html/version.php", "5.1.3": "/var/www/html/public/version.php"} {
 		q := params

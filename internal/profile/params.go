@@ -30,6 +30,8 @@ type Params struct {
 	Reader, Owner task.Database
 	// Scale stretches deadlines, which are for a small site; 0 is 1.
 	Scale float64
+	// HopDeadline bounds each command of an upgrade, whatever the profile says; 0 leaves that.
+	HopDeadline time.Duration
 	// Credentials is a directory with username and password of the account for tests.
 	Credentials string
 }

@@ -77,7 +77,16 @@ func (p Profile) UpgradeTask(q Params) (task.Task, Image, error) {
 		actions = append(actions, task.Action{Name: "upgrade-log", Always: true, Advisory: true,
 			Deadline: task.Duration(time.Minute), Query: &task.Query{SQL: p.Truth.Upgrades}})
 	}
-	return p.build(TargetImage, actions, q)
+	t, image, err := p.build(TargetImage, actions, q)
+	if err != nil {
+		return t, image, err
+	}
+	for i := range p.Verbs[UpgradeVerb].Actions {
+		if q.HopDeadline > 0 && t.Actions[i].Command != nil {
+			t.Actions[i].Deadline = task.Duration(q.HopDeadline)
+		}
+	}
+	return t, image, nil
 }
 
 // VersionTask reads the version from database and HTTP; want may be "".

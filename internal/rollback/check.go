@@ -4,6 +4,7 @@
 package rollback
 
 import (
+	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -45,6 +46,9 @@ func (v View) Objection() *pipeline.Verdict {
 	case !meta.IsStatusConditionTrue(v.Backup.Status.Conditions, v1alpha1.VerifiedCondition):
 		return no("BackupNotVerified", "SiteBackup %s is not verified", v.Backup.Name)
 	}
+	if what := v.otherRelease(); what != "" {
+		return no("NoWayBack", "%s", what)
+	}
 	if what := v.Overfull(v.toCome()); what != "" {
 		return no("TooManyChanges", "%s", what)
 	}
@@ -78,7 +82,16 @@ func (v View) toCome() []string {
 // unconfirmed says that a price which needs a person's word has it no more:
 // decisions are withdrawn, or made late.
 func (v View) unconfirmed() *pipeline.Verdict {
-	if v.Rollback.Status.Price == nil || v.afterFailure() || v.little(v.Rollback.Status.Price.RollbackLoss) {
+	price := v.Rollback.Status.Price
+	if price == nil || v.afterFailure() {
+		return nil
+	}
+	if v.outdated(price) {
+		verdict := pipeline.Fail("PriceOutdated", "users were let in after the price was told: %s would be lost then; "+
+			"create a new Rollback: it tells the price of now and asks anew", describe(price.RollbackLoss))
+		return &verdict
+	}
+	if v.little(price.RollbackLoss) {
 		return nil
 	}
 	var verdict pipeline.Verdict
@@ -89,9 +102,18 @@ func (v View) unconfirmed() *pipeline.Verdict {
 		verdict = pipeline.Fail("Rejected", "%s", strings.Join(g.Missing, ", "))
 	default:
 		verdict = pipeline.Fail("NotConfirmed", "nobody confirms any more that %s would be lost",
-			describe(v.Rollback.Status.Price.RollbackLoss))
+			describe(price.RollbackLoss))
 	}
 	return &verdict
+}
+
+// outdated says whether a price was told while nobody could write, and somebody
+// can since: the run that kept the doors closed has opened them.
+func (v View) outdated(price *v1alpha1.RollbackPrice) bool {
+	return v.Opened != nil && price.Counted.Before(v.Opened) ||
+		slices.ContainsFunc(v.Rollback.Status.Steps, func(e v1alpha1.StepStatus) bool {
+			return e.Name == stepConfirm && e.Reason == nothingLost
+		})
 }
 
 // noWay says why this version of Gradus cannot go back.
@@ -109,6 +131,12 @@ func (v View) noWay() string {
 	if len(v.Door.Spec.Selector) == 0 {
 		return "Service " + v.Door.Name + " has no selector that could be pointed at the holding page"
 	}
+	return v.otherRelease()
+}
+
+// otherRelease says that the site's images would not fit the database that comes
+// back, and that nobody knows those that do.
+func (v View) otherRelease() string {
 	if v.GoLive == nil && v.Site.Status.Version != v.version() {
 		return "the site serves " + v.Site.Status.Version + ", the backup is of " + v.version() +
 			", and no GoLive tells which images ran then: use to.goLiveRef"

@@ -56,11 +56,11 @@ var price = pipeline.Step[View]{
 // gone by since the price was told, and users wrote until the doors closed.
 var priceAgain = closing.Guarded(pipeline.Step[View]{
 	Name:    "PriceAgain",
-	Timeout: closing.Reversible[View](30 * time.Minute),
-	Create:  func(v View, at pipeline.At) []client.Object { return v.counting(at, "recount") },
+	Timeout: closing.Within[View](30 * time.Minute), Insists: closing.Committed[View],
+	Create: func(v View, at pipeline.At) []client.Object { return v.counting(at, "recount") },
 	Judge: func(v View, _ pipeline.At, seen pipeline.Seen) pipeline.Verdict {
 		if v.afterFailure() {
-			return pipeline.Skip("NothingLost", "users were not let in since the backup")
+			return pipeline.Skip(nothingLost, "users were not let in since the backup")
 		}
 		return v.counted(seen, v.accept)
 	},
@@ -81,10 +81,18 @@ func (v View) accept(loss v1alpha1.RollbackLoss) pipeline.Verdict {
 		return pipeline.Pass("%d rows may be lost without asking, %d are", v.allowed(), loss.Rows)
 	case more(loss, p.RollbackLoss):
 		return pipeline.Fail("PriceRose", "the loss rose while the site was open: now %s; the price was %s; nothing was "+
-			"switched, and the site opens again; create a new Rollback: it tells the price of then and asks anew",
-			describe(loss), describe(p.RollbackLoss))
+			"switched, and the site %s; create a new Rollback: it tells the price of then and asks anew",
+			describe(loss), describe(p.RollbackLoss), v.unswitched())
 	}
 	return pipeline.Pass("%s: no more than was confirmed", describe(loss))
+}
+
+// unswitched says how a site stands whose rollback ends before its switch.
+func (v View) unswitched() string {
+	if v.Committed() {
+		return "stays as it is"
+	}
+	return "opens again"
 }
 
 // more says whether more is lost than was said, in all or of any figure.
@@ -211,16 +219,22 @@ func digest(r *v1alpha1.Rollback, backup string, p *v1alpha1.RollbackPrice) stri
 	return "sha256:" + hex.EncodeToString(sum[:])
 }
 
+const (
+	stepConfirm = "Confirm"
+	// nothingLost is why nobody was asked.
+	nothingLost = "NothingLost"
+)
+
 // confirm waits for a person who accepts the loss.
 var confirm = pipeline.Step[View]{
-	Name: "Confirm",
+	Name: stepConfirm,
 	Judge: func(v View, _ pipeline.At, seen pipeline.Seen) pipeline.Verdict {
 		p := v.Rollback.Status.Price
 		switch {
 		case p == nil:
 			return pipeline.Fail("NotPriced", "the rollback has no price")
 		case v.afterFailure():
-			return pipeline.Skip("NothingLost", "users were not let in since the backup")
+			return pipeline.Skip(nothingLost, "users were not let in since the backup")
 		case v.little(p.RollbackLoss):
 			return pipeline.Pass("%d rows may be lost without asking, %d are", v.allowed(), p.Rows)
 		}

@@ -51,14 +51,19 @@ func GivesWay(r *v1alpha1.Rollback) bool {
 	if held == nil || held.Point != v1alpha1.PointCommitted || r.Status.Opened != nil {
 		return false
 	}
-	failed := !r.DeletionTimestamp.IsZero()
-	for _, e := range closing.Working(r.Status.Steps) {
-		if e.Name == StepSwitch && e.State == v1alpha1.StepPassed {
-			return false
-		}
-		failed = failed || e.State == v1alpha1.StepFailed
+	if Switched(r) {
+		return false
 	}
-	return failed
+	return !r.DeletionTimestamp.IsZero() ||
+		slices.ContainsFunc(closing.Working(r.Status.Steps), func(e v1alpha1.StepStatus) bool {
+			return e.State == v1alpha1.StepFailed
+		})
+}
+
+// Switched says whether the restored database is in its place: what is left is
+// to let users in.
+func Switched(r *v1alpha1.Rollback) bool {
+	return passed(r, StepSwitch)
 }
 
 // From names the holder that gives way: a go-live with the doors closed, or an
@@ -69,16 +74,26 @@ func From(g *v1alpha1.GoLive, before []v1alpha1.Rollback) string {
 			return production.Identity(&before[i])
 		}
 	}
-	if g == nil || !golive.GivesWay(g) {
+	if !givesWay(g) {
 		return ""
 	}
 	return production.Identity(g)
 }
 
+// givesWay says whether a go-live that still counts on its lease gives way: one
+// that was gone back from already has nothing to give.
+func givesWay(g *v1alpha1.GoLive) bool {
+	return golive.GivesWay(g) && g.Status.Lease != nil
+}
+
 // Took says whether a rollback has, or had, the site.
 func Took(r *v1alpha1.Rollback) bool {
+	return passed(r, closing.StepTakeLease)
+}
+
+func passed(r *v1alpha1.Rollback, step string) bool {
 	return slices.ContainsFunc(r.Status.Steps, func(e v1alpha1.StepStatus) bool {
-		return e.Name == closing.StepTakeLease && e.State == v1alpha1.StepPassed
+		return e.Name == step && e.State == v1alpha1.StepPassed
 	})
 }
 
@@ -86,7 +101,7 @@ func Took(r *v1alpha1.Rollback) bool {
 // site over from it: what still stands. It comes before Inherit, for that
 // rollback has inherited from the go-live itself.
 func InheritFrom(r, before *v1alpha1.Rollback, observed []production.Observed) {
-	if held := r.Status.Lease; held == nil || held.Point != v1alpha1.PointCommitted || closing.PastCommit(r.Status.Steps) {
+	if !committed(r) || closing.PastCommit(r.Status.Steps) {
 		return
 	}
 	for i, c := range before.Status.Changes {
@@ -105,5 +120,5 @@ func (v View) closedSince() bool {
 			return GivesWay(b) && b.Status.Source != nil && b.Status.Source.Doors == v1alpha1.DoorsStayedClosed
 		}
 	}
-	return golive.GivesWay(v.GoLive) && v.Grip.Holder == production.Identity(v.GoLive)
+	return givesWay(v.GoLive) && v.Grip.Holder == production.Identity(v.GoLive)
 }

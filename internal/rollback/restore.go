@@ -88,7 +88,7 @@ var verifyBeside = closing.Guarded(within(4*time.Hour, jobStep("VerifyBeside", "
 
 // within bounds a step while the site is closed and could be opened.
 func within(limit time.Duration, step pipeline.Step[View]) pipeline.Step[View] {
-	step.Timeout = closing.Reversible[View](limit)
+	step.Timeout, step.Insists = closing.Within[View](limit), closing.Committed[View]
 	return step
 }
 
@@ -103,7 +103,7 @@ func (v View) verifyJob(at pipeline.At) (*batchv1.Job, error) {
 // that is out of reach would find the restored database and upgrade it.
 var awaitHops = closing.Guarded(pipeline.Step[View]{
 	Name:    "AwaitHops",
-	Timeout: closing.Reversible[View](30 * time.Minute),
+	Timeout: closing.Within[View](30 * time.Minute), Insists: closing.Committed[View],
 	Judge: func(v View, _ pipeline.At, seen pipeline.Seen) pipeline.Verdict {
 		left := 0
 		for _, n := range v.HopPods {

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -80,6 +81,7 @@ func door(owner string, state v1alpha1.ChangeState) v1alpha1.Change {
 
 func failedGoLive() *v1alpha1.GoLive {
 	g := &v1alpha1.GoLive{Status: v1alpha1.GoLiveStatus{
+		Lease:   &v1alpha1.HeldLease{Point: v1alpha1.PointCommitted},
 		Steps:   []v1alpha1.StepStatus{{Name: "Commit", State: v1alpha1.StepPassed}, {Name: "Hops", State: v1alpha1.StepFailed}},
 		Changes: []v1alpha1.Change{door("theirs", v1alpha1.ChangeApplied), door("old", v1alpha1.ChangeUndone)},
 	}}
@@ -89,6 +91,12 @@ func failedGoLive() *v1alpha1.GoLive {
 
 func TestARollbackTakesOverWhatAFailedGoLiveHolds(t *testing.T) {
 	r, g := &v1alpha1.Rollback{}, failedGoLive()
+	r.Status.Lease = &v1alpha1.HeldLease{Point: v1alpha1.PointReversible}
+	Inherit(r, g, standing(t, g))
+	if len(r.Status.Changes) != 0 {
+		t.Errorf("takes over with a lease that is undone: %v", r.Status.Changes)
+	}
+	r.Status.Lease.Point = v1alpha1.PointCommitted
 	Inherit(r, g, standing(t, g))
 	if len(r.Status.Changes) != 1 || !inherited(r, g) {
 		t.Fatalf("journal %v", r.Status.Changes)
@@ -98,18 +106,36 @@ func TestARollbackTakesOverWhatAFailedGoLiveHolds(t *testing.T) {
 		t.Error("inherited twice")
 	}
 	opened := failedGoLive()
-	opened.Status.Steps[1].State = v1alpha1.StepPassed
-	r = &v1alpha1.Rollback{}
+	opened.Status.Steps[1].State, opened.Status.Opened = v1alpha1.StepPassed, &metav1.Time{Time: time.Now()}
+	r = holding()
 	if Inherit(r, opened, standing(t, opened)); len(r.Status.Changes) != 0 {
 		t.Error("inherited from a go-live that did not fail")
 	}
-	r = &v1alpha1.Rollback{}
+	r, gone := holding(), failedGoLive()
+	gone.Status.Lease = nil
+	if Inherit(r, gone, standing(t, gone)); len(r.Status.Changes) != 1 {
+		t.Error("a go-live that has seen us take over is not inherited from after a crash")
+	}
+	r = holding()
 	if Inherit(r, g, make([]production.Observed, 2)); len(r.Status.Changes) != 0 {
 		t.Error("inherited what does not stand any more")
 	}
 	opened.Status.Changes[0].Undo = v1alpha1.UndoAlways
 	if Inherit(r, opened, standing(t, opened)); len(r.Status.Changes) != 1 {
 		t.Error("the extra pods of a go-live that let users in are not taken over")
+	}
+}
+
+// holding is a rollback that has the site past the point of no return.
+func holding() *v1alpha1.Rollback {
+	return &v1alpha1.Rollback{Status: v1alpha1.RollbackStatus{Lease: &v1alpha1.HeldLease{Point: v1alpha1.PointCommitted}}}
+}
+
+func TestWhoGivesWay(t *testing.T) {
+	failed, back := failedGoLive(), failedGoLive()
+	back.Status.Lease = nil // somebody went back from it
+	if From(failed, nil) != "GoLive/go/1" || From(back, nil) != "" || From(nil, nil) != "" {
+		t.Errorf("%q, %q, %q", From(failed, nil), From(back, nil), From(nil, nil))
 	}
 }
 
@@ -173,6 +199,32 @@ func says(who, digest string, decision v1alpha1.Decision) v1alpha1.UpgradeApprov
 	return v1alpha1.UpgradeApproval{ObjectMeta: metav1.ObjectMeta{Name: string(decision) + who}, Spec: v1alpha1.UpgradeApprovalSpec{
 		RollbackRef: &v1alpha1.LocalRef{Name: "back"},
 		Gate:        v1alpha1.GateDataLoss, Digest: digest, Decision: decision, Approver: who}}
+}
+
+// A price that was told while nobody could write says nothing once users are in.
+func TestAPriceDoesNotOutliveClosedDoors(t *testing.T) {
+	at := func(minutes int) *metav1.Time {
+		return &metav1.Time{Time: time.Date(2026, 9, 23, 12, minutes, 0, 0, time.UTC)}
+	}
+	asked := []v1alpha1.StepStatus{{Name: "Confirm", State: v1alpha1.StepPassed, Reason: "Passed"}}
+	nobody := []v1alpha1.StepStatus{{Name: "Confirm", State: v1alpha1.StepSkipped, Reason: "NothingLost"}}
+	for name, c := range map[string]struct {
+		steps  []v1alpha1.StepStatus
+		opened *metav1.Time
+		want   string
+	}{
+		"nobody was let in by a run":             {asked, nil, ""},
+		"users were in when it was told":         {asked, at(5), ""},
+		"they were let in since":                 {asked, at(15), "PriceOutdated"},
+		"nobody was asked, and the site is open": {nobody, nil, "PriceOutdated"},
+	} {
+		back := priced(0, 0, "")
+		back.Status.Price.Counted, back.Status.Steps = *at(10), c.steps
+		v := View{Scene: &closing.Scene{Owner: back}, Rollback: back, Opened: c.opened}
+		if got := v.unconfirmed(); got == nil != (c.want == "") || got != nil && got.Reason != c.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
 }
 
 func TestConfirm(t *testing.T) {

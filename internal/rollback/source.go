@@ -18,7 +18,7 @@ func (v View) Remember() {
 	noted := v.Rollback.Status.Source
 	doors := v1alpha1.DoorsOpened
 	switch {
-	case noted != nil && Took(v.Rollback) && !v.Taken:
+	case noted != nil && Took(v.Rollback): // once and for all
 		doors = noted.Doors
 	case v.stayedClosed():
 		doors = v1alpha1.DoorsStayedClosed
@@ -175,7 +175,7 @@ func (v View) backupName() string {
 	return "of the fix point"
 }
 
-// Abandon fails the step at which a rollback stands.
-func (v View) Abandon(no pipeline.Verdict) {
-	closing.Abandon(v.Rollback.Status.Steps, no.Reason, no.Message, v.Now)
+// Abandon fails the step at which a rollback stands, and says whether there was one.
+func (v View) Abandon(no pipeline.Verdict) bool {
+	return closing.Abandon(v.Rollback.Status.Steps, no.Reason, no.Message, v.Now)
 }

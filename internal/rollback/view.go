@@ -9,8 +9,9 @@ package rollback
 import (
 	"strings"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/gradus-lms/gradus/api/v1alpha1"
-	"github.com/gradus-lms/gradus/internal/golive"
 	"github.com/gradus-lms/gradus/internal/golive/closing"
 	"github.com/gradus-lms/gradus/internal/pipeline"
 	"github.com/gradus-lms/gradus/internal/production"
@@ -33,9 +34,8 @@ type View struct {
 	// HopPods counts what has not ended of the go-live's hops, and of a switch of
 	// an earlier rollback, by Job.
 	HopPods map[string]int
-	// Taken: the site's lease was taken right now, and what became of the doors
-	// is noted once and for all.
-	Taken bool
+	// Opened is when a run last let users in; nil when none did.
+	Opened *metav1.Time
 }
 
 // Inherit gives the journal with which a rollback begins: what the go-live
@@ -48,9 +48,11 @@ func Inherit(r *v1alpha1.Rollback, g *v1alpha1.GoLive, observed []production.Obs
 	if len(r.Status.Changes) > 0 {
 		return
 	}
+	// What closes the site comes with a lease that nothing undoes, or not at all.
+	all := committed(r) && (givesWay(g) || tookOver(r, g))
 	for i, c := range g.Status.Changes {
 		stands := c.State != v1alpha1.ChangeUndone && production.Stand(c, observed[i]) == production.StandsAfter
-		if stands && (golive.GivesWay(g) || tookOver(r, g) || c.Undo == v1alpha1.UndoAlways) {
+		if stands && (all || c.Undo == v1alpha1.UndoAlways) {
 			// Whatever the go-live was about to do with it, it stands.
 			c.State, c.Foreign = v1alpha1.ChangeApplied, ""
 			r.Status.Changes = append(r.Status.Changes, c)
@@ -86,9 +88,13 @@ func (v View) stayedClosed() bool {
 // tookOver says whether a rollback holds the site past a point of no return
 // that only the go-live can have passed.
 func tookOver(r *v1alpha1.Rollback, g *v1alpha1.GoLive) bool {
-	held := r.Status.Lease
-	return held != nil && held.Point == v1alpha1.PointCommitted && !closing.PastCommit(r.Status.Steps) &&
+	return committed(r) && !closing.PastCommit(r.Status.Steps) &&
 		closing.PastCommit(g.Status.Steps) && g.Status.Opened == nil
+}
+
+// committed says whether a rollback holds the site for good.
+func committed(r *v1alpha1.Rollback) bool {
+	return r.Status.Lease != nil && r.Status.Lease.Point == v1alpha1.PointCommitted
 }
 
 // inherited says whether the journal begins with what the go-live held: its

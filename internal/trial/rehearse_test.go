@@ -65,51 +65,56 @@ func TestResolve(t *testing.T) {
 	}
 }
 
+type rehearsalCase struct {
+	env    *v1alpha1.StagingEnvironment
+	state  v1alpha1.StepState
+	reason string
+	passed string // of the condition; "" for none
+	says   string
+}
+
+// rehearsalCases are copies that came to something.
+var rehearsalCases = map[string]rehearsalCase{
+	"the copy was made":    {nil, v1alpha1.StepRunning, "Rehearsing", "", ""},
+	"the copy says naught": {copyOf(), v1alpha1.StepRunning, "Rehearsing", "", ""},
+	"the upgrade passed":   {copyOf(ready), v1alpha1.StepPassed, "Passed", "True", "2 hop(s) to 3.0 passed"},
+	"a hop broke": {
+		copyOf(stalled("Upgrade", "3.0", "PluginDependency", "plugin report_attendance is missing")),
+		v1alpha1.StepPassed, "PluginDependency", "False", "hop 2 of 2 (1.5 to 3.0) failed: plugin report_attendance is missing"},
+	"a hop was too slow": {
+		copyOf(stalled("Upgrade", "1.5", v1alpha1.TimedOutReason, "not done within 4h")),
+		v1alpha1.StepPassed, v1alpha1.TimedOutReason, "False", "hop 1 of 2 (1.0 to 1.5)"},
+	"rows are missing": {
+		copyOf(stalled("Verify", "", "CountsDiffer", "users: 7 before, 6 after")),
+		v1alpha1.StepPassed, "CountsDiffer", "False", "verification failed: users"},
+	"nobody can sign in": {
+		copyOf(stalled("Smoke", "", "CheckFailed", "sign-in: 303 to /login")),
+		v1alpha1.StepPassed, "CheckFailed", "False", "smoke checks failed: sign-in"},
+	"the application does not start": {
+		copyOf(stalled("StartApplication", "", v1alpha1.TimedOutReason, "no pod is ready")),
+		v1alpha1.StepPassed, v1alpha1.TimedOutReason, "False", "does not start"},
+	"no quota for the copy": {
+		copyOf(stalled("CloneVolumes", "files", v1alpha1.TimedOutReason, "exceeded quota")),
+		v1alpha1.StepFailed, v1alpha1.TimedOutReason, "", "exceeded quota"},
+	"the copy is not silent": {
+		copyOf(stalled("Neutralise", "", "NotNeutral", "mail is on")), v1alpha1.StepFailed, "NotNeutral", "", "mail is on"},
+	"a stranger has the name": {
+		copyOf(func(env *v1alpha1.StagingEnvironment) {
+			stalled("Resolve", "", v1alpha1.NameConflictReason, "Deployment web")(env)
+			env.Status.Steps = nil
+		}), v1alpha1.StepFailed, v1alpha1.NameConflictReason, "", "Deployment web"},
+	"a stranger has the name after a hop that failed before": {
+		copyOf(func(env *v1alpha1.StagingEnvironment) {
+			stalled("Upgrade", "3.0", "StepFailed", "old news")(env)
+			env.Status.Conditions[0].Reason = v1alpha1.NameConflictReason
+		}), v1alpha1.StepFailed, v1alpha1.NameConflictReason, "", ""},
+	"somebody deletes the copy": {
+		copyOf(ready, func(env *v1alpha1.StagingEnvironment) { env.DeletionTimestamp = &metav1.Time{Time: noon} }),
+		v1alpha1.StepFailed, "CopyGone", "", ""},
+}
+
 func TestABrokenUpgradeIsAVerdictAndABrokenTrialIsNot(t *testing.T) {
-	for name, c := range map[string]struct {
-		env    *v1alpha1.StagingEnvironment
-		state  v1alpha1.StepState
-		reason string
-		passed string // of the condition; "" for none
-		says   string
-	}{
-		"the copy was made":    {nil, v1alpha1.StepRunning, "Rehearsing", "", ""},
-		"the copy says naught": {copyOf(), v1alpha1.StepRunning, "Rehearsing", "", ""},
-		"the upgrade passed":   {copyOf(ready), v1alpha1.StepPassed, "Passed", "True", "2 hop(s) to 3.0 passed"},
-		"a hop broke": {
-			copyOf(stalled("Upgrade", "3.0", "PluginDependency", "plugin report_attendance is missing")),
-			v1alpha1.StepPassed, "PluginDependency", "False", "hop 2 of 2 (1.5 to 3.0) failed: plugin report_attendance is missing"},
-		"a hop was too slow": {
-			copyOf(stalled("Upgrade", "1.5", v1alpha1.TimedOutReason, "not done within 4h")),
-			v1alpha1.StepPassed, v1alpha1.TimedOutReason, "False", "hop 1 of 2 (1.0 to 1.5)"},
-		"rows are missing": {
-			copyOf(stalled("Verify", "", "CountsDiffer", "users: 7 before, 6 after")),
-			v1alpha1.StepPassed, "CountsDiffer", "False", "verification failed: users"},
-		"nobody can sign in": {
-			copyOf(stalled("Smoke", "", "CheckFailed", "sign-in: 303 to /login")),
-			v1alpha1.StepPassed, "CheckFailed", "False", "smoke checks failed: sign-in"},
-		"the application does not start": {
-			copyOf(stalled("StartApplication", "", v1alpha1.TimedOutReason, "no pod is ready")),
-			v1alpha1.StepPassed, v1alpha1.TimedOutReason, "False", "does not start"},
-		"no quota for the copy": {
-			copyOf(stalled("CloneVolumes", "files", v1alpha1.TimedOutReason, "exceeded quota")),
-			v1alpha1.StepFailed, v1alpha1.TimedOutReason, "", "exceeded quota"},
-		"the copy is not silent": {
-			copyOf(stalled("Neutralise", "", "NotNeutral", "mail is on")), v1alpha1.StepFailed, "NotNeutral", "", "mail is on"},
-		"a stranger has the name": {
-			copyOf(func(env *v1alpha1.StagingEnvironment) {
-				stalled("Resolve", "", v1alpha1.NameConflictReason, "Deployment web")(env)
-				env.Status.Steps = nil
-			}), v1alpha1.StepFailed, v1alpha1.NameConflictReason, "", "Deployment web"},
-		"a stranger has the name after a hop that failed before": {
-			copyOf(func(env *v1alpha1.StagingEnvironment) {
-				stalled("Upgrade", "3.0", "StepFailed", "old news")(env)
-				env.Status.Conditions[0].Reason = v1alpha1.NameConflictReason
-			}), v1alpha1.StepFailed, v1alpha1.NameConflictReason, "", ""},
-		"somebody deletes the copy": {
-			copyOf(ready, func(env *v1alpha1.StagingEnvironment) { env.DeletionTimestamp = &metav1.Time{Time: noon} }),
-			v1alpha1.StepFailed, "CopyGone", "", ""},
-	} {
+	for name, c := range rehearsalCases {
 		t.Run(name, func(t *testing.T) {
 			v := View{Trial: rehearsal(), Backup: nightly()}
 			seen := pipeline.Seen{Now: noon}

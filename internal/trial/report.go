@@ -75,6 +75,7 @@ func hopTo(hops []v1alpha1.Hop, to string) (int, v1alpha1.Hop) {
 // record takes the report from the copy, which will be gone.
 func record(t *v1alpha1.TrialUpgrade, env *v1alpha1.StagingEnvironment, now time.Time) {
 	status := &t.Status
+	status.CodeVersion = env.Status.CodeVersion
 	status.Hops, status.Parts = slices.Clone(env.Status.Hops), slices.Clone(env.Status.Parts)
 	status.Before, status.After = slices.Clone(env.Status.Before), slices.Clone(env.Status.After)
 	status.Findings, status.KeptUntil = slices.Clone(env.Status.Findings), nil

@@ -30,6 +30,8 @@ type Dog struct {
 	Client          client.Client
 	Clock           clock.PassiveClock
 	Namespace, Site string
+	// Run is the holder whose journal it may read: it takes the lease from no other.
+	Run string
 	// Targets that the run may change: where our notes are if its journal is lost.
 	Targets []v1alpha1.ChangeTarget
 	// Duration of silence after which the lease is taken.
@@ -94,15 +96,16 @@ func (d *Dog) Look(ctx context.Context) error {
 	case who == "":
 		d.State.Silence, d.State.Abandoned = 0, false
 		return nil
-	case strings.HasPrefix(who, prefix):
+	case who == prefix+d.Run:
 		return d.undo(ctx, lease) // taken before we were restarted
 	case d.silence.Total() < d.Duration:
 		d.State.Abandoned = false
 		return nil
-	case lease.Annotations[v1alpha1.PointAnnotation] == string(v1alpha1.PointReversible):
+	case lease.Annotations[v1alpha1.PointAnnotation] != string(v1alpha1.PointReversible):
+		d.alarm(ctx, who)
+	case who == d.Run:
 		return d.takeOver(ctx, lease)
 	}
-	d.alarm(ctx, who)
 	return nil
 }
 

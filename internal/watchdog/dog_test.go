@@ -107,7 +107,7 @@ func closedSite(t *testing.T) *story {
 		}
 		return c.Get(ctx, k, o, opts...)
 	}})
-	s.dog = &Dog{Client: reaches, Clock: s.clock, Namespace: ns.Name, Site: "campus", Duration: 120 * time.Second,
+	s.dog = &Dog{Client: reaches, Clock: s.clock, Namespace: ns.Name, Site: "campus", Run: production.Identity(s.golive), Duration: 120 * time.Second,
 		Poll: 5 * time.Second, Alarm: 5 * time.Minute, Tell: &s.told,
 		Targets: []v1alpha1.ChangeTarget{{Kind: "Service", Name: "web"}, {Kind: "Namespace", Name: ns.Name}}}
 	return s
@@ -216,6 +216,20 @@ func TestCommittedIsNeverTouched(t *testing.T) {
 	}
 }
 
+// The rights of a watchdog end at the journal of its run: with another's lease it
+// could do nothing, and would keep it.
+func TestTheLeaseOfAnotherRunIsNotTaken(t *testing.T) {
+	s := closedSite(t)
+	s.dog.Run = "GoLive/another/u"
+	s.pass(12*time.Minute, false)
+	if s.open() || len(s.told) != 0 {
+		t.Errorf("told %v, open: %t", s.told, s.open())
+	}
+	if grip := s.grip(); !grip.Held {
+		t.Errorf("the lease was touched: %+v", grip)
+	}
+}
+
 func TestALostJournalIsReadFromTheNotes(t *testing.T) {
 	s := closedSite(t)
 	s.must(s.c.Delete(s.ctx, s.golive))
@@ -275,7 +289,7 @@ func TestObjectsHaveExactlyTheRightsThatAreNeeded(t *testing.T) {
 func TestMainRefusesWhatItDoesNotKnow(t *testing.T) {
 	var out, complaints strings.Builder
 	for name, args := range map[string][]string{
-		"no site": {"--namespace=a"}, "a flag that is none": {"--force"}, "a target without a kind": {"--site=a", "--namespace=a", "--target=web"},
+		"no site": {"--namespace=a"}, "a flag that is none": {"--force"}, "a target without a kind": {"--site=a", "--namespace=a", "--run=GoLive/g/u", "--target=web"}, "no run": {"--site=a", "--namespace=a"},
 	} {
 		if code := Main(t.Context(), args, &out, &complaints); code != 2 {
 			t.Errorf("%s: exit code %d", name, code)

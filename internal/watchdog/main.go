@@ -36,6 +36,7 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	f.SetOutput(stderr)
 	f.StringVar(&d.Site, "site", "", "name of the Site whose lease is watched")
 	f.StringVar(&d.Namespace, "namespace", "", "namespace of the Site")
+	f.StringVar(&d.Run, "run", "", "who is watched, as the lease names its holder: Kind/name/UID")
 	f.DurationVar(&d.Duration, "lease-duration", production.DefaultDuration, "silence after which the lease is taken")
 	f.DurationVar(&d.Poll, "poll", 5*time.Second, "how often the lease is read")
 	f.DurationVar(&d.Alarm, "alarm-every", 5*time.Minute, "how often a closed site without a keeper is told of")
@@ -54,8 +55,8 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		}
 		return 2
 	}
-	if d.Site == "" || d.Namespace == "" || f.NArg() > 0 {
-		fmt.Fprintln(stderr, "gradus watchdog: --site and --namespace are needed, and nothing else")
+	if d.Site == "" || d.Namespace == "" || d.Run == "" || f.NArg() > 0 {
+		fmt.Fprintln(stderr, "gradus watchdog: --site, --namespace and --run are needed, and no arguments")
 		return 2
 	}
 	c, err := connect()

@@ -124,7 +124,7 @@ func (s Spec) deployment(meta metav1.ObjectMeta) *appsv1.Deployment {
 		duration = production.DefaultDuration
 	}
 	args := []string{"watchdog", "--site=" + s.Site, "--namespace=" + s.Namespace, "--lease-duration=" + duration.String(),
-		"--poll=" + min(5*time.Second, duration/6).String()}
+		"--poll=" + min(5*time.Second, duration/6).String(), "--run=" + production.Identity(s.Owner)}
 	for _, target := range s.Targets {
 		args = append(args, "--target="+target.Kind+"/"+target.Name)
 	}

@@ -211,6 +211,12 @@ func Claim(name, claim string, readOnly bool) corev1.Volume {
 	}}
 }
 
+// Volumes with the ways into a database.
+const (
+	ReaderVolume = "gradus-reader"
+	OwnerVolume  = "gradus-owner"
+)
+
 // Secret gives a volume of a Secret.
 func Secret(name, secret string) corev1.Volume {
 	return corev1.Volume{Name: name, VolumeSource: corev1.VolumeSource{

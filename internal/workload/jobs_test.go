@@ -94,7 +94,8 @@ func TestBuildLeavesItsInputAlone(t *testing.T) {
 func TestAnAlias(t *testing.T) {
 	clone := Clone{
 		Namespace: "copy", Claim: "campus-files", Name: "alias-1",
-		Ref: v1alpha1.SnapshotRef{Name: "snap", UID: "snap-uid", ClaimName: "campus-files", StorageClassName: "fast", Capacity: "8Gi"},
+		Ref:          v1alpha1.SnapshotRef{Name: "snap", UID: "snap-uid", ClaimName: "campus-files", StorageClassName: "kept", Capacity: "8Gi"},
+		StorageClass: "fast",
 		Content: &snapshotv1.VolumeSnapshotContent{
 			Spec: snapshotv1.VolumeSnapshotContentSpec{
 				DeletionPolicy: snapshotv1.VolumeSnapshotContentDelete, Driver: "csi.example", VolumeSnapshotClassName: ptr.To("fast-snap"),

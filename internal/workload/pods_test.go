@@ -29,9 +29,7 @@ var copying = Copying{
 
 // wild makes a live pod template that asks for anything that a pod can ask for.
 func wild(dice *rand.Rand) corev1.PodTemplateSpec {
-	coin := func() bool { return dice.IntN(2) == 0 }
-	pick := func(list ...string) string { return list[dice.IntN(len(list))] }
-	uid := func() *int64 { return []*int64{nil, ptr.To(int64(0)), ptr.To(int64(33))}[dice.IntN(3)] }
+	coin, pick, uid := draws(dice)
 	live := corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{
 		Labels: map[string]string{
 			"app": "web", "app.kubernetes.io/instance": "tracked", "kustomize.toolkit.fluxcd.io/name": "tracked",
@@ -55,7 +53,27 @@ func wild(dice *rand.Rand) corev1.PodTemplateSpec {
 			SELinuxOptions: &corev1.SELinuxOptions{Type: "spc_t"},
 		}
 	}
-	sources := []corev1.VolumeSource{
+	for i, source := range wildVolumes(pick) {
+		if coin() {
+			s.Volumes = append(s.Volumes, corev1.Volume{Name: string(rune('a' + i)), VolumeSource: source})
+		}
+	}
+	for i := range dice.IntN(3) {
+		c := wildContainer(dice, s.Volumes, "init-"+string(rune('a'+i)))
+		if coin() {
+			c.RestartPolicy = ptr.To(corev1.ContainerRestartPolicyAlways)
+		}
+		s.InitContainers = append(s.InitContainers, c)
+	}
+	for i := range 1 + dice.IntN(2) {
+		s.Containers = append(s.Containers, wildContainer(dice, s.Volumes, "app-"+string(rune('a'+i))))
+	}
+	return live
+}
+
+// wildVolumes are those of which a live pod may have any.
+func wildVolumes(pick func(...string) string) []corev1.VolumeSource {
+	return []corev1.VolumeSource{
 		{EmptyDir: &corev1.EmptyDirVolumeSource{}}, {HostPath: &corev1.HostPathVolumeSource{Path: "/"}},
 		{NFS: &corev1.NFSVolumeSource{Server: "nas"}}, {CSI: &corev1.CSIVolumeSource{Driver: "secrets-store.csi.k8s.io"}},
 		{Projected: &corev1.ProjectedVolumeSource{Sources: []corev1.VolumeProjection{
@@ -66,51 +84,46 @@ func wild(dice *rand.Rand) corev1.PodTemplateSpec {
 		{PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: pick("campus-files", "hidden-claim")}},
 		{DownwardAPI: &corev1.DownwardAPIVolumeSource{}}, {Ephemeral: &corev1.EphemeralVolumeSource{}},
 	}
-	for i, source := range sources {
-		if coin() {
-			s.Volumes = append(s.Volumes, corev1.Volume{Name: string(rune('a' + i)), VolumeSource: source})
+}
+
+// wildContainer mounts all volumes and asks for too much.
+func wildContainer(dice *rand.Rand, volumes []corev1.Volume, name string) corev1.Container {
+	coin, pick, uid := draws(dice)
+	c := corev1.Container{Name: name, Image: "campus:1.0", Env: []corev1.EnvVar{{Name: "DB_HOST", Value: "db.live"}}}
+	for _, v := range volumes {
+		c.VolumeMounts = append(c.VolumeMounts, corev1.VolumeMount{Name: v.Name, MountPath: "/" + v.Name})
+	}
+	from := func(secret string) *corev1.EnvVarSource {
+		return &corev1.EnvVarSource{SecretKeyRef: &corev1.SecretKeySelector{
+			LocalObjectReference: corev1.LocalObjectReference{Name: secret}, Key: "k"}}
+	}
+	c.Env = append(c.Env, corev1.EnvVar{Name: "A", ValueFrom: from(pick("listed", "hidden-env"))})
+	c.EnvFrom = []corev1.EnvFromSource{{SecretRef: &corev1.SecretEnvSource{
+		LocalObjectReference: corev1.LocalObjectReference{Name: pick("listed", "hidden-from")}}}}
+	c.Ports = []corev1.ContainerPort{{ContainerPort: 80, HostPort: int32(dice.IntN(2) * 80), HostIP: pick("", "0.0.0.0")}}
+	probe := &corev1.Probe{ProbeHandler: corev1.ProbeHandler{
+		HTTPGet: &corev1.HTTPGetAction{Host: pick("", "live.example"), Port: intstr.FromInt32(80)}}}
+	c.ReadinessProbe, c.LivenessProbe = probe, probe
+	c.StartupProbe = &corev1.Probe{ProbeHandler: corev1.ProbeHandler{TCPSocket: &corev1.TCPSocketAction{Host: pick("", "live.example")}}}
+	c.Lifecycle = &corev1.Lifecycle{PreStop: &corev1.LifecycleHandler{HTTPGet: &corev1.HTTPGetAction{Host: "live.example"}}}
+	if coin() {
+		c.SecurityContext = &corev1.SecurityContext{
+			Privileged: ptr.To(coin()), AllowPrivilegeEscalation: ptr.To(coin()), RunAsUser: uid(), RunAsNonRoot: ptr.To(coin()),
+			Capabilities: &corev1.Capabilities{Add: []corev1.Capability{"SYS_ADMIN"}}, ProcMount: ptr.To(corev1.UnmaskedProcMount),
+			SELinuxOptions: &corev1.SELinuxOptions{Type: "spc_t"}, ReadOnlyRootFilesystem: ptr.To(coin()),
+			SeccompProfile:  &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeUnconfined},
+			AppArmorProfile: &corev1.AppArmorProfile{Type: corev1.AppArmorProfileTypeUnconfined},
 		}
 	}
-	container := func(name string) corev1.Container {
-		c := corev1.Container{Name: name, Image: "campus:1.0", Env: []corev1.EnvVar{{Name: "DB_HOST", Value: "db.live"}}}
-		for _, v := range s.Volumes {
-			c.VolumeMounts = append(c.VolumeMounts, corev1.VolumeMount{Name: v.Name, MountPath: "/" + v.Name})
-		}
-		from := func(secret string) *corev1.EnvVarSource {
-			return &corev1.EnvVarSource{SecretKeyRef: &corev1.SecretKeySelector{
-				LocalObjectReference: corev1.LocalObjectReference{Name: secret}, Key: "k"}}
-		}
-		c.Env = append(c.Env, corev1.EnvVar{Name: "A", ValueFrom: from(pick("listed", "hidden-env"))})
-		c.EnvFrom = []corev1.EnvFromSource{{SecretRef: &corev1.SecretEnvSource{
-			LocalObjectReference: corev1.LocalObjectReference{Name: pick("listed", "hidden-from")}}}}
-		c.Ports = []corev1.ContainerPort{{ContainerPort: 80, HostPort: int32(dice.IntN(2) * 80), HostIP: pick("", "0.0.0.0")}}
-		probe := &corev1.Probe{ProbeHandler: corev1.ProbeHandler{
-			HTTPGet: &corev1.HTTPGetAction{Host: pick("", "live.example"), Port: intstr.FromInt32(80)}}}
-		c.ReadinessProbe, c.LivenessProbe = probe, probe
-		c.StartupProbe = &corev1.Probe{ProbeHandler: corev1.ProbeHandler{TCPSocket: &corev1.TCPSocketAction{Host: pick("", "live.example")}}}
-		c.Lifecycle = &corev1.Lifecycle{PreStop: &corev1.LifecycleHandler{HTTPGet: &corev1.HTTPGetAction{Host: "live.example"}}}
-		if coin() {
-			c.SecurityContext = &corev1.SecurityContext{
-				Privileged: ptr.To(coin()), AllowPrivilegeEscalation: ptr.To(coin()), RunAsUser: uid(), RunAsNonRoot: ptr.To(coin()),
-				Capabilities: &corev1.Capabilities{Add: []corev1.Capability{"SYS_ADMIN"}}, ProcMount: ptr.To(corev1.UnmaskedProcMount),
-				SELinuxOptions: &corev1.SELinuxOptions{Type: "spc_t"}, ReadOnlyRootFilesystem: ptr.To(coin()),
-				SeccompProfile:  &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeUnconfined},
-				AppArmorProfile: &corev1.AppArmorProfile{Type: corev1.AppArmorProfileTypeUnconfined},
-			}
-		}
-		return c
-	}
-	for i := range dice.IntN(3) {
-		c := container("init-" + string(rune('a'+i)))
-		if coin() {
-			c.RestartPolicy = ptr.To(corev1.ContainerRestartPolicyAlways)
-		}
-		s.InitContainers = append(s.InitContainers, c)
-	}
-	for i := range 1 + dice.IntN(2) {
-		s.Containers = append(s.Containers, container("app-"+string(rune('a'+i))))
-	}
-	return live
+	return c
+}
+
+// draws are what chance decides.
+func draws(dice *rand.Rand) (coin func() bool, pick func(...string) string, uid func() *int64) {
+	coin = func() bool { return dice.IntN(2) == 0 }
+	pick = func(list ...string) string { return list[dice.IntN(len(list))] }
+	uid = func() *int64 { return []*int64{nil, ptr.To(int64(0)), ptr.To(int64(33))}[dice.IntN(3)] }
+	return coin, pick, uid
 }
 
 func TestTenThousandLivePodsAsCopies(t *testing.T) {

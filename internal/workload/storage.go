@@ -32,6 +32,8 @@ type Clone struct {
 	// Ref pins the source; Content is what it is bound to.
 	Ref     v1alpha1.SnapshotRef
 	Content *snapshotv1.VolumeSnapshotContent
+	// StorageClass of the claim: the cluster's default may have another driver.
+	StorageClass string
 	// AccessModes and VolumeMode of the source claim.
 	AccessModes []corev1.PersistentVolumeAccessMode
 	VolumeMode  *corev1.PersistentVolumeMode
@@ -69,7 +71,7 @@ func (c Clone) AliasSnapshot() *snapshotv1.VolumeSnapshot {
 }
 
 // PersistentVolumeClaim gives the claim with the snapshot's data, in the
-// source's own class and size: the cluster's default may have another driver.
+// source's own size.
 func (c Clone) PersistentVolumeClaim() (*corev1.PersistentVolumeClaim, error) {
 	size, err := resource.ParseQuantity(c.Ref.Capacity)
 	if err != nil {
@@ -83,7 +85,7 @@ func (c Clone) PersistentVolumeClaim() (*corev1.PersistentVolumeClaim, error) {
 		ObjectMeta: metav1.ObjectMeta{Namespace: c.Namespace, Name: c.Claim},
 		Spec: corev1.PersistentVolumeClaimSpec{
 			AccessModes:      modes,
-			StorageClassName: &c.Ref.StorageClassName,
+			StorageClassName: &c.StorageClass,
 			VolumeMode:       c.VolumeMode,
 			Resources: corev1.VolumeResourceRequirements{
 				Requests: corev1.ResourceList{corev1.ResourceStorage: size},

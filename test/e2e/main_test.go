@@ -32,6 +32,7 @@ var keep = flag.Bool("keep", false, "leave the namespaces of the stories")
 func TestMain(m *testing.M) {
 	flag.Parse()
 	if os.Getenv("GRADUS_E2E") == "" {
+		fmt.Println("testing: warning: no tests to run") // plain `go test ./...` says so of the package
 		fmt.Println("left out: end-to-end stories need a cluster (make cluster-up test-e2e, or GRADUS_E2E=1 and KUBECONFIG)")
 		return
 	}

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -96,18 +97,22 @@ func awaitStep(t *testing.T, limit time.Duration, plan *v1alpha1.UpgradePlan, na
 	return found
 }
 
-// awaitReason waits until a step has a reason, and gives its entry.
-func awaitReason(t *testing.T, limit time.Duration, plan *v1alpha1.UpgradePlan, step, reason string) v1alpha1.StepStatus {
+// awaitReason waits until a step has a reason and a message with these words,
+// and gives its entry.
+func awaitReason(
+	t *testing.T, limit time.Duration, plan *v1alpha1.UpgradePlan, step, reason string, words ...string,
+) v1alpha1.StepStatus {
 	t.Helper()
 	var found v1alpha1.StepStatus
 	seen, err := world.Await(within(t, limit), admin, plan, func(p *v1alpha1.UpgradePlan) (string, error) {
 		for _, s := range p.Status.Steps {
-			if s.Name == step && s.Reason == reason {
+			if s.Name == step && s.Reason == reason &&
+				!slices.ContainsFunc(words, func(word string) bool { return !strings.Contains(s.Message, word) }) {
 				found = s
 				return "", nil
 			}
 		}
-		return "step " + step + " has not the reason " + reason + "; the plan is at " + p.Status.Summary.Step + ": " + p.Status.Summary.WaitsFor, nil
+		return "step " + step + " has not the reason " + reason + " " + strings.Join(words, ", ") + "; the plan is at " + p.Status.Summary.Step + ": " + p.Status.Summary.WaitsFor, nil
 	})
 	if err != nil {
 		t.Fatal(err)

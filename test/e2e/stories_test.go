@@ -9,6 +9,7 @@ import (
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -53,7 +54,7 @@ func TestUpgrade(t *testing.T) {
 		// time that a story of production may need.
 		time time.Duration
 	}{
-		{"a plan waits for a Deployment and goes on when it appears", missingDeployment, 0},
+		{"a plan waits for a Deployment and for Secrets and goes on when they appear", missingParts, 0},
 		{"a target that is not newer blocks", notNewer, 0},
 		{"a plugin missing from the target blocks until it is dropped", missingPlugin, 0},
 		{"a database that loses its volume when scaled is refused", scalingDeletes, 0},
@@ -89,13 +90,33 @@ func short(t *testing.T, need time.Duration) bool {
 	return time.Until(by) < need
 }
 
-func missingDeployment(t *testing.T, ns string) {
+func missingParts(t *testing.T, ns string) {
+	const probe, reader, owner = "campus-probe", "campus-db-reader", "campus-db"
+	for _, name := range []string{probe, reader, owner} {
+		secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: name}}
+		if err := admin.Delete(t.Context(), secret); err != nil {
+			t.Fatal(err)
+		}
+	}
 	plan := newPlan(ns, "waits", "2.0", image)
 	apply(t, plan)
-	wait := awaitReason(t, 2*time.Minute, plan, v1alpha1.StepReviewSite, v1alpha1.SiteNotReadyReason)
-	has(t, wait.Message, "Deployment campus-cron", "spec.workloads[cron].targetRef")
-	if err := admin.LiveSite(within(t, 3*time.Minute), ns); err != nil {
-		t.Fatal(err)
+	awaitReason(t, 2*time.Minute, plan, v1alpha1.StepReviewSite, v1alpha1.SiteNotReadyReason,
+		"Deployment campus-cron", "spec.workloads[cron].targetRef", "Secret "+probe, "spec.probeAccountSecretRef")
+	// Nobody may read the passwords of the live database: the kubelet says that they are missing.
+	for _, still := range []struct {
+		without []string
+		said    string
+	}{
+		{[]string{reader, owner}, "Secret campus-db"},
+		{[]string{owner}, "Secret campus-db, which the Site names in spec.database.ownerSecretRef"},
+		{nil, ""},
+	} {
+		if err := admin.LiveSite(within(t, 3*time.Minute), ns, still.without...); err != nil {
+			t.Fatal(err)
+		}
+		if still.said != "" {
+			awaitReason(t, 5*time.Minute, plan, v1alpha1.StepReviewSite, "TakingStock", still.said)
+		}
 	}
 	awaitStep(t, 4*time.Minute, plan, v1alpha1.StepReviewSite, v1alpha1.StepPassed)
 	if got := plan.Status.Summary.From; got != "1.0" {
@@ -252,7 +273,7 @@ func uncounted(t *testing.T, ns string) {
 	has(t, gate.NotCounted[0].Who+" "+gate.NotCounted[0].Why, "planner", "author")
 
 	refused(t, impersonate(t, robot, "system:serviceaccounts", "system:serviceaccounts:"+ns, "system:authenticated").
-		Create(t.Context(), approve(plan, gate.Digest)), "service account", "as a person")
+		Create(t.Context(), approve(plan, gate.Digest)), "service account", "a person creates the UpgradeApproval")
 
 	forged := approve(plan, gate.Digest)
 	forged.Spec.Approver, forged.Spec.Groups = "owner", []string{"lms-owners"}

@@ -111,6 +111,16 @@ func goLiveDeletedLate(w *world.World) {
 	w.Until("no go-live", func() bool { return !w.Get("go", g) })
 }
 
+// goLiveDeletedOpen: deleted when users are in and the rest is still to be let go.
+func goLiveDeletedOpen(w *world.World) {
+	goLive(w, nil)
+	w.Until("the doors that open", at(w, "go", "OpenDoors", v1alpha1.StepPassed))
+	w.Mark()
+	g := &v1alpha1.GoLive{ObjectMeta: w.Meta("go")}
+	w.Remove(g)
+	w.Until("no go-live", func() bool { return !w.Get("go", g) })
+}
+
 // goLiveBack: users are in, and a person goes back at a price.
 func goLiveBack(w *world.World) {
 	goLive(w, nil)

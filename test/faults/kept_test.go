@@ -47,10 +47,10 @@ func readPlan(t *testing.T, file string) Plan {
 	return plan
 }
 
-// keptPlans reads a folder of testdata, by what the plans say.
-func keptPlans(t *testing.T, folder string) map[string]Plan {
+// keptPlans reads testdata/regressions, by what the plans say.
+func keptPlans(t *testing.T) map[string]Plan {
 	t.Helper()
-	files, err := filepath.Glob(filepath.Join("testdata", folder, "*.json"))
+	files, err := filepath.Glob(filepath.Join("testdata", "regressions", "*.json"))
 	if err != nil {
 		t.Fatal(err)
 	}

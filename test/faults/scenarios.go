@@ -57,6 +57,7 @@ var Scenarios = []Scenario{
 	{"golive-full", production, goLiveFull},
 	{"golive-held", production, goLiveHeld},
 	{"golive-deleted-late", production, goLiveDeletedLate},
+	{"golive-deleted-open", production, goLiveDeletedOpen},
 	{"golive-back", production, goLiveBack},
 	{"backup", copies, func(w *world.World) {
 		w.Create(backup(w))

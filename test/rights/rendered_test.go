@@ -5,8 +5,10 @@ package rights
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -26,9 +28,39 @@ func renderedRoles(t *testing.T) map[string][]rbacv1.PolicyRule {
 		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(object, &role); err != nil {
 			t.Fatal(err)
 		}
+		if _, twice := roles[role.Name]; twice {
+			t.Fatalf("two roles are named %s: the tests below would see one of them", role.Name)
+		}
 		roles[role.Name] = role.Rules
 	}
 	return roles
+}
+
+// bound are the roles that an identity gets from what kustomize renders, by its
+// own name or by a group that every account or everybody is in.
+func bound(t *testing.T, account string) []string {
+	t.Helper()
+	const system = "gradus-system"
+	everybody := []string{"system:authenticated", "system:serviceaccounts", "system:serviceaccounts:" + system}
+	var names []string
+	for _, object := range parseRendered(t) {
+		if kind, _ := object["kind"].(string); kind != "ClusterRoleBinding" && kind != "RoleBinding" {
+			continue
+		}
+		var binding rbacv1.RoleBinding
+		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(object, &binding); err != nil {
+			t.Fatal(err)
+		}
+		if slices.ContainsFunc(binding.Subjects, func(s rbacv1.Subject) bool {
+			return s.Kind == "ServiceAccount" && s.Name == account && s.Namespace == system ||
+				s.Kind == "User" && s.Name == "system:serviceaccount:"+system+":"+account ||
+				s.Kind == "Group" && slices.Contains(everybody, s.Name)
+		}) {
+			names = append(names, strings.TrimSpace(binding.RoleRef.Kind+" "+binding.RoleRef.Name+" "+binding.Namespace))
+		}
+	}
+	slices.Sort(names)
+	return names
 }
 
 func parseRendered(t *testing.T) []map[string]any {
@@ -62,6 +94,45 @@ func TestGradusManagerHoldsNoPowerClusterWide(t *testing.T) {
 				if isWorkload(resource) && !onlyReads(rule.Verbs) {
 					t.Errorf("%s: only reads on %s cluster-wide, found %v", name, resource, rule.Verbs)
 				}
+			}
+		}
+	}
+}
+
+// The tests here read roles by name. Another role that is bound would go by them.
+func TestTheIdentitiesAreBoundToTheirOwnRolesAlone(t *testing.T) {
+	for account, want := range map[string][]string{
+		"gradus-manager": {
+			"ClusterRole gradus-manager", "Role gradus-channels gradus-system", "Role gradus-leader gradus-system",
+		},
+		"gradus-production": {"ClusterRole gradus-production", "Role gradus-leader gradus-system"},
+	} {
+		if diff := cmp.Diff(want, bound(t, account)); diff != "" {
+			t.Errorf("%s is bound to other roles (-want +got):\n%s", account, diff)
+		}
+	}
+}
+
+func TestInTheirOwnNamespaceTheIdentitiesHoldNamedObjectsAlone(t *testing.T) {
+	roles := renderedRoles(t)
+	for name, resources := range map[string][]string{
+		"gradus-channels": {"configmaps", "secrets"}, "gradus-leader": {"leases"},
+	} {
+		if len(roles[name]) == 0 {
+			t.Fatalf("%s was not rendered", name)
+		}
+		for _, rule := range roles[name] {
+			for _, resource := range rule.Resources {
+				if !slices.Contains(resources, resource) {
+					t.Errorf("%s holds %s", name, resource)
+				}
+			}
+			// To create cannot be limited to a name.
+			if len(rule.ResourceNames) == 0 && !slices.Equal(rule.Verbs, []string{"create"}) {
+				t.Errorf("%s: %v on %v of any name", name, rule.Verbs, rule.Resources)
+			}
+			if name == "gradus-channels" && !onlyReads(rule.Verbs) {
+				t.Errorf("%s writes %v", name, rule.Resources)
 			}
 		}
 	}

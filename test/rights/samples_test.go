@@ -6,9 +6,11 @@ package rights
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
@@ -25,18 +27,53 @@ func TestSamplesAreAccepted(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			sample := one(string(text))
-			if sample.GetGenerateName() == "" {
-				sample.SetName(sample.GetName() + "-sample")
-			}
-			by := as(tenant)
-			if sample.GetKind() == "UpgradeApproval" {
-				by = as(approver)
-			}
-			strict := client.NewNamespacedClient(client.WithFieldValidation(by, "Strict"), siteSpace)
-			if err := strict.Create(t.Context(), sample, client.DryRunAll); err != nil {
-				t.Fatal(err)
-			}
+			acceptedAsSample(t, one(string(text)))
 		})
+	}
+}
+
+// So is every object of our kinds that a page shows.
+func TestSamplesOfPagesAreAccepted(t *testing.T) {
+	pages, err := filepath.Glob(filepath.Join(root, "docs/spec/*.md"))
+	if err != nil || len(pages) < 12 {
+		t.Fatalf("%d pages, %v", len(pages), err)
+	}
+	pages = append(pages, filepath.Join(root, "README.md"), filepath.Join(root, "docs/install.md"),
+		filepath.Join(root, "test/lms/CONTRACT.md"))
+	block := regexp.MustCompile("(?s)```yaml\n(.*?)```")
+	shown := 0
+	for _, page := range pages {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, found := range block.FindAllStringSubmatch(string(text), -1) {
+			for _, sample := range parse(found[1]) {
+				if sample.GroupVersionKind().Group != "lms.gradus.dev" {
+					continue
+				}
+				shown++
+				t.Run(strings.TrimPrefix(page, root+"/")+" "+sample.GetKind(), func(t *testing.T) { acceptedAsSample(t, sample) })
+			}
+		}
+	}
+	if shown < 9 {
+		t.Errorf("only %d samples in %d pages", shown, len(pages))
+	}
+}
+
+// acceptedAsSample lets somebody with the rights for it create an object, without keeping it.
+func acceptedAsSample(t *testing.T, sample *unstructured.Unstructured) {
+	t.Helper()
+	if sample.GetGenerateName() == "" {
+		sample.SetName(sample.GetName() + "-sample")
+	}
+	by := as(tenant)
+	if sample.GetKind() == "UpgradeApproval" {
+		by = as(approver)
+	}
+	strict := client.NewNamespacedClient(client.WithFieldValidation(by, "Strict"), siteSpace)
+	if err := strict.Create(t.Context(), sample, client.DryRunAll); err != nil {
+		t.Fatal(err)
 	}
 }

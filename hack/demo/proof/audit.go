@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net/http"
 	"time"
 )
 
@@ -40,6 +41,46 @@ type Write struct {
 	Response struct {
 		Code int `json:"code"`
 	} `json:"responseStatus"`
+	// Request is what was sent; the log has it of leases.
+	Request json.RawMessage `json:"requestObject"`
+}
+
+// holder is who holds a lease after this write; nil when the write leaves that
+// as it is.
+func (w Write) holder() *string {
+	var lease struct {
+		Spec struct {
+			Holder *string `json:"holderIdentity"`
+		} `json:"spec"`
+	}
+	nobody := ""
+	switch err := json.Unmarshal(w.Request, &lease); {
+	case w.Verb == "delete" && w.Response.Code < 300:
+		return &nobody
+	case w.Verb == "delete", err != nil: // a list of patches is no lease
+		return nil
+	case w.Verb != "patch" && lease.Spec.Holder == nil:
+		return &nobody
+	}
+	return lease.Spec.Holder
+}
+
+// makes says whether the write made its object, or may have: an apply that makes
+// something is a patch, and answers 201.
+func (w Write) makes() bool {
+	if w.Object.Subresource != "" {
+		return false
+	}
+	lost := w.Response.Code >= 500
+	switch w.Verb {
+	case "create":
+		return true
+	case "patch":
+		return lost || w.Response.Code == http.StatusCreated
+	case "update":
+		return w.Response.Code == http.StatusCreated
+	}
+	return false
 }
 
 // ReadWrites reads the writes that the API server accepted, and those that it
@@ -75,6 +116,9 @@ func Judge(writes []Write, live map[Object]bool, lease Object) Audit {
 		if w.Object.Resource == "namespaces" {
 			w.Object.Namespace = "" // in some verbs the API server writes its own name here
 		}
+		if w.Object.Object == lease {
+			j.leased(w)
+		}
 		switch w.User.Username {
 		case Manager:
 			j.manager(w)
@@ -90,7 +134,29 @@ type judge struct {
 	Audit
 	live, made map[Object]bool
 	lease      Object
-	held       bool
+	// run is who held the lease when production wrote it last.
+	run         string
+	held, blind bool
+}
+
+// leased follows the lease, whoever writes it. An answer that was lost counts as
+// it was asked for: a run reads the lease before it writes anything else.
+func (j *judge) leased(w Write) {
+	if len(w.Request) == 0 && w.Verb != "delete" {
+		if !j.blind {
+			j.object("the audit log does not say who holds the lease (stop the cluster and start it again)", w)
+		}
+		j.blind, j.held = true, true
+		return
+	}
+	holder := w.holder()
+	if holder == nil {
+		return
+	}
+	if w.User.Username == Production {
+		j.run = *holder
+	}
+	j.held = *holder != "" && *holder == j.run
 }
 
 func (j *judge) manager(w Write) {
@@ -103,11 +169,10 @@ func (j *judge) manager(w Write) {
 
 func (j *judge) production(w Write) {
 	j.OfProduction++
-	j.held = j.held || w.Object.Object == j.lease
 	if j.live[w.Object.Object] {
 		j.Live++
 		if !j.held {
-			j.object("gradus-production wrote before it held the lease", w)
+			j.object("gradus-production wrote without the lease", w)
 		}
 	}
 	j.either(w)
@@ -116,9 +181,10 @@ func (j *judge) production(w Write) {
 // either checks what holds for both accounts: they delete only what they made.
 func (j *judge) either(w Write) {
 	o := w.Object.Object
-	switch w.Verb {
-	case "create", "patch", "update":
+	if w.makes() {
 		j.made[o] = true
+	}
+	switch w.Verb {
 	case "deletecollection":
 		j.object("a collection was deleted", w)
 	case "delete":

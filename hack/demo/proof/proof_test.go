@@ -66,51 +66,6 @@ func TestStrangers(t *testing.T) {
 	}
 }
 
-func TestJudge(t *testing.T) {
-	line := func(user, verb, resource, name, code string) string {
-		return `{"verb":"` + verb + `","user":{"username":"` + user + `"},"objectRef":{"resource":"` + resource +
-			`","namespace":"campus","name":"` + name + `"},"responseStatus":{"code":` + code + `}}`
-	}
-	web := Object{"deployments", "campus", "web"}
-	lease := Object{"leases", "campus", "gradus-campus"}
-	for name, c := range map[string]struct {
-		lines []string
-		want  []string
-	}{
-		"in order": {[]string{
-			line(Manager, "create", "jobs", "ours", "201"), line(Manager, "delete", "jobs", "ours", "200"),
-			line(Manager, "patch", "deployments", "web", "403"),
-			line(Production, "create", "leases", "gradus-campus", "201"), line(Production, "patch", "deployments", "web", "200"),
-			line("admin", "delete", "deployments", "web", "200"),
-			strings.Replace(line(Manager, "create", "namespaces", "copy", "201"), `"namespace":"campus",`, "", 1),
-			line(Manager, "delete", "namespaces", "copy", "200"),
-		}, nil},
-		"the manager writes to the site": {[]string{line(Manager, "patch", "deployments", "web", "200")}, []string{"gradus-manager wrote"}},
-		"an answer of the store was lost": {[]string{
-			line(Manager, "create", "jobs", "ours", "500"), line(Manager, "delete", "jobs", "ours", "200"),
-			line(Manager, "patch", "deployments", "web", "500"),
-		}, []string{"gradus-manager wrote"}},
-		"no lease":            {[]string{line(Production, "patch", "deployments", "web", "200")}, []string{"before it held"}},
-		"a stranger's object": {[]string{line(Manager, "delete", "jobs", "theirs", "200")}, []string{"did not make"}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			writes, err := ReadWrites(strings.NewReader(strings.Join(c.lines, "\n")))
-			if err != nil {
-				t.Fatal(err)
-			}
-			got := Judge(writes, map[Object]bool{web: true}, lease).Objections
-			if len(got) != len(c.want) {
-				t.Fatalf("want %d objections, got %q", len(c.want), got)
-			}
-			for i := range c.want {
-				if !strings.Contains(got[i], c.want[i]) {
-					t.Errorf("want %q in %q", c.want[i], got[i])
-				}
-			}
-		})
-	}
-}
-
 func TestMostPodsAtOnce(t *testing.T) {
 	at := func(minute int) time.Time { return time.Date(2026, 1, 1, 12, minute, 0, 0, time.UTC) }
 	stay := func(pod string, from, until int) Stay {

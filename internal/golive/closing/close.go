@@ -23,7 +23,7 @@ func HoldingPage[V Stage]() pipeline.Step[V] {
 			return []client.Object{v.Stage().holdingPage(at)}
 		},
 		Judge:   available[V]("StartingHoldingPage", "the holding page"),
-		Timeout: Reversible[V](5 * time.Minute),
+		Timeout: Within[V](5 * time.Minute), Insists: Committed[V],
 	})
 }
 
@@ -68,7 +68,7 @@ func CloseDoors[V Stage](
 			}
 			closed(v, at)
 		},
-		Timeout: Reversible[V](15 * time.Minute),
+		Timeout: Within[V](15 * time.Minute), Insists: Committed[V],
 	}))
 }
 
@@ -131,7 +131,7 @@ func Quiesce[V Stage]() pipeline.Step[V] {
 			}
 			return pipeline.Pass("no pod of the LMS runs")
 		},
-		Timeout: Reversible[V](15 * time.Minute),
+		Timeout: Within[V](15 * time.Minute), Insists: Committed[V],
 	})
 }
 
@@ -174,20 +174,18 @@ func Silence[V Stage](name string) pipeline.Step[V] {
 				return pipeline.Pass("nobody is connected to the database")
 			})(seen)
 		},
-		Timeout: Reversible[V](15 * time.Minute),
+		Timeout: Within[V](15 * time.Minute), Insists: Committed[V],
 	})
 }
 
-// Reversible bounds a step as long as the site can be opened as it was: a Job
-// whose node is lost may run for ever.
-func Reversible[V Stage](limit time.Duration) func(V) time.Duration {
-	return func(v V) time.Duration {
-		if v.Stage().Committed() {
-			return 0
-		}
-		return limit
-	}
+// Within bounds a step: a Job whose node is lost may run for ever.
+func Within[V Stage](limit time.Duration) func(V) time.Duration {
+	return func(V) time.Duration { return limit }
 }
+
+// Committed says of a step that nothing would open the site if it failed: past
+// its time it asks for a person and goes on.
+func Committed[V Stage](v V) bool { return v.Stage().Committed() }
 
 // Lock keeps everybody else from writing the site's workloads.
 func Lock[V Stage]() pipeline.Step[V] {

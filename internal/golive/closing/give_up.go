@@ -83,18 +83,19 @@ func GiveUpCommitted(ledger []v1alpha1.StepStatus, err error, now time.Time) boo
 }
 
 // Abandon fails the step at which a ledger stands, because the site's own
-// objects are gone.
-func Abandon(ledger []v1alpha1.StepStatus, reason, message string, now time.Time) {
+// objects are gone. It says whether there was such a step.
+func Abandon(ledger []v1alpha1.StepStatus, reason, message string, now time.Time) bool {
 	for i := range ledger {
 		switch ledger[i].State {
 		case v1alpha1.StepPassed, v1alpha1.StepSkipped:
 			continue
 		case v1alpha1.StepFailed:
-			return
+			return false
 		}
 		abandon(&ledger[i], reason, message, now)
-		return
+		return true
 	}
+	return false
 }
 
 func abandon(e *v1alpha1.StepStatus, reason, message string, now time.Time) {

@@ -88,7 +88,7 @@ func StartWatchdog[V Stage]() pipeline.Step[V] {
 				Targets: s.Targets(), Duration: s.LeaseDuration}.Objects()
 		},
 		Judge:   available[V]("StartingWatchdog", "the watchdog"),
-		Timeout: Reversible[V](5 * time.Minute),
+		Timeout: Within[V](5 * time.Minute), Insists: Committed[V],
 	})
 }
 

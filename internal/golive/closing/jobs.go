@@ -28,12 +28,12 @@ type Mount struct {
 
 // ReaderMount gives the credentials of the role that can only read.
 func (s *Scene) ReaderMount() Mount {
-	return Mount{workload.Secret("gradus-reader", s.Site.Spec.Database.ReaderSecretRef.Name), readerDir}
+	return Mount{workload.Secret(workload.ReaderVolume, s.Site.Spec.Database.ReaderSecretRef.Name), readerDir}
 }
 
 // OwnerMount gives the credentials of the owner of the database.
 func (s *Scene) OwnerMount() Mount {
-	return Mount{workload.Secret("gradus-owner", s.Site.Spec.Database.OwnerSecretRef.Name), ownerDir}
+	return Mount{workload.Secret(workload.OwnerVolume, s.Site.Spec.Database.OwnerSecretRef.Name), ownerDir}
 }
 
 func split(mounts []Mount) (volumes []corev1.Volume, out []corev1.VolumeMount) {

@@ -133,10 +133,14 @@ func (w *World) provision(claim *corev1.PersistentVolumeClaim) {
 	if claim.Namespace != w.Namespace {
 		name = w.Namespace + "-" + name
 	}
+	policy := corev1.PersistentVolumeReclaimDelete
+	if strings.HasPrefix(claim.Name, "gradus-") { // of backups
+		policy = corev1.PersistentVolumeReclaimRetain
+	}
 	volume := &corev1.PersistentVolume{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: corev1.PersistentVolumeSpec{
 		AccessModes: claim.Spec.AccessModes, Capacity: claim.Spec.Resources.Requests,
 		StorageClassName:              ptr.Deref(claim.Spec.StorageClassName, ""),
-		PersistentVolumeReclaimPolicy: corev1.PersistentVolumeReclaimDelete,
+		PersistentVolumeReclaimPolicy: policy,
 		ClaimRef: &corev1.ObjectReference{
 			Kind: "PersistentVolumeClaim", Namespace: claim.Namespace, Name: claim.Name,
 		},

@@ -85,7 +85,7 @@ func (w *World) boot(p *process) {
 	p.gate, p.idle = w.Gate.Process(p.name), map[string]idle{}
 	w.look(p)
 	c, live := w.client(p.user, p.gate, p.view), w.client(p.user, p.gate, nil)
-	said := reports{Reader: evidence.Reader{Client: c}, world: w}
+	said := reports{Reader: evidence.Reader{Client: c, Live: live, Clock: w.Clock}, world: w}
 	p.base = controllers.Base{
 		Client: c, Live: live, Clock: w.Clock, Sights: &controllers.Sights{},
 		Install: environment.Install{Image: w.image, Namespace: "gradus-system", Account: "gradus-manager",
@@ -245,6 +245,9 @@ func (w *World) unleash(at *appsv1.Deployment) {
 	}}
 	args := slices.Concat(at.Spec.Template.Spec.Containers[0].Command, at.Spec.Template.Spec.Containers[0].Args)
 	for i, arg := range args {
+		if run, ok := strings.CutPrefix(arg, "--run="); ok {
+			w.dog.Run = run
+		}
 		value, ok := strings.CutPrefix(arg, "--target=")
 		if !ok && arg == "--target" && i+1 < len(args) {
 			value, ok = args[i+1], true

@@ -20,6 +20,7 @@ import (
 
 	snapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v8/apis/volumesnapshot/v1"
 	corev1 "k8s.io/api/core/v1"
+	storagev1 "k8s.io/api/storage/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -103,8 +104,11 @@ func (s *Server) install(ctx context.Context) error {
 	}
 	class := &snapshotv1.VolumeSnapshotClass{ObjectMeta: metav1.ObjectMeta{Name: "fast"}, Driver: driver,
 		DeletionPolicy: snapshotv1.VolumeSnapshotContentRetain}
-	if err := s.admin.Create(ctx, class); err != nil {
-		return err
+	storage := &storagev1.StorageClass{ObjectMeta: metav1.ObjectMeta{Name: "fast"}, Provisioner: driver}
+	for _, object := range []client.Object{class, storage} {
+		if err := s.admin.Create(ctx, object); err != nil {
+			return err
+		}
 	}
 	return s.enforced(ctx)
 }
