@@ -17,7 +17,7 @@ endif
 assets = export KUBEBUILDER_ASSETS="$$($(CLUSTERCTL) assets)"
 kube = export KUBECONFIG="$(KUBECONFIG)"; $(assets); export PATH="$$KUBEBUILDER_ASSETS:$$PATH"
 
-.PHONY: all help generate fmt lint verify build unit packages integration faults faults-all corpus conformance test test-e2e \
+.PHONY: all help generate fmt lint verify build unit packages integration faults faults-all faults-and-e2e corpus conformance test test-e2e \
 	cluster-up cluster-down images deploy undeploy demo demo-rollback demo-kills presubmit clean
 
 all: generate fmt lint unit build ## regenerate, format, lint, quick tests, build
@@ -78,10 +78,18 @@ corpus: ## at a release: objects of this VERSION, for later ones to go on from
 conformance: ## what the local cluster does like any other Kubernetes
 	$(kube); go -C test/conformance test -timeout 30m ./...
 
-test: integration faults ## everything, on a cluster of its own (root) or the one at hand
+test: integration ## everything, on a cluster of its own (root) or the one at hand
 	if test "$(CLUSTER)" = local && test "$$(id -u)" = 0; then $(CLUSTERCTL) up; fi
-	if test "$(CLUSTER)" = current || $(CLUSTERCTL) status >/dev/null 2>&1; then $(MAKE) conformance test-e2e; \
-	else echo "left out: conformance and end to end need a cluster (make cluster-up)"; fi
+	if test "$(CLUSTER)" = current || $(CLUSTERCTL) status >/dev/null 2>&1; then $(MAKE) conformance faults-and-e2e; \
+	else $(MAKE) faults; echo "left out: conformance and end to end need a cluster (make cluster-up)"; fi
+
+# The stories mostly wait and the harness only computes: together they take little longer than the stories.
+faults-and-e2e: ## both side by side; what the harness says is told at the end
+	mkdir -p $(DIST); nice -n 19 $(MAKE) faults >$(DIST)/faults.log 2>&1 & faults=$$!; \
+	trap 'kill $$faults 2>/dev/null || :' EXIT; \
+	code=0; $(MAKE) test-e2e || code=$$?; \
+	echo "waiting for the fault harness; it writes to $(DIST)/faults.log"; \
+	wait $$faults || code=$$?; cat $(DIST)/faults.log; exit $$code
 
 test-e2e: deploy ## one upgrade, one failing trial, one rollback on the cluster
 	$(kube); GRADUS_E2E=1 go test -v -count=1 -timeout 60m ./test/e2e/...
