@@ -15,23 +15,48 @@ import (
 	"github.com/gradus-lms/gradus/api/v1alpha1"
 	"github.com/gradus-lms/gradus/internal/golive/closing"
 	"github.com/gradus-lms/gradus/internal/pipeline"
+	"github.com/gradus-lms/gradus/internal/plan"
 	"github.com/gradus-lms/gradus/internal/production"
 	"github.com/gradus-lms/gradus/internal/rollback"
 )
 
-// letGo ends an object that is deleted. While nothing irreversible happened the
-// site is put back; otherwise a person decides.
-func (b Base) letGo(ctx context.Context, owner productionObject) (ctrl.Result, error) {
+// letGo ends an object that is deleted, and says in its conditions what hinders that.
+func (b Base) letGo(ctx context.Context, owner productionObject, err error) (ctrl.Result, error) {
 	if !slices.Contains(owner.GetFinalizers(), v1alpha1.CleanupFinalizer) {
 		return ctrl.Result{}, nil
 	}
 	before := owner.DeepCopyObject().(productionObject)
+	var result ctrl.Result
+	if err == nil {
+		result, err = b.end(ctx, before, owner)
+	}
+	switch {
+	case err == nil:
+		return result, nil
+	case racing(err):
+		return ctrl.Result{RequeueAfter: time.Second}, nil
+	}
+	told := before.DeepCopyObject().(productionObject)
+	awaits(told, pipeline.Verdict{})
+	return b.Settler.Settle(ctx, before, told, pipeline.Verdict{}, err, b.Clock.Now())
+}
+
+// end puts the site back while nothing irreversible happened; otherwise a person decides.
+func (b Base) end(ctx context.Context, before, owner productionObject) (ctrl.Result, error) {
 	// A run that is over holds nothing: it goes even where our rights are gone,
 	// as when its namespace is deleted.
 	open := production.Open(*owner.Journal())
 	nothing := owner.Held() == nil &&
 		!slices.ContainsFunc(open, func(c v1alpha1.Change) bool { return c.Undo != v1alpha1.UndoNever })
 	if nothing && pipeline.Over(owner.GetSteps()) {
+		untold, err := b.untold(ctx, owner)
+		switch {
+		case err != nil:
+			return ctrl.Result{}, err
+		case untold != "":
+			return b.awakeSettled(ctx, before, owner, pipeline.Pass("over, and deleted: it goes when UpgradePlan %s has seen "+
+				"how it ended", untold))
+		}
 		return ctrl.Result{}, dropFinalizer(ctx, b.Client, owner)
 	}
 	grip, err := b.grasp(ctx, owner, nothing)
@@ -52,15 +77,38 @@ func (b Base) letGo(ctx context.Context, owner productionObject) (ctrl.Result, e
 	return b.putBack(ctx, before, owner)
 }
 
+// untold names the plan that has still to see how its go-live ended, which is over
+// and deleted: without it the plan would find its go-live gone, and the site live.
+func (b Base) untold(ctx context.Context, owner productionObject) (string, error) {
+	g, ok := owner.(*v1alpha1.GoLive)
+	if !ok {
+		return "", nil
+	}
+	p, err := child[v1alpha1.UpgradePlan](ctx, b.Client, g.Namespace, g.Spec.PlanRef.Name)
+	if err != nil || p == nil || p.UID != g.Spec.PlanRef.UID || !p.DeletionTimestamp.IsZero() || !plan.Expects(p, g) {
+		return "", err
+	}
+	return p.Name, nil
+}
+
 // finishes says whether a run goes on although it is deleted: users are in, or
 // nobody but this run can let them in, and what it holds would be held for ever.
-func finishes(owner productionObject) bool {
+// One whose lease is lost for good does not: it would only look on.
+func (b Base) finishes(ctx context.Context, owner productionObject) (bool, error) {
 	// The lease of a run's extra pods is Reversible: those are put back.
 	if !committed(owner) || !slices.Contains(owner.GetFinalizers(), v1alpha1.CleanupFinalizer) {
-		return false
+		return false, nil
 	}
 	back, ok := owner.(*v1alpha1.Rollback)
-	return closing.Opening(owner.GetSteps()) || ok && rollback.Switched(back)
+	if !closing.Opening(owner.GetSteps()) && !(ok && rollback.Switched(back)) {
+		return false, nil
+	}
+	grip, err := b.writer().Leases.Look(ctx, owner)
+	if err != nil || !grip.Lost {
+		return !grip.Lost, err
+	}
+	loss, _ := closing.AfterLoss(owner, grip, owner.GetSteps())
+	return loss != closing.LossWait, nil
 }
 
 // needed says whether somebody else works with the journal of a run that is

@@ -126,6 +126,7 @@ type productionObject interface {
 func (b Base) awakeSettled(
 	ctx context.Context, before, owner productionObject, v pipeline.Verdict,
 ) (ctrl.Result, error) {
+	awaits(owner, v)
 	result, err := b.Settler.Settle(ctx, before, owner, v, nil, b.Clock.Now())
 	return b.awake(result, err, owner)
 }

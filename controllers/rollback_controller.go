@@ -34,8 +34,10 @@ func (r *RollbackReconciler) Reconcile(ctx context.Context, back *v1alpha1.Rollb
 	if err := r.Live.Get(ctx, client.ObjectKeyFromObject(back), back); err != nil {
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
-	if !back.DeletionTimestamp.IsZero() && !finishes(back) {
-		return r.letGo(ctx, back)
+	if !back.DeletionTimestamp.IsZero() {
+		if goesOn, err := r.finishes(ctx, back); err != nil || !goesOn {
+			return r.letGo(ctx, back, err)
+		}
 	}
 	if added, err := ensureFinalizer(ctx, r.Client, back); added || err != nil {
 		return ctrl.Result{}, err
@@ -106,11 +108,7 @@ func (r *RollbackReconciler) conclude(back *v1alpha1.Rollback, v pipeline.Verdic
 	set := func(condition string, state metav1.ConditionStatus, v pipeline.Verdict) {
 		status.Set(&back.Status.Conditions, condition, state, back.Generation, v.Reason, v.Message)
 	}
-	if v.State == v1alpha1.StepWaiting {
-		set(v1alpha1.WaitingCondition, metav1.ConditionTrue, v)
-	} else {
-		set(v1alpha1.WaitingCondition, metav1.ConditionFalse, pipeline.Verdict{Reason: "NotWaiting"})
-	}
+	awaits(back, v)
 	end, over := rollback.Over(back)
 	switch {
 	case over && end.State == v1alpha1.StepPassed:
@@ -130,6 +128,19 @@ func (r *RollbackReconciler) conclude(back *v1alpha1.Rollback, v pipeline.Verdic
 		}
 	}
 	return v
+}
+
+// awaits says in a rollback's conditions whether it waits for a person.
+func awaits(owner productionObject, v pipeline.Verdict) {
+	back, ok := owner.(*v1alpha1.Rollback)
+	if !ok {
+		return
+	}
+	state, reason, message := metav1.ConditionFalse, "NotWaiting", ""
+	if v.State == v1alpha1.StepWaiting {
+		state, reason, message = metav1.ConditionTrue, v.Reason, v.Message
+	}
+	status.Set(&back.Status.Conditions, v1alpha1.WaitingCondition, state, back.Generation, reason, message)
 }
 
 func committed(owner production.Owner) bool {

@@ -106,10 +106,15 @@ func (r *UpgradePlanReconciler) observeChildren(ctx context.Context, view *plan.
 	if view.Staging, err = child[v1alpha1.StagingEnvironment](ctx, r.Client, p.Namespace, p.Status.Staging); err != nil {
 		return err
 	}
-	if view.GoLive, err = r.goLiveOf(ctx, p); err != nil || view.GoLive == nil {
+	if view.GoLive, err = r.goLiveOf(ctx, p); err != nil {
 		return err
 	}
-	view.Rollback, err = r.wayBackFrom(ctx, view.GoLive)
+	run := view.GoLive
+	if run == nil && p.Status.GoLive != "" { // deleted: what goes back from it is found by its name
+		run = &v1alpha1.GoLive{Spec: v1alpha1.GoLiveSpec{SiteRef: p.Spec.SiteRef}}
+		run.Namespace, run.Name = p.Namespace, p.Status.GoLive
+	}
+	view.Rollback, err = r.wayBackFrom(ctx, run)
 	return err
 }
 

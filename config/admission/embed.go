@@ -11,5 +11,5 @@ import "embed"
 // Files are the policies and their bindings.
 //
 //go:embed fence.yaml site-jobs.yaml owner-label.yaml status.yaml makers.yaml approvals.yaml authors.yaml site-lock.yaml
-//go:embed fence-schedules.yaml rollbacks.yaml site-lease.yaml
+//go:embed fence-schedules.yaml rollbacks.yaml runs.yaml site-lease.yaml
 var Files embed.FS

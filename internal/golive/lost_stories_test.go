@@ -15,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gradus-lms/gradus/api/v1alpha1"
@@ -133,6 +134,30 @@ func TestAGoLiveIsNotDeletedUnderItsHoldingPage(t *testing.T) {
 	w.backUntil("over", ended)
 	for range 10 {
 		w.clock.Step(15 * time.Second)
+		w.tick()
+	}
+	if err := w.admin.Get(w.ctx, client.ObjectKeyFromObject(w.goLive), w.goLive); !apierrors.IsNotFound(err) || w.left() != 0 {
+		t.Errorf("the go-live: %v; %d objects are left", err, w.left())
+	}
+}
+
+// Users are in, the run is deleted, and somebody broke its lease and took the site:
+// it goes when that one has let go, too.
+func TestADeletedGoLiveGoesThoughItsLeaseIsLostForGood(t *testing.T) {
+	w := newWorld(t)
+	w.order(nil)
+	w.until("the doors that open", func(g *v1alpha1.GoLive) bool { return state(g, "OpenDoors") == v1alpha1.StepPassed })
+	hold := func(who string, fence int32) {
+		lease := w.lease()
+		lease.Spec.HolderIdentity, lease.Spec.LeaseTransitions = &who, ptr.To(fence)
+		w.must(w.admin.Update(w.ctx, lease))
+	}
+	fence := w.get().Status.Lease.Fence
+	hold("GoLive/another/u-2", fence+1)
+	w.must(w.admin.Delete(w.ctx, w.goLive))
+	w.tick()
+	hold("", fence+1)
+	for range 5 {
 		w.tick()
 	}
 	if err := w.admin.Get(w.ctx, client.ObjectKeyFromObject(w.goLive), w.goLive); !apierrors.IsNotFound(err) || w.left() != 0 {

@@ -5,6 +5,7 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -70,6 +71,14 @@ var goLive = pipeline.Step[View]{
 		}
 		v.Plan.Status.Rollout.ActualOutage = &metav1.Duration{Duration: outageOf(run).Round(time.Second)}
 	},
+}
+
+// Expects says whether a plan has still to see how its go-live ended.
+func Expects(p *v1alpha1.UpgradePlan, run *v1alpha1.GoLive) bool {
+	return slices.ContainsFunc(p.Status.Steps, func(e v1alpha1.StepStatus) bool {
+		return e.Name == v1alpha1.StepGoLive && e.Finished == nil &&
+			slices.ContainsFunc(e.Children, func(c v1alpha1.ChildRef) bool { return c.UID == run.UID })
+	})
 }
 
 // outageOf is the time for which users were shut out.

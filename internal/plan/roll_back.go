@@ -63,12 +63,15 @@ func RolledBack(v View) (pipeline.Verdict, bool) {
 			Message: fmt.Sprintf("rolled back: the site serves %s again, by Rollback %s",
 				v.Rollback.Status.Version, v.Rollback.Name)}, true
 	}
-	_, stalled := over(v.Rollback)
+	ready, stalled := over(v.Rollback)
 	waiting, _ := condition(v.Rollback, v1alpha1.WaitingCondition)
 	for _, c := range []metav1Condition{stalled, waiting} {
 		if isTrue(c) {
 			return pipeline.Fail(rollbackStalledReason, "Rollback %s: %s", v.Rollback.Name, c.Message), true
 		}
+	}
+	if !v.Rollback.DeletionTimestamp.IsZero() {
+		return pipeline.Wait(rollingBackReason, "Rollback %s, deleted: %s", v.Rollback.Name, ready.Message), true
 	}
 	return pipeline.Wait(rollingBackReason, "Rollback %s takes the site back", v.Rollback.Name), true
 }

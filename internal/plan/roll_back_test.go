@@ -63,3 +63,22 @@ func TestTheWayBack(t *testing.T) {
 		}
 	}
 }
+
+// A rollback that is deleted says so through its plan, and whoever deleted the
+// go-live too still sees what holds the site.
+func TestTheWayBackIsDeleted(t *testing.T) {
+	now := metav1.Now()
+	back := &v1alpha1.Rollback{ObjectMeta: metav1.ObjectMeta{Name: "way", DeletionTimestamp: &now}}
+	back.Status.Lease, back.Status.Closed = &v1alpha1.HeldLease{Name: "gradus-campus", Point: v1alpha1.PointReversible}, &now
+	back.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ReadyCondition, Message: "the site is put back as it was"}}
+	verdict, goes := RolledBack(View{Rollback: back})
+	if want := "Rollback way, deleted: the site is put back as it was"; !goes || verdict.Message != want {
+		t.Errorf("%q, want %q", verdict.Message, want)
+	}
+	if got, want := production(View{Rollback: back}), "closed, Reversible, by Rollback way"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	if got := Held(nil, back); len(got) != 1 || got[0].What != "gradus-campus, Reversible" {
+		t.Errorf("held: %+v", got)
+	}
+}

@@ -172,12 +172,12 @@ func wait(v View, now place, verdict pipeline.Verdict) {
 // production says in words how the live site is.
 func production(v View) string {
 	switch back := v.Rollback; {
-	case v.GoLive == nil || v.GoLive.Status.Closed == nil:
-		return "open; nothing of it changed since the plan began"
 	case closedBy(v.GoLive, back):
 		return "closed, " + string(back.Status.Lease.Point) + ", by Rollback " + back.Name
 	case back != nil && back.Status.Opened != nil:
 		return "open, at " + back.Status.Version
+	case v.GoLive == nil || v.GoLive.Status.Closed == nil:
+		return "open; nothing of it changed since the plan began"
 	case v.GoLive.Status.Opened != nil:
 		return "open, at " + v.GoLive.Status.Version
 	case v.GoLive.Status.Lease != nil:
@@ -190,17 +190,19 @@ func production(v View) string {
 // that of the go-live from which it took over.
 func closedBy(run *v1alpha1.GoLive, back *v1alpha1.Rollback) bool {
 	return back != nil && back.Status.Lease != nil && back.Status.Opened == nil &&
-		(back.Status.Closed != nil || run.Status.Opened == nil)
+		(back.Status.Closed != nil || run != nil && run.Status.Opened == nil)
 }
 
 // Held lists what is held on production, in words: by the way back once that has
 // the site, and else by the go-live.
 func Held(run *v1alpha1.GoLive, back *v1alpha1.Rollback) []v1alpha1.HeldStatus {
 	switch {
-	case run == nil || wentBack(back):
+	case wentBack(back):
 		return nil
 	case back != nil && back.Status.Lease != nil:
 		return heldBy(back.Status.Lease, back.Status.Changes)
+	case run == nil:
+		return nil
 	}
 	return heldBy(run.Status.Lease, run.Status.Changes)
 }

@@ -55,9 +55,15 @@ var support = pipeline.Step[View]{
 	},
 }
 
-// supportEnds gives the end of support.
+// supportEnds gives the end of support. It counts from the end of the step where
+// the go-live was deleted since.
 func (v View) supportEnds() time.Time {
 	opened := v.Now
+	for _, e := range v.Plan.Status.Steps {
+		if e.Name == v1alpha1.StepGoLive && e.Finished != nil {
+			opened = e.Finished.Time
+		}
+	}
 	if v.GoLive != nil && v.GoLive.Status.Opened != nil {
 		opened = v.GoLive.Status.Opened.Time
 	}

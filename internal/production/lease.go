@@ -127,6 +127,23 @@ func (l Leases) Keep(ctx context.Context, owner Owner, wish Wish, from string) (
 	return l.keep(ctx, owner, lease, wish)
 }
 
+// Look says how things stand with the owner's lease, and writes nothing.
+func (l Leases) Look(ctx context.Context, owner Owner) (Grip, error) {
+	lease, err := l.Get(ctx, owner)
+	if err != nil {
+		return Grip{}, err
+	}
+	grip := gripOf(lease)
+	switch {
+	case owner.Held() == nil:
+	case mine(lease, owner):
+		grip.Held, grip.Holder = true, ""
+	default:
+		grip.Lost = true
+	}
+	return grip, nil
+}
+
 // Fence fails with ErrLeaseLost unless the lease is ours with our number.
 func (l Leases) Fence(ctx context.Context, owner Owner) error {
 	lease, err := l.Get(ctx, owner)

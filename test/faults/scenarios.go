@@ -92,6 +92,7 @@ var Scenarios = []Scenario{
 	{"plan-superseded", plans, planSuperseded},
 	{"plan-deleted-closed", ordered, func(w *world.World) { planClosed(w, remove) }},
 	{"plan-aborted-closed", ordered, func(w *world.World) { planClosed(w, abort) }},
+	{"plan-golive-deleted", ordered, planGoLiveDeleted},
 	{"plan-paused-at-backup", plans, pausedAt(v1alpha1.StepBackUp, "SiteBackup")},
 	{"plan-paused-at-trial", plans, pausedAt(v1alpha1.StepRunTrial, "TrialUpgrade")},
 	{"plan-paused-at-staging", plans, pausedAt(v1alpha1.StepUpgradeStaging, "StagingEnvironment")},

@@ -75,6 +75,21 @@ func planClosed(w *world.World, how func(*world.World, *v1alpha1.UpgradePlan)) {
 	})
 }
 
+// planGoLiveDeleted: its go-live is deleted when users are in, and the plan still
+// learns that the site is live.
+func planGoLiveDeleted(w *world.World) {
+	plan := apply(w, "autumn")
+	w.Until("a gate that waits", func() bool { return digestOf(w, plan) != "" })
+	approve(w, plan, "yes", v1alpha1.DecisionApprove)
+	w.Until("the doors that open", func() bool {
+		w.Get(plan.Name, plan)
+		return plan.Status.GoLive != "" && at(w, plan.Status.GoLive, "OpenDoors", v1alpha1.StepPassed)()
+	})
+	w.Mark()
+	w.Remove(&v1alpha1.GoLive{ObjectMeta: w.Meta(plan.Status.GoLive)})
+	w.Until("a plan that is complete", complete(w, plan))
+}
+
 // agreed goes as far as a plan that is paused, and agreed to.
 func agreed(w *world.World) *v1alpha1.UpgradePlan {
 	plan := apply(w, "autumn")

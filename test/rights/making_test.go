@@ -60,6 +60,9 @@ func makeObjects(ctx context.Context) error {
 	if err := makeLeases(ctx); err != nil {
 		return fmt.Errorf("leases: %w", err)
 	}
+	if err := makeRuns(ctx); err != nil {
+		return fmt.Errorf("runs: %w", err)
+	}
 	return lockSite(ctx)
 }
 
