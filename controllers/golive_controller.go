@@ -34,10 +34,8 @@ func (r *GoLiveReconciler) Reconcile(ctx context.Context, g *v1alpha1.GoLive) (c
 	if err := r.Live.Get(ctx, client.ObjectKeyFromObject(g), g); err != nil {
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
-	if !g.DeletionTimestamp.IsZero() {
-		if goesOn, err := r.finishes(ctx, g); err != nil || !goesOn {
-			return r.letGo(ctx, g, err)
-		}
+	if ends, err := r.ends(ctx, g); ends || err != nil {
+		return r.letGo(ctx, g, err)
 	}
 	if added, err := ensureFinalizer(ctx, r.Client, g); added || err != nil {
 		return ctrl.Result{}, err

@@ -91,6 +91,15 @@ func (b Base) untold(ctx context.Context, owner productionObject) (string, error
 	return p.Name, nil
 }
 
+// ends says whether a run is deleted, and does not go on all the same.
+func (b Base) ends(ctx context.Context, owner productionObject) (bool, error) {
+	if owner.GetDeletionTimestamp().IsZero() {
+		return false, nil
+	}
+	goesOn, err := b.finishes(ctx, owner)
+	return !goesOn, err
+}
+
 // finishes says whether a run goes on although it is deleted: users are in, or
 // nobody but this run can let them in, and what it holds would be held for ever.
 // One whose lease is lost for good does not: it would only look on.
@@ -100,7 +109,7 @@ func (b Base) finishes(ctx context.Context, owner productionObject) (bool, error
 		return false, nil
 	}
 	back, ok := owner.(*v1alpha1.Rollback)
-	if !closing.Opening(owner.GetSteps()) && !(ok && rollback.Switched(back)) {
+	if switched := ok && rollback.Switched(back); !switched && !closing.Opening(owner.GetSteps()) {
 		return false, nil
 	}
 	grip, err := b.writer().Leases.Look(ctx, owner)

@@ -60,10 +60,11 @@ func replacing(grip production.Grip) bool {
 
 // replaced says whether a rollback has taken the site over from a run past the
 // point of no return, now or since: such a run works on the site no more,
-// whatever is retried.
-func replaced(owner productionObject, grip production.Grip) bool {
-	return closing.PastCommit(owner.GetSteps()) && !closing.Opening(owner.GetSteps()) &&
-		(owner.Held() == nil || grip.Lost && replacing(grip))
+// whatever is retried. Only one that waits before it lets users in gives way; one
+// that did, and let the site go since, is at its own end.
+func replaced(g *v1alpha1.GoLive, grip production.Grip) bool {
+	return closing.PastCommit(g.Status.Steps) && g.Status.Opened == nil &&
+		(g.Status.Lease == nil || grip.Lost && replacing(grip))
 }
 
 // goLiveOf gives the go-live that a plan ordered: the end of the plan's

@@ -34,10 +34,8 @@ func (r *RollbackReconciler) Reconcile(ctx context.Context, back *v1alpha1.Rollb
 	if err := r.Live.Get(ctx, client.ObjectKeyFromObject(back), back); err != nil {
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
-	if !back.DeletionTimestamp.IsZero() {
-		if goesOn, err := r.finishes(ctx, back); err != nil || !goesOn {
-			return r.letGo(ctx, back, err)
-		}
+	if ends, err := r.ends(ctx, back); ends || err != nil {
+		return r.letGo(ctx, back, err)
 	}
 	if added, err := ensureFinalizer(ctx, r.Client, back); added || err != nil {
 		return ctrl.Result{}, err

@@ -27,10 +27,14 @@ func (w *world) wantBack() {
 }
 
 // backFromGo makes a person's Rollback to the go-live.
-func (w *world) backFromGo(name string) {
+func (w *world) backFromGo(name string) { w.backFromGoAt(name, 0) }
+
+// backFromGoAt makes one that may lose some rows.
+func (w *world) backFromGoAt(name string, rows int64) {
 	w.t.Helper()
 	w.must(w.admin.Create(w.ctx, &v1alpha1.Rollback{ObjectMeta: w.meta(name), Spec: v1alpha1.RollbackSpec{
-		SiteRef: v1alpha1.LocalRef{Name: "campus"}, To: v1alpha1.RollbackTarget{GoLiveRef: &v1alpha1.LocalRef{Name: "go"}}}}))
+		SiteRef: v1alpha1.LocalRef{Name: "campus"}, To: v1alpha1.RollbackTarget{GoLiveRef: &v1alpha1.LocalRef{Name: "go"}},
+		MaxDataLoss: v1alpha1.DataLoss{Rows: rows}}}))
 }
 
 // A person retries the go-live while its way back works: that must not touch
@@ -95,24 +99,31 @@ func TestARefusedJobPastThePointOfNoReturnGoesBack(t *testing.T) {
 // What waits for a person past the point of no return may be gone back from:
 // people need not first do what they do not want.
 func TestARunThatWaitsForAPersonIsGoneBackFrom(t *testing.T) {
-	w := newWorld(t)
-	w.order(nil)
-	w.versions("1.0")
-	w.at = func() {
-		if state(w.get(), "Hops") == v1alpha1.StepPassed {
-			w.deny = "web"
-		}
+	for refused, before := range map[string]string{"Release": "Hops", "OpenDoors": "Smoke"} {
+		t.Run(refused, func(t *testing.T) {
+			w := newWorld(t)
+			w.order(nil)
+			w.versions("1.0")
+			w.at = func() {
+				if state(w.get(), before) == v1alpha1.StepPassed {
+					w.deny = "web"
+				}
+			}
+			w.until("refused", func(g *v1alpha1.GoLive) bool {
+				return state(g, refused) == v1alpha1.StepWaiting && reason(g, refused) == "ChangeRefused"
+			})
+			w.backFromGoAt("back", 1000) // the door may have been written: users may have been in
+			w.backUntil("taken over", at("HoldingPage"))
+			if g := w.get(); state(g, refused) != v1alpha1.StepFailed || g.Status.Lease != nil {
+				t.Errorf("%s is %s, lease %v", refused, state(g, refused), g.Status.Lease)
+			}
+			w.at, w.deny = nil, ""
+			w.wantBack()
+			if c := succeeded(w.until("over", over)); c.Status != metav1.ConditionFalse || c.Reason != v1alpha1.LeaseLostReason {
+				t.Errorf("the go-live ended as %s %s: %s", c.Status, c.Reason, c.Message)
+			}
+		})
 	}
-	w.until("refused", func(g *v1alpha1.GoLive) bool {
-		return state(g, "Release") == v1alpha1.StepWaiting && reason(g, "Release") == "ChangeRefused"
-	})
-	w.backFromGo("back")
-	w.backUntil("taken over", at("RestoreBeside"))
-	if g := w.get(); state(g, "Release") != v1alpha1.StepFailed || g.Status.Lease != nil {
-		t.Errorf("Release is %s, lease %v", state(g, "Release"), g.Status.Lease)
-	}
-	w.at, w.deny = nil, ""
-	w.wantBack()
 }
 
 // A rival halts a go-live without settling a step.

@@ -125,10 +125,10 @@ func (v View) beside() string { return v.Site.Spec.Database.Name + "_r" + suffix
 func (v View) replaced() string { return v.Site.Spec.Database.Name + "_replaced_" + suffix(v.Rollback) }
 
 // before are the ledgers of those from whom the rollback took over: their
-// children go with its own.
+// children go with its own. A go-live that let users in removed them itself.
 func before(v View) []v1alpha1.StepStatus {
 	var all []v1alpha1.StepStatus
-	if v.afterFailure() && v.GoLive != nil {
+	if g := v.GoLive; g != nil && g.Status.Opened == nil && closing.PastCommit(g.Status.Steps) {
 		all = append(all, v.GoLive.Status.Steps...)
 	}
 	for i := range v.Before {

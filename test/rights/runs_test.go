@@ -5,6 +5,7 @@ package rights
 
 import (
 	"context"
+	"encoding/json"
 	"testing"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -42,12 +43,15 @@ func deletesAnd(target string, jobs metav1.DeletionPropagation) func(context.Con
 // The Jobs of a run that holds a site are not taken from it while it lives.
 func TestARunThatHoldsASiteKeepsItsJobs(t *testing.T) {
 	const foreground = metav1.DeletePropagationForeground
-	old := false
+	old := &metav1.DeleteOptions{}
+	if err := json.Unmarshal([]byte(`{"orphanDependents": false}`), old); err != nil {
+		t.Fatal(err)
+	}
 	table{
 		"an editor, in the foreground":              {by: tenant, do: deletesAnd(holdingRun, foreground), refused: inHaste},
 		"a pipeline that prunes":                    {by: argoCD, do: deletesAnd(holdingRun, foreground), refused: inHaste},
 		"who deletes all":                           {by: clusterAdmin, do: deletesAllAtOnce, refused: inHaste},
-		"in the words of old":                       {by: tenant, do: deletesWith(holdingRun, &metav1.DeleteOptions{OrphanDependents: &old}), refused: inHaste},
+		"in the words of old":                       {by: tenant, do: deletesWith(holdingRun, old), refused: inHaste},
 		"an editor, as kubectl does":                {by: tenant, do: deletesAnd(holdingRun, metav1.DeletePropagationBackground)},
 		"an editor who says nothing":                {by: tenant, do: deletes(holdingRun)},
 		"one that holds nothing, in the foreground": {by: tenant, do: deletesAnd(idleRun, foreground)},
