@@ -59,7 +59,7 @@ func failing(t *testing.T, ns string) {
 	if n := replicas(t, ns); n != 2 {
 		t.Errorf("want 2 pods of campus-web as before, got %d", n)
 	}
-	told(t, heard(), v1alpha1.StepGoLive, "Failed")
+	told(t, heard, v1alpha1.StepGoLive, "Failed")
 }
 
 // agree gives the plan a window, and the approval of a second person.
@@ -121,7 +121,7 @@ func goLive(t *testing.T, ns string) {
 	if n := replicas(t, ns); n != 2 {
 		t.Errorf("want 2 pods of campus-web as before, got %d", n)
 	}
-	told(t, heard(), v1alpha1.StepGoLive, "Passed", "2.0")
+	told(t, heard, v1alpha1.StepGoLive, "Passed", "2.0")
 }
 
 func rollback(t *testing.T, ns string) {

@@ -221,8 +221,8 @@ func toTheGate(t *testing.T, ns string) {
 	if len(gate.Missing) != 1 {
 		t.Errorf("want one approval missing, got %q", gate.Missing)
 	}
-	told(t, heard(), v1alpha1.StepRunTrial, "Passed")
-	told(t, heard(), v1alpha1.StepGoLive, "Waiting", "lms-owners", "kubectl create", gate.Digest)
+	told(t, heard, v1alpha1.StepRunTrial, "Passed")
+	told(t, heard, v1alpha1.StepGoLive, "Waiting", "lms-owners", "kubectl create", gate.Digest)
 	if len(plan.Status.Steps) != 18 {
 		t.Errorf("want 18 steps, got %d", len(plan.Status.Steps))
 	}

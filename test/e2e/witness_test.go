@@ -5,13 +5,16 @@ package e2e
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
 
 	"github.com/gradus-lms/gradus/hack/demo/proof"
 	"github.com/gradus-lms/gradus/hack/demo/world"
@@ -110,15 +113,21 @@ func messages(log string) []notify.Message {
 	return out
 }
 
-// told checks that a step's rest was told over the channel, with what somebody
-// must do.
-func told(t *testing.T, all []notify.Message, step, state string, words ...string) {
+// told waits until a step's rest is told over the channel, with what somebody must
+// do: that comes after it stands in the status.
+func told(t *testing.T, heard func() []notify.Message, step, state string, words ...string) {
 	t.Helper()
-	for _, m := range all {
-		if m.Step == step && m.State == state {
-			has(t, m.Text+" "+m.Act, words...)
-			return
+	n := 0
+	err := wait.PollUntilContextTimeout(t.Context(), time.Second, time.Minute, true, func(context.Context) (bool, error) {
+		all := heard()
+		n = len(all)
+		i := slices.IndexFunc(all, func(m notify.Message) bool { return m.Step == step && m.State == state })
+		if i >= 0 {
+			has(t, all[i].Text+" "+all[i].Act, words...)
 		}
+		return i >= 0, nil
+	})
+	if err != nil {
+		t.Errorf("nobody was told that %s is %s; told were %d messages", step, state, n)
 	}
-	t.Errorf("nobody was told that %s is %s; told were %d messages", step, state, len(all))
 }
