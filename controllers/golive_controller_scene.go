@@ -45,7 +45,7 @@ func (b Base) scene(ctx context.Context, owner production.Owner, grip production
 // show reads what is there of the scene's site.
 func (b Base) show(ctx context.Context, s *closing.Scene) (err error) {
 	begun := s.Owner.Held() != nil || s.Grip.Point == v1alpha1.PointCommitted
-	live := &liveSite{reader: b.Live, site: s.Site, begun: begun}
+	live := &liveSite{reader: b.Live, site: s.Site, insists: begun || b.Sights.blindFor(s.Owner, s.Now) < rightsLimit}
 	if s.Workloads, err = live.workloads(ctx); err != nil {
 		return err
 	}

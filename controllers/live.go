@@ -28,9 +28,9 @@ type liveSite struct {
 	site   *v1alpha1.Site
 	// missing names what was not found, field first.
 	missing []string
-	// begun: a run works on the site, or on its way back, and what may not be read is not
-	// missing.
-	begun bool
+	// insists: a run works on the site, or on its way back, or has only just been
+	// refused, and what may not be read is not missing.
+	insists bool
 }
 
 // find reads one object of the site's namespace; a missing one is noted. So is a
@@ -41,7 +41,7 @@ func (l *liveSite) find(ctx context.Context, field, kind, name string, obj clien
 		l.missing = append(l.missing, fmt.Sprintf("%s %s (Site %s, %s)", kind, name, l.site.Name, field))
 		return false, nil
 	}
-	if apierrors.IsForbidden(err) && !l.begun {
+	if apierrors.IsForbidden(err) && !l.insists {
 		l.missing = append(l.missing, fmt.Sprintf("the right to read %s %s (Site %s, %s; see config/site)",
 			kind, name, l.site.Name, field))
 		return false, nil

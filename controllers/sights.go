@@ -17,6 +17,10 @@ import (
 // have that fail.
 const blindLimit = 12 * time.Minute
 
+// rightsLimit is how long a run that holds nothing yet asks again for what it may
+// not read, before that counts as missing: an API server that starts knows no roles.
+const rightsLimit = 30 * time.Second
+
 // Sights remembers since when runs see nothing. Such a run can judge no step and
 // put nothing back. It lets its lease run out, so that its watchdog opens the
 // site. The memory is the process's own: what cannot be written is no place for it.
@@ -49,8 +53,15 @@ func (s *Sights) note(owner client.Object, err, settled error, now time.Time) {
 
 // lost says that a run has seen nothing for too long.
 func (s *Sights) lost(owner client.Object, now time.Time) bool {
+	return s.blindFor(owner, now) >= blindLimit
+}
+
+// blindFor is how long a run has seen nothing.
+func (s *Sights) blindFor(owner client.Object, now time.Time) time.Duration {
 	s.lock.Lock()
 	defer s.lock.Unlock()
-	since, blind := s.blind[owner.GetUID()]
-	return blind && now.Sub(since) >= blindLimit
+	if since, blind := s.blind[owner.GetUID()]; blind {
+		return now.Sub(since)
+	}
+	return 0
 }

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/bits"
 	"net"
 	"net/http"
 	"strconv"
@@ -39,6 +40,9 @@ const (
 	Answer429 Kind = "Answer429"
 	Answer500 Kind = "Answer500"
 	Answer503 Kind = "Answer503"
+	// Blind…: the same, of a read past the caches.
+	Blind403 Kind = "Blind403"
+	Blind503 Kind = "Blind503"
 	// Delay: the request arrives late; the gate's Pause says what late is.
 	Delay Kind = "Delay"
 	// Squat: right before a create somebody else makes an object of that name.
@@ -85,7 +89,13 @@ func (f Fault) String() string { return fmt.Sprintf("%s at request %d of %q", f.
 
 // Fits says whether a kind of fault can happen to a request.
 func (k Kind) Fits(call Call) bool {
+	if !call.Write {
+		// What is read again and again is broken at the 1st, 2nd, 4th, 8th … time.
+		return (k == Blind403 || k == Blind503) && bits.OnesCount(uint(call.N)) == 1
+	}
 	switch k {
+	case Blind403, Blind503:
+		return false
 	case Squat, Mark, Strip:
 		return call.Verb == "create" && call.Resource != "leases" // admission guards the lock
 	case Hold:
@@ -120,7 +130,7 @@ var Dead = errors.New("the process has crashed") //nolint:revive,staticcheck // 
 // answer is what the API server says when it does nothing. No answer asks to
 // be retried after a time: client-go would do so, and the operator never see it.
 func answer(r *http.Request, kind Kind) *http.Response {
-	code, _ := strconv.Atoi(string(kind)[len("Answer"):])
+	code, _ := strconv.Atoi(string(kind)[len(kind)-3:])
 	reasons := map[int]metav1.StatusReason{
 		403: metav1.StatusReasonForbidden, 409: metav1.StatusReasonConflict, 429: metav1.StatusReasonTooManyRequests,
 		500: metav1.StatusReasonInternalError, 503: metav1.StatusReasonServiceUnavailable,

@@ -151,9 +151,25 @@ func TestViewsThatMayLag(t *testing.T) {
 		{TimeTravel, Call{Process: "watchdog", Resource: "leases"}, false},
 		{Sleeper, Call{Process: "production", Resource: "leases"}, true},
 	} {
+		test.call.Write = true
 		if got := test.kind.Fits(test.call); got != test.want {
 			t.Errorf("%s fits %+v: %v", test.kind, test.call, got)
 		}
+	}
+}
+
+// Reads are refused, and nothing else: at the 1st time, the 2nd, the 4th.
+func TestReadsThatAreRefused(t *testing.T) {
+	for n, want := range map[int]bool{1: true, 2: true, 3: false, 4: true, 6: false, 64: true} {
+		if got := Blind403.Fits(Call{N: n}); got != want {
+			t.Errorf("at time %d: %v", n, got)
+		}
+	}
+	if Blind503.Fits(Call{N: 1, Write: true}) || CrashAfter.Fits(Call{N: 1}) || Stale.Fits(Call{N: 1}) {
+		t.Error("a write is no read")
+	}
+	if got := answer(&http.Request{}, Blind403).StatusCode; got != http.StatusForbidden {
+		t.Errorf("answered %d", got)
 	}
 }
 
