@@ -49,7 +49,7 @@ func tell(t *testing.T, change ...func(*View)) *story {
 	}
 	s := &story{t: t, clock: clocktesting.NewFakeClock(noon), view: campus(t, change...), outcome: map[string]pipeline.JobOutcome{}}
 	s.view.Backup.Status.Steps = pipeline.Ledger(Steps)
-	s.client = fake.NewClientBuilder().WithScheme(scheme).WithInterceptorFuncs(interceptor.Funcs{
+	s.client = fake.NewClientBuilder().WithScheme(scheme).WithObjects(s.view.Backup.DeepCopy()).WithInterceptorFuncs(interceptor.Funcs{
 		Create: func(ctx context.Context, c client.WithWatch, obj client.Object, opts ...client.CreateOption) error {
 			obj.SetUID(types.UID(fmt.Sprintf("uid-%d", len(s.made))))
 			s.made = append(s.made, fmt.Sprintf("%T of %s", obj, obj.GetLabels()[v1alpha1.StepLabel]))

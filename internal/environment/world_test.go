@@ -198,7 +198,7 @@ func tell(t *testing.T, view View) *story {
 		}
 	}
 	s := &story{t: t, view: view, clock: clocktesting.NewFakeClock(noon), fails: map[string]task.Result{}}
-	server := fake.NewClientBuilder().WithScheme(scheme).WithInterceptorFuncs(interceptor.Funcs{
+	server := fake.NewClientBuilder().WithScheme(scheme).WithObjects(view.Env.DeepCopy()).WithInterceptorFuncs(interceptor.Funcs{
 		Create: func(ctx context.Context, c client.WithWatch, obj client.Object, opts ...client.CreateOption) error {
 			obj.SetUID(types.UID(fmt.Sprintf("uid-%d", len(s.made)+1)))
 			s.made = append(s.made, obj.DeepCopyObject().(client.Object))

@@ -62,6 +62,31 @@ func (e Engine) create(
 	return e.see(ctx, have, seen)
 }
 
+// lives fails for an owner that is gone, or deleted, while the cache shows it as it
+// was before: what would be made for it now nobody would take away again.
+func (e Engine) lives(ctx context.Context, owner Owner) error {
+	if e.Production != nil {
+		return nil // such a run reads itself past the cache, and may go on though it is deleted
+	}
+	gvk, err := apiutil.GVKForObject(owner, e.Client.Scheme())
+	if err != nil {
+		return err
+	}
+	live, err := e.empty(gvk)
+	if err != nil {
+		return err
+	}
+	switch err := e.Live.Get(ctx, client.ObjectKeyFromObject(owner), live); {
+	case apierrors.IsNotFound(err):
+		return ErrOwnerGone
+	case err != nil:
+		return err
+	case live.GetUID() != owner.GetUID(), live.GetDeletionTimestamp() != nil && owner.GetDeletionTimestamp() == nil:
+		return ErrOwnerGone
+	}
+	return nil
+}
+
 // look reads an object; nil when there is none. Where it must be known, it
 // asks past the cache. It reads into an empty object: what a stranger lacks
 // must not be filled in with what we want.
@@ -84,6 +109,11 @@ func (e Engine) look(
 
 // make creates an object; it gives what has the name already, if anything has.
 func (e Engine) make(ctx context.Context, gvk schema.GroupVersionKind, want client.Object) (client.Object, error) {
+	if metav1.GetControllerOf(want) == nil { // no garbage collector takes it along
+		if err := e.alive(); err != nil {
+			return nil, err
+		}
+	}
 	err := e.Client.Create(ctx, want)
 	if !apierrors.IsAlreadyExists(err) {
 		return nil, err

@@ -22,6 +22,9 @@ import (
 // one that it must make. A person must remove or rename it.
 var ErrNameConflict = errors.New("an object of another has this name")
 
+// ErrOwnerGone says that the owner was deleted, and that the cache does not know yet.
+var ErrOwnerGone = errors.New("the owner was deleted meanwhile")
+
 // Owner is the object that a pipeline works for. Its kind is spelled out
 // because typed objects read from the API carry no TypeMeta.
 type Owner interface {
@@ -72,6 +75,9 @@ type Engine struct {
 	// Ending walks the Finally steps alone, and hears no retry: somebody else has
 	// what the other steps work on.
 	Ending bool
+
+	// alive says once in a walk whether the owner lives.
+	alive func() error
 }
 
 // perform makes what a step needs and reports what became of it.

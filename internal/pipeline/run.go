@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -33,6 +34,7 @@ type walk[V any] struct {
 func Run[V any](
 	ctx context.Context, e Engine, owner Owner, steps []Step[V], view V, ledger *[]v1alpha1.StepStatus,
 ) (Verdict, error) {
+	e.alive = sync.OnceValue(func() error { return e.lives(ctx, owner) })
 	w := &walk[V]{engine: e, owner: owner, steps: steps, view: view, ledger: *ledger, now: e.Clock.Now()}
 	defer func() { *ledger = w.ledger }()
 	var until time.Time

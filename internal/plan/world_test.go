@@ -185,7 +185,7 @@ func only(t *testing.T, v View, name string) *bench {
 	}
 	b.step.Needs = pipeline.None
 	b.ledger = []v1alpha1.StepStatus{{Name: name, State: v1alpha1.StepPending}}
-	server := fake.NewClientBuilder().WithScheme(scheme).WithInterceptorFuncs(interceptor.Funcs{
+	server := fake.NewClientBuilder().WithScheme(scheme).WithObjects(v.Plan.DeepCopy()).WithInterceptorFuncs(interceptor.Funcs{
 		Create: func(ctx context.Context, c client.WithWatch, obj client.Object, opts ...client.CreateOption) error {
 			obj.SetUID(types.UID(fmt.Sprintf("uid-%d", len(b.made)+1)))
 			b.made = append(b.made, obj.DeepCopyObject().(client.Object))

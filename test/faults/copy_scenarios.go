@@ -129,6 +129,21 @@ func environmentDeleted(w *world.World) {
 	w.Until("no copy", gone(w, env))
 }
 
+// environmentDeletedEarly: it goes soon after it has a namespace, so that a cache that
+// is half a minute old shows it when it began.
+func environmentDeletedEarly(w *world.World) {
+	env := standing(w, nil)
+	w.Until("a namespace", func() bool {
+		return w.Get("autumn", env) && stands(env.Status.Steps, "MakeNamespace", v1alpha1.StepPassed)
+	})
+	for range 3 {
+		w.Tick()
+	}
+	w.Mark()
+	w.Remove(env)
+	w.Until("no copy", gone(w, env))
+}
+
 // environmentExpires: its day comes.
 func environmentExpires(w *world.World) {
 	expires := metav1.NewTime(w.Clock.Now().Add(24 * time.Hour).UTC().Truncate(time.Second))

@@ -17,7 +17,7 @@ import (
 )
 
 var (
-	which  = flag.String("faults", "sample", "which faults at every write: none, sample, chosen (crashes), views, all, or kinds with commas between")
+	which  = flag.String("faults", "sample", "which faults at every write: none, sample, chosen (crashes), views, reads, all, or kinds with commas between")
 	only   = flag.String("scenario", "", "tell this scenario alone")
 	replay = flag.String("plan", "", "plan to replay, a JSON file")
 	failed = flag.String("failed", "../../dist/faults", "folder for plans that were not survived")
@@ -27,6 +27,7 @@ var (
 	crashes = []gate.Kind{gate.CrashBefore, gate.CrashAfter}
 	lost    = []gate.Kind{gate.LostAnswer, gate.Answer409}
 	answers = []gate.Kind{gate.Answer403, gate.Answer429, gate.Answer500, gate.Answer503, gate.Delay}
+	reads   = []gate.Kind{gate.Blind403, gate.Blind503}
 	rivals  = []gate.Kind{gate.Squat, gate.Hold, gate.Mark, gate.Strip}
 	// lasting faults are over before anybody gives up.
 	lasting = []gate.Kind{gate.WatchdogAway, gate.Outage, gate.Late}
@@ -46,8 +47,10 @@ func kinds() []gate.Kind {
 		return crashes
 	case "views":
 		return views
+	case "reads":
+		return reads
 	case "all":
-		return slices.Concat(crashes, lost, answers, rivals, lasting, views, absences, []gate.Kind{pairs})
+		return slices.Concat(crashes, lost, answers, reads, rivals, lasting, views, absences, []gate.Kind{pairs})
 	}
 	var out []gate.Kind
 	for _, kind := range strings.Split(*which, ",") {

@@ -35,6 +35,8 @@ var looks = map[string]string{
 		manager get configmaps`,
 	"copies: one that is gone, and that the cache still has, would be waited for": `
 		manager get stagingenvironments, manager list stagingenvironments, manager list namespaces`,
+	"whether an owner still lives, before something is made that no garbage collector takes along": `
+		manager get sitebackups, manager get upgradeplans`,
 	"volumes and snapshots, which have no namespace or no label of ours": `
 		manager get persistentvolumes, manager get volumesnapshots, manager get volumesnapshotcontents,
 		manager list volumesnapshotcontents, manager get volumesnapshotclasses`,

@@ -241,10 +241,10 @@ func (r Result) Writes() []gate.Call {
 	return slices.DeleteFunc(slices.Clone(r.Trace), func(c gate.Call) bool { return !c.Write })
 }
 
-// PlansOf gives every write of a run, with each of these faults.
+// PlansOf gives every request of a run, with each of these faults that fits.
 func PlansOf(s Scenario, reference Result, kinds ...gate.Kind) []Plan {
 	var out []Plan
-	for _, call := range reference.Writes() {
+	for _, call := range reference.Trace {
 		if call.Seq <= reference.Marked {
 			continue
 		}

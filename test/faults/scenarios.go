@@ -75,6 +75,7 @@ var Scenarios = []Scenario{
 	{"backup-full", copies, backupFull},
 	{"environment", copies, environment},
 	{"environment-deleted", copies, environmentDeleted},
+	{"environment-deleted-early", copies, environmentDeletedEarly},
 	{"environment-expires", copies, environmentExpires},
 	{"environment-lost", copies, environmentLost},
 	{"trial", rehearsal, trial},
