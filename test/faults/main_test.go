@@ -9,7 +9,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"runtime/debug"
+	"syscall"
 	"testing"
 
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -36,6 +38,13 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, "start:", err)
 		os.Exit(1)
 	}
+	go func() { // whoever interrupts a long run does not leave an API server behind
+		interrupted := make(chan os.Signal, 1)
+		signal.Notify(interrupted, os.Interrupt, syscall.SIGTERM)
+		<-interrupted
+		_ = server.Stop()
+		os.Exit(130)
+	}()
 	code := m.Run()
 	_ = server.Stop()
 	os.Exit(code)
