@@ -75,7 +75,8 @@ faults-all: ; $(MAKE) faults FAULTS=all ## every fault at every write
 corpus: ## at a release: objects of this VERSION, for later ones to go on from
 	test -n "$(VERSION)"; $(assets); go test -count=1 -timeout 30m ./test/faults -run 'TestRecord$$' -record $(VERSION)
 
-conformance: ## what the local cluster does like any other Kubernetes
+conformance: ## what the local cluster does like any other Kubernetes, and its own tests
+	if test "$(CLUSTER)" = local; then go -C hack/cluster test ./... && go -C hack/cluster/components/csidriver test ./...; fi
 	$(kube); go -C test/conformance test -timeout 30m ./...
 
 test: integration ## everything, on a cluster of its own (root) or the one at hand
