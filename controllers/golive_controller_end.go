@@ -55,7 +55,7 @@ func (b Base) end(ctx context.Context, before, owner productionObject) (ctrl.Res
 			return ctrl.Result{}, err
 		case untold != "":
 			return b.awakeSettled(ctx, before, owner, pipeline.Pass("over, and deleted: it goes when UpgradePlan %s has seen "+
-				"how it ended", untold))
+				"how it ended", untold).By(b.Clock.Now().Add(production.DefaultRenew)))
 		}
 		return ctrl.Result{}, dropFinalizer(ctx, b.Client, owner)
 	}
@@ -77,15 +77,20 @@ func (b Base) end(ctx context.Context, before, owner productionObject) (ctrl.Res
 	return b.putBack(ctx, before, owner)
 }
 
-// untold names the plan that has still to see how its go-live ended, which is over
-// and deleted: without it the plan would find its go-live gone, and the site live.
+// untold names the plan that has still to see how a run ended which is over and
+// deleted. Without its go-live the plan would find that gone, and the site live;
+// without the way back it would take the site for upgraded.
 func (b Base) untold(ctx context.Context, owner productionObject) (string, error) {
 	g, ok := owner.(*v1alpha1.GoLive)
+	back, _ := owner.(*v1alpha1.Rollback)
 	if !ok {
-		return "", nil
+		var err error
+		if g, err = child[v1alpha1.GoLive](ctx, b.Client, back.Namespace, rollback.GoLiveOf(back)); err != nil || g == nil {
+			return "", err
+		}
 	}
 	p, err := child[v1alpha1.UpgradePlan](ctx, b.Client, g.Namespace, g.Spec.PlanRef.Name)
-	if err != nil || p == nil || p.UID != g.Spec.PlanRef.UID || !p.DeletionTimestamp.IsZero() || !plan.Expects(p, g) {
+	if err != nil || p == nil || p.UID != g.Spec.PlanRef.UID || !p.DeletionTimestamp.IsZero() || !plan.Expects(p, g, back) {
 		return "", err
 	}
 	return p.Name, nil

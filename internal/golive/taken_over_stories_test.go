@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gradus-lms/gradus/api/v1alpha1"
 	"github.com/gradus-lms/gradus/internal/pipeline"
@@ -141,4 +142,41 @@ func TestARivalPastThePointOfNoReturnIsNoReasonToStay(t *testing.T) {
 	})
 	w.backFromGo("back")
 	w.wantBack()
+}
+
+// Whoever deletes a rollback that succeeded while nobody reconciles plans: the plan
+// learns all the same that its site is back.
+func TestARollbackThatIsOverWaitsForItsPlan(t *testing.T) {
+	w := newWorld(t)
+	w.order(nil)
+	plan := &v1alpha1.UpgradePlan{ObjectMeta: w.meta("plan")}
+	tell := func(change func(*v1alpha1.UpgradePlanStatus)) {
+		w.must(w.admin.Get(w.ctx, client.ObjectKeyFromObject(plan), plan))
+		change(&plan.Status)
+		w.must(w.admin.Status().Update(w.ctx, plan))
+	}
+	tell(func(s *v1alpha1.UpgradePlanStatus) { s.GoLive = "go" })
+	w.outcomes["go-smoke"] = broken("CountsDiffer")
+	w.versions("1.0")
+	w.until("a way back", func(*v1alpha1.GoLive) bool { return w.rollbacks() == 1 })
+	w.wantBack()
+	w.must(w.admin.Delete(w.ctx, w.rollback()))
+	for range 3 {
+		w.tick()
+	}
+	ready := meta.FindStatusCondition(w.rollback().Status.Conditions, v1alpha1.ReadyCondition)
+	if ready == nil || ready.Message != "over, and deleted: it goes when UpgradePlan plan has seen how it ended" {
+		t.Errorf("%+v", ready)
+	}
+	tell(func(s *v1alpha1.UpgradePlanStatus) {
+		meta.SetStatusCondition(&s.Conditions, metav1.Condition{Type: v1alpha1.CompleteCondition,
+			Status: metav1.ConditionTrue, Reason: "RolledBack"})
+	})
+	for range 3 {
+		w.clock.Step(15 * time.Second)
+		w.tick()
+	}
+	if n := w.rollbacks(); n != 0 {
+		t.Errorf("%d rollbacks", n)
+	}
 }

@@ -73,8 +73,13 @@ var goLive = pipeline.Step[View]{
 	},
 }
 
-// Expects says whether a plan has still to see how its go-live ended.
-func Expects(p *v1alpha1.UpgradePlan, run *v1alpha1.GoLive) bool {
+// Expects says whether a plan has still to see how its go-live ended or, where there
+// is one, that a rollback brought the site back.
+func Expects(p *v1alpha1.UpgradePlan, run *v1alpha1.GoLive, back *v1alpha1.Rollback) bool {
+	if back != nil {
+		complete, _ := condition(p, v1alpha1.CompleteCondition)
+		return p.Status.GoLive == run.Name && !isTrue(complete) && wentBack(WayBack(run, []v1alpha1.Rollback{*back}))
+	}
 	return slices.ContainsFunc(p.Status.Steps, func(e v1alpha1.StepStatus) bool {
 		return e.Name == v1alpha1.StepGoLive && e.Finished == nil &&
 			slices.ContainsFunc(e.Children, func(c v1alpha1.ChildRef) bool { return c.UID == run.UID })

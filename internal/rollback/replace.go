@@ -29,11 +29,11 @@ func Before(mine, other *v1alpha1.Rollback, g *v1alpha1.GoLive) bool {
 		meta.IsStatusConditionTrue(other.Status.Conditions, v1alpha1.SucceededCondition) {
 		return false
 	}
-	return g != nil && goLiveOf(other) == g.Name || equality.Semantic.DeepEqual(mine.Spec.To, other.Spec.To)
+	return g != nil && GoLiveOf(other) == g.Name || equality.Semantic.DeepEqual(mine.Spec.To, other.Spec.To)
 }
 
-// goLiveOf names the go-live that a rollback goes back from.
-func goLiveOf(r *v1alpha1.Rollback) string {
+// GoLiveOf names the go-live that a rollback goes back from.
+func GoLiveOf(r *v1alpha1.Rollback) string {
 	if ref := r.Spec.To.GoLiveRef; ref != nil {
 		return ref.Name
 	}
