@@ -5,13 +5,19 @@ package controllers
 
 import (
 	"context"
+	"fmt"
 
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gradus-lms/gradus/api/v1alpha1"
 	"github.com/gradus-lms/gradus/internal/golive/closing"
 	"github.com/gradus-lms/gradus/internal/pipeline"
+	"github.com/gradus-lms/gradus/internal/plan"
 	"github.com/gradus-lms/gradus/internal/production"
+	"github.com/gradus-lms/gradus/internal/rollback"
 )
 
 // What a run puts beside a site, its watchdog and its holding page, does not
@@ -54,5 +60,44 @@ func (b Base) leave(
 	if err := b.remove(ctx, owner, closing.Beside(owner)); err != nil {
 		return ctrl.Result{}, err
 	}
+	return b.depart(ctx, before, owner)
+}
+
+// depart lets a deleted run go that holds nothing, unless a plan has still to see how
+// it ended: without its go-live the plan would find that gone, and the site live;
+// without the way back it would take the site for upgraded.
+func (b Base) depart(ctx context.Context, before, owner productionObject) (ctrl.Result, error) {
+	var plans v1alpha1.UpgradePlanList
+	if err := b.List(ctx, &plans, client.InNamespace(owner.GetNamespace())); err != nil {
+		return ctrl.Result{}, fmt.Errorf("list UpgradePlans: %w", err)
+	}
+	for i := range plans.Items {
+		p := &plans.Items[i]
+		expects := false
+		switch o := owner.(type) {
+		case *v1alpha1.GoLive:
+			expects = plan.Expects(p, o)
+		case *v1alpha1.Rollback:
+			expects = plan.ExpectsWayBack(p, o, rollback.GoLiveOf(o))
+		}
+		if expects && p.DeletionTimestamp.IsZero() {
+			return b.awakeSettled(ctx, before, owner, pipeline.Pass("over, and deleted: it goes when UpgradePlan %s has seen "+
+				"how it ended", p.Name).By(b.Clock.Now().Add(production.DefaultRenew)))
+		}
+	}
+	owner.SetResourceVersion(before.GetResourceVersion())
 	return ctrl.Result{}, dropFinalizer(ctx, b.Client, owner)
+}
+
+// namespaceEnds says whether the namespace of a site is being deleted: then no site is
+// left to put back, and rights and leases go before those who need them.
+func (b Base) namespaceEnds(ctx context.Context, name string) (bool, error) {
+	var namespace corev1.Namespace
+	switch err := b.Live.Get(ctx, client.ObjectKey{Name: name}, &namespace); {
+	case apierrors.IsNotFound(err):
+		return true, nil
+	case err != nil:
+		return false, fmt.Errorf("get Namespace %s: %w", name, err)
+	}
+	return !namespace.DeletionTimestamp.IsZero(), nil
 }

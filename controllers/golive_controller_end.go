@@ -15,7 +15,6 @@ import (
 	"github.com/gradus-lms/gradus/api/v1alpha1"
 	"github.com/gradus-lms/gradus/internal/golive/closing"
 	"github.com/gradus-lms/gradus/internal/pipeline"
-	"github.com/gradus-lms/gradus/internal/plan"
 	"github.com/gradus-lms/gradus/internal/production"
 	"github.com/gradus-lms/gradus/internal/rollback"
 )
@@ -43,21 +42,19 @@ func (b Base) letGo(ctx context.Context, owner productionObject, err error) (ctr
 
 // end puts the site back while nothing irreversible happened; otherwise a person decides.
 func (b Base) end(ctx context.Context, before, owner productionObject) (ctrl.Result, error) {
-	// A run that is over holds nothing: it goes even where our rights are gone,
-	// as when its namespace is deleted.
+	ending, err := b.namespaceEnds(ctx, owner.GetNamespace())
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	if ending {
+		return ctrl.Result{}, dropFinalizer(ctx, b.Client, owner)
+	}
+	// A run that is over holds nothing: it goes even where our rights are gone.
 	open := production.Open(*owner.Journal())
 	nothing := owner.Held() == nil &&
 		!slices.ContainsFunc(open, func(c v1alpha1.Change) bool { return c.Undo != v1alpha1.UndoNever })
 	if nothing && pipeline.Over(owner.GetSteps()) {
-		untold, err := b.untold(ctx, owner)
-		switch {
-		case err != nil:
-			return ctrl.Result{}, err
-		case untold != "":
-			return b.awakeSettled(ctx, before, owner, pipeline.Pass("over, and deleted: it goes when UpgradePlan %s has seen "+
-				"how it ended", untold).By(b.Clock.Now().Add(production.DefaultRenew)))
-		}
-		return ctrl.Result{}, dropFinalizer(ctx, b.Client, owner)
+		return b.depart(ctx, before, owner)
 	}
 	grip, err := b.grasp(ctx, owner, nothing)
 	switch {
@@ -75,25 +72,6 @@ func (b Base) end(ctx context.Context, before, owner productionObject) (ctrl.Res
 			"finalizer, then Lease %s (verb breaklock on sites.lms.gradus.dev)", another(owner), owner.Held().Name))
 	}
 	return b.putBack(ctx, before, owner)
-}
-
-// untold names the plan that has still to see how a run ended which is over and
-// deleted. Without its go-live the plan would find that gone, and the site live;
-// without the way back it would take the site for upgraded.
-func (b Base) untold(ctx context.Context, owner productionObject) (string, error) {
-	g, ok := owner.(*v1alpha1.GoLive)
-	back, _ := owner.(*v1alpha1.Rollback)
-	if !ok {
-		var err error
-		if g, err = child[v1alpha1.GoLive](ctx, b.Client, back.Namespace, rollback.GoLiveOf(back)); err != nil || g == nil {
-			return "", err
-		}
-	}
-	p, err := child[v1alpha1.UpgradePlan](ctx, b.Client, g.Namespace, g.Spec.PlanRef.Name)
-	if err != nil || p == nil || p.UID != g.Spec.PlanRef.UID || !p.DeletionTimestamp.IsZero() || !plan.Expects(p, g, back) {
-		return "", err
-	}
-	return p.Name, nil
 }
 
 // ends says whether a run is deleted, and does not go on all the same.
@@ -118,11 +96,19 @@ func (b Base) finishes(ctx context.Context, owner productionObject) (bool, error
 		return false, nil
 	}
 	grip, err := b.writer().Leases.Look(ctx, owner)
-	if err != nil || !grip.Lost {
-		return !grip.Lost, err
+	switch {
+	case apierrors.IsForbidden(err): // who ends asks for the namespace, and says so
+		return false, nil
+	case err != nil:
+		return false, err
+	case !grip.Lost:
+		return true, nil
 	}
-	loss, _ := closing.AfterLoss(owner, grip, owner.GetSteps())
-	return loss != closing.LossWait, nil
+	if loss, _ := closing.AfterLoss(owner, grip, owner.GetSteps()); loss == closing.LossWait {
+		return false, nil
+	}
+	ending, err := b.namespaceEnds(ctx, owner.GetNamespace()) // no lease is made there any more
+	return !ending, err
 }
 
 // needed says whether somebody else works with the journal of a run that is
@@ -193,6 +179,5 @@ func (b Base) putBack(ctx context.Context, before, owner productionObject) (ctrl
 	if _, err := b.writer().Leases.Keep(ctx, owner, production.WishLetGo, ""); err != nil {
 		return ctrl.Result{}, err
 	}
-	owner.SetResourceVersion(before.GetResourceVersion())
-	return ctrl.Result{}, dropFinalizer(ctx, b.Client, owner)
+	return b.depart(ctx, before, owner)
 }

@@ -73,7 +73,7 @@ func (r *UpgradePlanReconciler) walk(
 		return verdict, nil
 	}
 	if wait, lost := plan.Lost(view); lost {
-		return wait.By(r.Clock.Now().Add(recheck)), nil
+		return wait.By(r.Clock.Now().Add(recheck)), r.follow(ctx, p, view)
 	}
 	verdict, err := pipeline.Run(ctx, r.Engine, p, plan.Steps, view, &p.Status.Steps)
 	if verdict.State == v1alpha1.StepWaiting && verdict.Until.IsZero() && !isTold(verdict.Reason) {
@@ -83,6 +83,18 @@ func (r *UpgradePlanReconciler) walk(
 	// What a step of this run settled may be what a gate waits for.
 	p.Status.Gates = plan.Gates(view)
 	return verdict, err
+}
+
+// follow looks after a go-live that is under way while the plan waits for its site.
+func (r *UpgradePlanReconciler) follow(ctx context.Context, p *v1alpha1.UpgradePlan, view plan.View) error {
+	steps, entry := plan.Followed(view)
+	if entry == nil {
+		return nil
+	}
+	ledger := []v1alpha1.StepStatus{*entry}
+	_, err := pipeline.Run(ctx, r.Engine, p, steps, view, &ledger)
+	*entry = ledger[0]
+	return err
 }
 
 // isTold says whether a watch tells when a wait is over: of approvals, and of
@@ -123,4 +135,22 @@ func (r *UpgradePlanReconciler) goLiveOf(ctx context.Context, p *v1alpha1.Upgrad
 		}
 	}
 	return child[v1alpha1.GoLive](ctx, r.Client, p.Namespace, p.Status.GoLive)
+}
+
+// wayBack finds the rollback from the plan's go-live, by its name where that is gone.
+func (r *UpgradePlanReconciler) wayBack(
+	ctx context.Context, p *v1alpha1.UpgradePlan, run *v1alpha1.GoLive,
+) (*v1alpha1.Rollback, error) {
+	if run == nil && p.Status.GoLive == "" {
+		return nil, nil
+	}
+	if run == nil {
+		run = &v1alpha1.GoLive{Spec: v1alpha1.GoLiveSpec{SiteRef: p.Spec.SiteRef}}
+		run.Namespace, run.Name = p.Namespace, p.Status.GoLive
+	}
+	var backs v1alpha1.RollbackList
+	if err := r.List(ctx, &backs, client.InNamespace(run.Namespace)); err != nil {
+		return nil, fmt.Errorf("list Rollbacks: %w", err)
+	}
+	return plan.WayBack(run, backs.Items), nil
 }

@@ -21,7 +21,7 @@ func (r *UpgradePlanReconciler) letGo(ctx context.Context, p *v1alpha1.UpgradePl
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	holder, err := r.holderOf(ctx, run)
+	holder, err := r.holderOf(ctx, p, run)
 	if err != nil {
 		return ctrl.Result{}, err
 	}
@@ -38,11 +38,13 @@ func (r *UpgradePlanReconciler) letGo(ctx context.Context, p *v1alpha1.UpgradePl
 
 // holderOf says which run of a plan holds the site: its go-live, or the way back
 // from that.
-func (r *UpgradePlanReconciler) holderOf(ctx context.Context, run *v1alpha1.GoLive) (string, error) {
+func (r *UpgradePlanReconciler) holderOf(
+	ctx context.Context, p *v1alpha1.UpgradePlan, run *v1alpha1.GoLive,
+) (string, error) {
 	if run != nil && run.Status.Lease != nil {
 		return "go-live " + run.Name, nil
 	}
-	back, err := r.wayBackFrom(ctx, run)
+	back, err := r.wayBack(ctx, p, run)
 	if err != nil || back == nil || back.Status.Lease == nil {
 		return "", err
 	}

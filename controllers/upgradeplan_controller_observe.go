@@ -67,7 +67,11 @@ func (r *UpgradePlanReconciler) observeSite(ctx context.Context, view *plan.View
 	if _, err = live.claims(ctx, view.Database); err != nil {
 		return err
 	}
-	view.Missing = append(view.Missing, lacks(view.Site, live.missing)...)
+	missing := live.missing
+	if !plan.Copied(view.Plan) {
+		missing = lacks(view.Site, missing)
+	}
+	view.Missing = append(view.Missing, missing...)
 	if len(view.Plan.Spec.Infrastructure.Scale) > 0 {
 		if view.Autoscalers, err = live.autoscalers(ctx); err != nil {
 			return err
@@ -109,23 +113,6 @@ func (r *UpgradePlanReconciler) observeChildren(ctx context.Context, view *plan.
 	if view.GoLive, err = r.goLiveOf(ctx, p); err != nil {
 		return err
 	}
-	run := view.GoLive
-	if run == nil && p.Status.GoLive != "" { // deleted: what goes back from it is found by its name
-		run = &v1alpha1.GoLive{Spec: v1alpha1.GoLiveSpec{SiteRef: p.Spec.SiteRef}}
-		run.Namespace, run.Name = p.Namespace, p.Status.GoLive
-	}
-	view.Rollback, err = r.wayBackFrom(ctx, run)
+	view.Rollback, err = r.wayBack(ctx, p, view.GoLive)
 	return err
-}
-
-// wayBackFrom finds the rollback of a go-live; nil when there is none.
-func (r *UpgradePlanReconciler) wayBackFrom(ctx context.Context, run *v1alpha1.GoLive) (*v1alpha1.Rollback, error) {
-	if run == nil {
-		return nil, nil
-	}
-	var backs v1alpha1.RollbackList
-	if err := r.List(ctx, &backs, client.InNamespace(run.Namespace)); err != nil {
-		return nil, fmt.Errorf("list Rollbacks: %w", err)
-	}
-	return plan.WayBack(run, backs.Items), nil
 }

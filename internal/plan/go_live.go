@@ -31,13 +31,13 @@ var goLive = pipeline.Step[View]{
 	Needs: after(v1alpha1.StepMakeRolloutPlan, v1alpha1.StepTest, v1alpha1.StepConfigure,
 		v1alpha1.StepPrepareDocumentation, v1alpha1.StepProvideTraining, v1alpha1.StepPrepareInfrastructure),
 	Create: func(v View, at pipeline.At) []client.Object {
-		if v.GoLive == nil && notYet(v) != nil {
+		if unordered(v, at) && notYet(v) != nil {
 			return nil
 		}
 		return []client.Object{orderGoLive(v, at)}
 	},
-	Judge: func(v View, _ pipeline.At, seen pipeline.Seen) pipeline.Verdict {
-		if v.GoLive == nil {
+	Judge: func(v View, at pipeline.At, seen pipeline.Seen) pipeline.Verdict {
+		if unordered(v, at) {
 			if wait := notYet(v); wait != nil {
 				return *wait
 			}
@@ -49,12 +49,14 @@ var goLive = pipeline.Step[View]{
 		ready, stalled := over(run)
 		succeeded, known := condition(run, v1alpha1.SucceededCondition)
 		switch {
-		case isTrue(stalled):
+		case isTrue(stalled) && stalled.Reason == v1alpha1.LeaseLostReason:
 			return pipeline.Fail(stalled.Reason, "go-live %s: %s", run.Name, stalled.Message)
+		case isTrue(stalled): // it may go on: whoever is in its way ends, a person retries
+			return pipeline.Await(stalled.Reason, "go-live %s: %s", run.Name, stalled.Message)
 		case known && isTrue(succeeded):
 			return pipeline.Pass("the site serves %s; users were shut out for %s",
 				run.Status.Version, outageOf(run).Round(time.Second))
-		case known && succeeded.Status == metav1.ConditionFalse && isTrue(ready):
+		case failedForGood(run):
 			return pipeline.Fail(succeeded.Reason, "go-live %s: %s", run.Name, succeeded.Message)
 		}
 		for _, s := range run.Status.Steps {
@@ -73,17 +75,63 @@ var goLive = pipeline.Step[View]{
 	},
 }
 
-// Expects says whether a plan has still to see how its go-live ended or, where there
-// is one, that a rollback brought the site back.
-func Expects(p *v1alpha1.UpgradePlan, run *v1alpha1.GoLive, back *v1alpha1.Rollback) bool {
-	if back != nil {
-		complete, _ := condition(p, v1alpha1.CompleteCondition)
-		return p.Status.GoLive == run.Name && !isTrue(complete) && wentBack(WayBack(run, []v1alpha1.Rollback{*back}))
+// orderOf gives the go-live of this attempt; nil when it is still to be ordered.
+// One of an earlier attempt counts as well, unless it is over and has failed.
+func orderOf(v View, at pipeline.At) *v1alpha1.GoLive {
+	run := v.GoLive
+	if run == nil || run.Name == at.Name("golive") ||
+		slices.ContainsFunc(at.Entry.Children, func(c v1alpha1.ChildRef) bool { return c.Name == run.Name }) {
+		return run
+	}
+	if _, stalled := over(run); failedForGood(run) || isTrue(stalled) && stalled.Reason == v1alpha1.LeaseLostReason {
+		return nil
+	}
+	return run
+}
+
+// unordered says whether this attempt has ordered nothing yet. What it ordered and
+// what is gone since is not ordered again.
+func unordered(v View, at pipeline.At) bool {
+	return orderOf(v, at) == nil && len(at.Entry.Children) == 0
+}
+
+// failedForGood says whether a go-live has ended without success, and come to rest.
+func failedForGood(run *v1alpha1.GoLive) bool {
+	succeeded, known := condition(run, v1alpha1.SucceededCondition)
+	ready, _ := over(run)
+	return known && succeeded.Status == metav1.ConditionFalse && isTrue(ready)
+}
+
+// Followed is the step of a go-live that is under way, alone: it needs the go-live and
+// nothing of the site. Of a plan without one there is no entry.
+func Followed(v View) ([]pipeline.Step[View], *v1alpha1.StepStatus) {
+	alone := goLive
+	alone.Needs = pipeline.None
+	for i := range v.Plan.Status.Steps {
+		e := &v.Plan.Status.Steps[i]
+		if e.Name == v1alpha1.StepGoLive && e.Finished == nil && len(e.Children) > 0 {
+			return []pipeline.Step[View]{alone}, e
+		}
+	}
+	return nil, nil
+}
+
+// Expects says whether a plan has still to see how its go-live ended, which has a verdict.
+func Expects(p *v1alpha1.UpgradePlan, run *v1alpha1.GoLive) bool {
+	if _, known := condition(run, v1alpha1.SucceededCondition); !known {
+		return false
 	}
 	return slices.ContainsFunc(p.Status.Steps, func(e v1alpha1.StepStatus) bool {
 		return e.Name == v1alpha1.StepGoLive && e.Finished == nil &&
 			slices.ContainsFunc(e.Children, func(c v1alpha1.ChildRef) bool { return c.UID == run.UID })
 	})
+}
+
+// ExpectsWayBack says whether a plan has still to see that a rollback from its go-live
+// brought the site back.
+func ExpectsWayBack(p *v1alpha1.UpgradePlan, back *v1alpha1.Rollback, from string) bool {
+	complete, _ := condition(p, v1alpha1.CompleteCondition)
+	return from != "" && p.Status.GoLive == from && !isTrue(complete) && wentBack(back)
 }
 
 // outageOf is the time for which users were shut out.
@@ -161,8 +209,8 @@ func again(v View, step string) string {
 
 // orderGoLive writes the order. It carries the digest that was approved.
 func orderGoLive(v View, at pipeline.At) *v1alpha1.GoLive {
-	if v.GoLive != nil {
-		return v.GoLive.DeepCopy()
+	if run := orderOf(v, at); run != nil {
+		return run.DeepCopy()
 	}
 	spec := order.Of(v.Plan)
 	spec.Digest = gate.Subject(v1alpha1.GateGoLive, v.facts()).Digest()

@@ -64,7 +64,8 @@ var reviewSite = pipeline.Step[View]{
 }
 
 // Lost says what went missing of a site whose plan is under way. While it is
-// missing no step may be walked: they decide from it.
+// missing no step may be walked: they decide from it. A go-live that is under way is
+// followed all the same; see Followed.
 func Lost(v View) (pipeline.Verdict, bool) {
 	if v.Plan.Status.Started == nil {
 		return pipeline.Verdict{}, false
@@ -74,6 +75,9 @@ func Lost(v View) (pipeline.Verdict, bool) {
 	}
 	return pipeline.Verdict{}, false
 }
+
+// Copied says whether the plan has made its copies, so that it needs their Secrets no more.
+func Copied(p *v1alpha1.UpgradePlan) bool { return settledWell(p, v1alpha1.StepUpgradeStaging) }
 
 // waits says what the plan waits for before it touches anything.
 func waits(v View) *pipeline.Verdict {

@@ -33,10 +33,12 @@ func WayBack(run *v1alpha1.GoLive, all []v1alpha1.Rollback) *v1alpha1.Rollback {
 	return found
 }
 
-// goesBackFrom says whether a rollback names a go-live, or the backup that it made.
+// goesBackFrom says whether a rollback names a go-live, or the backup that it made, or
+// has noted that it is the one.
 func goesBackFrom(back *v1alpha1.Rollback, run *v1alpha1.GoLive) bool {
 	to := back.Spec.To
-	return to.GoLiveRef != nil && to.GoLiveRef.Name == run.Name ||
+	return back.Status.Source != nil && back.Status.Source.GoLive == run.Name ||
+		to.GoLiveRef != nil && to.GoLiveRef.Name == run.Name ||
 		to.BackupRef != nil && run.Status.FixPoint != "" && to.BackupRef.Name == run.Status.FixPoint &&
 			slices.ContainsFunc(run.Status.Steps, func(e v1alpha1.StepStatus) bool { // else there is nothing to go back from
 				return e.Name == "Commit" && e.State == v1alpha1.StepPassed

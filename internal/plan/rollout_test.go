@@ -242,6 +242,8 @@ func TestGoLiveIsFollowed(t *testing.T) {
 			v1alpha1.StepWaiting, "testers"},
 		"it is stuck": {v1alpha1.GoLiveStatus{Conditions: []metav1.Condition{condition("Stalled", "True", "LeaseLost", "somebody took it")}},
 			v1alpha1.StepFailed, "somebody took it"},
+		"somebody is in its way": {v1alpha1.GoLiveStatus{Conditions: []metav1.Condition{condition("Stalled", "True", "ConflictingWriter", "argocd writes replicas")}},
+			v1alpha1.StepWaiting, "argocd writes replicas"},
 		"it went back": {v1alpha1.GoLiveStatus{Conditions: []metav1.Condition{condition("Ready", "True", "Over", ""), condition("Succeeded", "False", "HopFailed", "put back")}},
 			v1alpha1.StepFailed, "put back"},
 		"it is done": {v1alpha1.GoLiveStatus{

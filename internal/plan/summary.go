@@ -5,6 +5,7 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -52,7 +53,7 @@ func Summarise(v View, verdict pipeline.Verdict, err error) pipeline.Verdict {
 			v1alpha1.CompleteReason, "all 18 steps are done")
 		verdict.Reason, verdict.Message = v1alpha1.CompleteReason, "all 18 steps are done"
 		return verdict
-	case plan.Annotations[v1alpha1.PauseAnnotation] == "true":
+	case paused(plan, now):
 		plan.Status.Summary.State = v1alpha1.PlanPaused
 		plan.Status.Summary.WaitsFor = "whoever paused it: kubectl annotate upgradeplan " + plan.Name + " " +
 			v1alpha1.PauseAnnotation + "-"
@@ -72,6 +73,16 @@ func Summarise(v View, verdict pipeline.Verdict, err error) pipeline.Verdict {
 	return verdict
 }
 
+// paused says whether a plan rests because a person paused it. A go-live that was ordered
+// and needs a person is told all the same: users may see its holding page.
+func paused(plan *v1alpha1.UpgradePlan, now place) bool {
+	urgent := now.name == v1alpha1.StepGoLive && slices.ContainsFunc(plan.Status.Steps, func(e v1alpha1.StepStatus) bool {
+		return e.Name == now.name && len(e.Children) > 0 &&
+			(e.State == v1alpha1.StepFailed || e.State == v1alpha1.StepWaiting)
+	})
+	return plan.Annotations[v1alpha1.PauseAnnotation] == "true" && !urgent
+}
+
 // blocked says that a person must act, and how.
 func blocked(plan *v1alpha1.UpgradePlan, now place, verdict pipeline.Verdict, command string) {
 	plan.Status.Summary.State = v1alpha1.PlanBlocked
@@ -84,7 +95,8 @@ func blocked(plan *v1alpha1.UpgradePlan, now place, verdict pipeline.Verdict, co
 // refresh follows a window that was given or moved after step 6, until the
 // go-live is ordered.
 func refresh(v View) {
-	if v.Site == nil || v.GoLive != nil || !settledWell(v.Plan, v1alpha1.StepMakeRolloutPlan) {
+	ordered := v.GoLive != nil || v.Plan.Status.GoLive != ""
+	if v.Site == nil || ordered || !settledWell(v.Plan, v1alpha1.StepMakeRolloutPlan) {
 		return
 	}
 	if r, err := rollout(v); err == nil {
@@ -176,6 +188,11 @@ func production(v View) string {
 		return "closed, " + string(back.Status.Lease.Point) + ", by Rollback " + back.Name
 	case back != nil && back.Status.Opened != nil:
 		return "open, at " + back.Status.Version
+	case v.GoLive == nil && v.Plan != nil && v.Plan.Status.GoLive != "":
+		if settledWell(v.Plan, v1alpha1.StepGoLive) {
+			return "open, at " + v.Plan.Spec.Target.Version
+		}
+		return "unknown: go-live " + v.Plan.Status.GoLive + " is gone; look at the site"
 	case v.GoLive == nil || v.GoLive.Status.Closed == nil:
 		return "open; nothing of it changed since the plan began"
 	case v.GoLive.Status.Opened != nil:
@@ -256,9 +273,13 @@ func drop(conditions *[]metav1.Condition, kind string) {
 // Abort ends a plan for good. What is held on production is put back by
 // gradus-production; a committed go-live cannot be aborted.
 func Abort(v View, why string) pipeline.Verdict {
-	if v.GoLive != nil && v.GoLive.Status.Lease != nil && v.GoLive.Status.Lease.Point == v1alpha1.PointCommitted {
-		return pipeline.Await("Committed", "cannot abort: the database is being migrated; "+
-			"wait for go-live %s, or create a Rollback", v.GoLive.Name)
+	if held := v.GoLive != nil && v.GoLive.Status.Lease != nil; held {
+		if v.GoLive.Status.Lease.Point == v1alpha1.PointCommitted {
+			return pipeline.Await("Committed", "cannot abort: the database is being migrated; "+
+				"wait for go-live %s, or create a Rollback", v.GoLive.Name)
+		}
+		ready, _ := over(v.GoLive)
+		return pipeline.Wait("Aborting", "go-live %s puts the site back first: %s", v.GoLive.Name, ready.Message)
 	}
 	if back := v.Rollback; back != nil && back.Status.Lease != nil {
 		return pipeline.Await("RollingBack", "cannot abort: Rollback %s has the site; wait for it", back.Name)

@@ -214,10 +214,12 @@ func TestAWindowGivenLaterIsFollowed(t *testing.T) {
 		t.Error("status.rollout has no window although the spec has one")
 	}
 	actual := &v1alpha1.RolloutStatus{ActualOutage: minutes(9)}
-	v.Plan.Status.Rollout, v.GoLive = actual, &v1alpha1.GoLive{}
-	Summarise(v, pipeline.Wait("Watching", "support"), nil)
-	if v.Plan.Status.Rollout != actual {
-		t.Error("what was measured was overwritten")
+	for _, run := range []*v1alpha1.GoLive{{}, nil} { // there, and deleted since
+		v.Plan.Status.Rollout, v.GoLive, v.Plan.Status.GoLive = actual, run, "autumn-golive-1"
+		Summarise(v, pipeline.Wait("Watching", "support"), nil)
+		if v.Plan.Status.Rollout != actual {
+			t.Error("what was measured was overwritten")
+		}
 	}
 }
 
@@ -231,7 +233,7 @@ func TestAbort(t *testing.T) {
 		change func(*View)
 		ends   bool
 	}{
-		"nothing held": {func(*View) {}, true}, "reversible": {lease(v1alpha1.PointReversible), true}, "committed": {lease(v1alpha1.PointCommitted), false},
+		"nothing held": {func(*View) {}, true}, "reversible": {lease(v1alpha1.PointReversible), false}, "committed": {lease(v1alpha1.PointCommitted), false},
 	} {
 		got := Abort(autumn(t, c.change), "no money")
 		if ends := got.Reason == v1alpha1.AbortedReason; ends != c.ends || !c.ends && !strings.Contains(got.Message, "autumn-golive-1") {

@@ -5,7 +5,6 @@ package rights
 
 import (
 	"context"
-	"encoding/json"
 	"testing"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -43,27 +42,16 @@ func deletesAnd(target string, jobs metav1.DeletionPropagation) func(context.Con
 // The Jobs of a run that holds a site are not taken from it while it lives.
 func TestARunThatHoldsASiteKeepsItsJobs(t *testing.T) {
 	const foreground = metav1.DeletePropagationForeground
-	old := &metav1.DeleteOptions{}
-	if err := json.Unmarshal([]byte(`{"orphanDependents": false}`), old); err != nil {
-		t.Fatal(err)
-	}
 	table{
 		"an editor, in the foreground":              {by: tenant, do: deletesAnd(holdingRun, foreground), refused: inHaste},
 		"a pipeline that prunes":                    {by: argoCD, do: deletesAnd(holdingRun, foreground), refused: inHaste},
 		"who deletes all":                           {by: clusterAdmin, do: deletesAllAtOnce, refused: inHaste},
-		"in the words of old":                       {by: tenant, do: deletesWith(holdingRun, old), refused: inHaste},
 		"an editor, as kubectl does":                {by: tenant, do: deletesAnd(holdingRun, metav1.DeletePropagationBackground)},
 		"an editor who says nothing":                {by: tenant, do: deletes(holdingRun)},
 		"one that holds nothing, in the foreground": {by: tenant, do: deletesAnd(idleRun, foreground)},
 		"a go-live that holds nothing":              {by: owner, do: deletesAnd("lms.gradus.dev/v1alpha1 GoLive campus/campus-2-0-golive-1", foreground)},
 		"the end of the namespace":                  {by: namespacer, do: deletes(holdingRun)},
 	}.run(t)
-}
-
-func deletesWith(target string, raw *metav1.DeleteOptions) func(context.Context, client.Client) error {
-	return func(ctx context.Context, c client.Client) error {
-		return c.Delete(ctx, reference(target), client.DryRunAll, &client.DeleteOptions{Raw: raw})
-	}
 }
 
 func deletesAllAtOnce(ctx context.Context, c client.Client) error {
