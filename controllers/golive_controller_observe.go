@@ -34,7 +34,7 @@ func (r *GoLiveReconciler) observe(
 		return view, err
 	}
 	if len(g.Spec.Scale) > 0 {
-		live := &liveSite{reader: r.Live, site: scene.Site}
+		live := r.liveOf(scene)
 		if view.Autoscalers, err = live.autoscalers(ctx); err != nil {
 			return view, err
 		}

@@ -42,10 +42,16 @@ func (b Base) scene(ctx context.Context, owner production.Owner, grip production
 	return s, nil
 }
 
+// liveOf is for the reads of a run. What it may not read is missing only before it
+// has begun, and only after a while.
+func (b Base) liveOf(s *closing.Scene) *liveSite {
+	begun := s.Owner.Held() != nil || s.Grip.Point == v1alpha1.PointCommitted
+	return &liveSite{reader: b.Live, site: s.Site, insists: begun || b.Sights.blindFor(s.Owner, s.Now) < rightsLimit}
+}
+
 // show reads what is there of the scene's site.
 func (b Base) show(ctx context.Context, s *closing.Scene) (err error) {
-	begun := s.Owner.Held() != nil || s.Grip.Point == v1alpha1.PointCommitted
-	live := &liveSite{reader: b.Live, site: s.Site, insists: begun || b.Sights.blindFor(s.Owner, s.Now) < rightsLimit}
+	live := b.liveOf(s)
 	if s.Workloads, err = live.workloads(ctx); err != nil {
 		return err
 	}

@@ -25,8 +25,7 @@ import (
 func (r *RollbackReconciler) claims(
 	ctx context.Context, back *v1alpha1.Rollback, scene *closing.Scene,
 ) (rollback.Claims, error) {
-	live := &liveSite{reader: r.Live, site: scene.Site}
-	found, err := live.claims(ctx, nil)
+	found, err := r.liveOf(scene).claims(ctx, nil)
 	if err != nil {
 		return rollback.Claims{}, err
 	}
