@@ -117,13 +117,16 @@ func stepIs(w *world.World, plan *v1alpha1.UpgradePlan, name string, state v1alp
 }
 
 // apply makes a plan as a person would.
-func apply(w *world.World, name string) *v1alpha1.UpgradePlan {
+func apply(w *world.World, name string, change ...func(*v1alpha1.UpgradePlan)) *v1alpha1.UpgradePlan {
 	plan := &v1alpha1.UpgradePlan{ObjectMeta: w.Meta(name), Spec: v1alpha1.UpgradePlanSpec{
 		SiteRef: v1alpha1.LocalRef{Name: "campus"},
 		Target:  v1alpha1.Target{Version: "2.0", Releases: []v1alpha1.Release{{Version: "2.0", Image: "campus:2.0"}}},
 		Support: v1alpha1.SupportTerms{Until: v1alpha1.SupportUntil{Duration: &metav1.Duration{Duration: 2 * time.Minute}}},
 	}}
 	window(w, plan)
+	for _, c := range change {
+		c(plan)
+	}
 	// Support looks at the site once a minute: a request that is late must not be as late as a look,
 	// nor must be all that lags in one run.
 	w.Gate.Pause = func() { w.Clock.Step(5 * time.Second) }

@@ -94,6 +94,7 @@ var Scenarios = []Scenario{
 	{"plan-deleted-closed", ordered, func(w *world.World) { planClosed(w, remove) }},
 	{"plan-aborted-closed", ordered, func(w *world.World) { planClosed(w, abort) }},
 	{"plan-golive-deleted", ordered, planGoLiveDeleted},
+	{"plan-golive-retried", ordered, planGoLiveRetried},
 	{"plan-paused-at-backup", plans, pausedAt(v1alpha1.StepBackUp, "SiteBackup")},
 	{"plan-paused-at-trial", plans, pausedAt(v1alpha1.StepRunTrial, "TrialUpgrade")},
 	{"plan-paused-at-staging", plans, pausedAt(v1alpha1.StepUpgradeStaging, "StagingEnvironment")},

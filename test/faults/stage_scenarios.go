@@ -4,6 +4,9 @@
 package faults
 
 import (
+	"slices"
+	"time"
+
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -87,6 +90,28 @@ func planGoLiveDeleted(w *world.World) {
 	})
 	w.Mark()
 	w.Remove(&v1alpha1.GoLive{ObjectMeta: w.Meta(plan.Status.GoLive)})
+	w.Until("a plan that is complete", complete(w, plan))
+}
+
+// planGoLiveRetried: its go-live fails and puts the site back; a person types what the
+// plan says, and another go-live is ordered and succeeds.
+func planGoLiveRetried(w *world.World) {
+	w.Outcomes["-awaitsilence-"] = world.Breaks("SessionsLeft")
+	plan := apply(w, "autumn", func(p *v1alpha1.UpgradePlan) { // one look: two go-lives meet more faults than fit between two
+		p.Spec.Support.Until.Duration.Duration = 30 * time.Second
+	})
+	w.Until("a gate that waits", func() bool { return digestOf(w, plan) != "" })
+	approve(w, plan, "yes", v1alpha1.DecisionApprove)
+	w.Until("a go-live that failed", stepIs(w, plan, v1alpha1.StepGoLive, v1alpha1.StepFailed))
+	w.Mark()
+	delete(w.Outcomes, "-awaitsilence-")
+	annotate(w, plan, v1alpha1.RetryAnnotation, `"GoLive@1"`)
+	w.Until("a second go-live", func() bool {
+		w.Get(plan.Name, plan)
+		return slices.ContainsFunc(plan.Status.Steps, func(s v1alpha1.StepStatus) bool {
+			return s.Name == v1alpha1.StepGoLive && s.Attempt == 2
+		})
+	})
 	w.Until("a plan that is complete", complete(w, plan))
 }
 

@@ -93,13 +93,17 @@ func (w *World) Collect() {
 
 // Dump gives the end state, by kind and name, without what differs between runs.
 func (w *World) Dump() map[string]string {
-	out := map[string]string{}
+	alike := map[string][]string{} // by names without UIDs, which two may share
 	for _, object := range w.Left() {
 		key, text := w.dumped(object)
-		for out[key] != "" {
-			key += "+"
+		alike[key] = append(alike[key], text)
+	}
+	out := map[string]string{}
+	for key, texts := range alike {
+		slices.Sort(texts)
+		for i, text := range texts {
+			out[key+strings.Repeat("+", i)] = text
 		}
-		out[key] = text
 	}
 	return out
 }
