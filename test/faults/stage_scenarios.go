@@ -97,7 +97,8 @@ func planGoLiveDeleted(w *world.World) {
 // plan says, and another go-live is ordered and succeeds.
 func planGoLiveRetried(w *world.World) {
 	w.Outcomes["-awaitsilence-"] = world.Breaks("SessionsLeft")
-	plan := apply(w, "autumn", func(p *v1alpha1.UpgradePlan) { // one look: two go-lives meet more faults than fit between two
+	// One look of support: two go-lives meet more faults than fit between two.
+	plan := apply(w, "autumn", func(p *v1alpha1.UpgradePlan) {
 		p.Spec.Support.Until.Duration.Duration = 30 * time.Second
 	})
 	w.Until("a gate that waits", func() bool { return digestOf(w, plan) != "" })
