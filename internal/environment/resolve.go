@@ -4,6 +4,8 @@
 package environment
 
 import (
+	"maps"
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -63,7 +65,7 @@ func whole(v View) pipeline.Verdict {
 	case len(v.Missing) > 0:
 		return pipeline.Await(v1alpha1.SiteNotReadyReason, "waiting for %s", strings.Join(v.Missing, ", "))
 	}
-	for _, volume := range sortedKeys(v.Sources) {
+	for _, volume := range slices.Sorted(maps.Keys(v.Sources)) {
 		if no := forgets(v.Site, volume, v.Sources[volume]); no != nil {
 			return *no
 		}

@@ -10,6 +10,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
+	"maps"
 	"slices"
 
 	snapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v8/apis/volumesnapshot/v1"
@@ -90,22 +91,13 @@ func (v View) serves() bool { return v.purpose() != v1alpha1.PurposeScratch }
 func (v View) password(role string) string {
 	key := sha256.New()
 	for _, secret := range v.Secrets {
-		for _, name := range sortedKeys(secret.Data) {
+		for _, name := range slices.Sorted(maps.Keys(secret.Data)) {
 			key.Write(secret.Data[name])
 		}
 	}
 	mac := hmac.New(sha256.New, key.Sum(nil))
 	mac.Write([]byte(string(v.Env.UID) + "/" + role))
 	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
-}
-
-func sortedKeys[V any](m map[string]V) []string {
-	keys := make([]string, 0, len(m))
-	for key := range m {
-		keys = append(keys, key)
-	}
-	slices.Sort(keys)
-	return keys
 }
 
 // web gives the live web workload.

@@ -49,7 +49,7 @@ var goLive = pipeline.Step[View]{
 		ready, stalled := over(run)
 		succeeded, known := condition(run, v1alpha1.SucceededCondition)
 		switch {
-		case isTrue(stalled) && stalled.Reason == v1alpha1.LeaseLostReason:
+		case shutOut(stalled):
 			return pipeline.Fail(stalled.Reason, "go-live %s: %s", run.Name, stalled.Message)
 		case isTrue(stalled): // it may go on: whoever is in its way ends, a person retries
 			return pipeline.Await(stalled.Reason, "go-live %s: %s", run.Name, stalled.Message)
@@ -83,7 +83,7 @@ func orderOf(v View, at pipeline.At) *v1alpha1.GoLive {
 		slices.ContainsFunc(at.Entry.Children, func(c v1alpha1.ChildRef) bool { return c.Name == run.Name }) {
 		return run
 	}
-	if _, stalled := over(run); failedForGood(run) || isTrue(stalled) && stalled.Reason == v1alpha1.LeaseLostReason {
+	if _, stalled := over(run); failedForGood(run) || shutOut(stalled) {
 		return nil
 	}
 	return run
@@ -93,6 +93,12 @@ func orderOf(v View, at pipeline.At) *v1alpha1.GoLive {
 // what is gone since is not ordered again.
 func unordered(v View, at pipeline.At) bool {
 	return orderOf(v, at) == nil && len(at.Entry.Children) == 0
+}
+
+// shutOut says whether a go-live stalled because another run has its site: the plan
+// must order a new one.
+func shutOut(stalled metav1Condition) bool {
+	return isTrue(stalled) && stalled.Reason == v1alpha1.LeaseLostReason
 }
 
 // failedForGood says whether a go-live has ended without success, and come to rest.
