@@ -71,22 +71,31 @@ func (b Base) depart(ctx context.Context, before, owner productionObject) (ctrl.
 	if err := b.List(ctx, &plans, client.InNamespace(owner.GetNamespace())); err != nil {
 		return ctrl.Result{}, fmt.Errorf("list UpgradePlans: %w", err)
 	}
+	expects, err := b.expecting(ctx, owner)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
 	for i := range plans.Items {
-		p := &plans.Items[i]
-		expects := false
-		switch o := owner.(type) {
-		case *v1alpha1.GoLive:
-			expects = plan.Expects(p, o)
-		case *v1alpha1.Rollback:
-			expects = plan.ExpectsWayBack(p, o, rollback.GoLiveOf(o))
-		}
-		if expects && p.DeletionTimestamp.IsZero() {
+		if p := &plans.Items[i]; p.DeletionTimestamp.IsZero() && expects(p) {
 			return b.awakeSettled(ctx, before, owner, pipeline.Pass("over, and deleted: it goes when UpgradePlan %s has seen "+
 				"how it ended", p.Name).By(b.Clock.Now().Add(production.DefaultRenew)))
 		}
 	}
 	owner.SetResourceVersion(before.GetResourceVersion())
 	return ctrl.Result{}, dropFinalizer(ctx, b.Client, owner)
+}
+
+// expecting gives what says whether a plan has still to see how a run ended.
+func (b Base) expecting(ctx context.Context, owner productionObject) (func(*v1alpha1.UpgradePlan) bool, error) {
+	back, ok := owner.(*v1alpha1.Rollback)
+	if !ok {
+		run, _ := owner.(*v1alpha1.GoLive)
+		return func(p *v1alpha1.UpgradePlan) bool { return plan.Expects(p, run) }, nil
+	}
+	name := rollback.GoLiveOf(back)
+	run, err := child[v1alpha1.GoLive](ctx, b.Live, back.Namespace, name)
+	run = orGone(run, back.Namespace, name, back.Spec.SiteRef)
+	return func(p *v1alpha1.UpgradePlan) bool { return plan.ExpectsWayBack(p, back, run) }, err
 }
 
 // namespaceEnds says whether the namespace of a site is being deleted: then no site is

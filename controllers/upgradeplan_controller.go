@@ -122,19 +122,58 @@ func child[T any, P interface {
 	return obj, nil
 }
 
-// goLiveOf finds the go-live that the ledger knows of.
+// goLiveOf finds the go-live that the ledger knows of, or should know of. A retry orders
+// another one, once the last has ended and holds nothing.
 func (r *UpgradePlanReconciler) goLiveOf(ctx context.Context, p *v1alpha1.UpgradePlan) (*v1alpha1.GoLive, error) {
-	for _, s := range p.Status.Steps {
-		if s.Name == v1alpha1.StepGoLive && s.Attempt > 1 && len(s.Children) == 0 {
-			p.Status.GoLive = "" // a retry orders another
+	again := false
+	for i := range p.Status.Steps {
+		e := &p.Status.Steps[i]
+		if e.Name != v1alpha1.StepGoLive {
+			continue
 		}
-		for _, c := range s.Children {
-			if c.Kind == "GoLive" {
-				p.Status.GoLive = c.Name
-			}
+		if err := r.recollect(ctx, p, e); err != nil {
+			return nil, err
+		}
+		again = e.Attempt > 1 && len(e.Children) == 0
+		for _, c := range e.Children {
+			p.Status.GoLive = c.Name
 		}
 	}
-	return child[v1alpha1.GoLive](ctx, r.Client, p.Namespace, p.Status.GoLive)
+	run, err := child[v1alpha1.GoLive](ctx, r.Client, p.Namespace, p.Status.GoLive)
+	if err == nil && run == nil { // the cache may not have what was ordered just now
+		run, err = child[v1alpha1.GoLive](ctx, r.Live, p.Namespace, p.Status.GoLive)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if again && plan.Freed(run) {
+		p.Status.GoLive = ""
+		return nil, nil
+	}
+	return run, nil
+}
+
+// recollect finds what this attempt of step GoLive has ordered, where the status that
+// should have told was lost.
+func (r *UpgradePlanReconciler) recollect(ctx context.Context, p *v1alpha1.UpgradePlan, e *v1alpha1.StepStatus) error {
+	if e.Finished != nil || len(e.Children) > 0 {
+		return nil
+	}
+	run, err := child[v1alpha1.GoLive](ctx, r.Client, p.Namespace, plan.OrderName(p, *e))
+	if err != nil || run == nil || run.Labels[v1alpha1.OwnerUIDLabel] != string(p.UID) {
+		return err
+	}
+	e.Children = append(e.Children, v1alpha1.ChildRef{Kind: "GoLive", Namespace: run.Namespace, Name: run.Name, UID: run.UID})
+	return nil
+}
+
+// orGone gives a go-live, or what is known of one that is gone.
+func orGone(run *v1alpha1.GoLive, namespace, name string, site v1alpha1.LocalRef) *v1alpha1.GoLive {
+	if run == nil {
+		run = &v1alpha1.GoLive{Spec: v1alpha1.GoLiveSpec{SiteRef: site}}
+		run.Namespace, run.Name = namespace, name
+	}
+	return run
 }
 
 // wayBack finds the rollback from the plan's go-live, by its name where that is gone.
@@ -144,10 +183,7 @@ func (r *UpgradePlanReconciler) wayBack(
 	if run == nil && p.Status.GoLive == "" {
 		return nil, nil
 	}
-	if run == nil {
-		run = &v1alpha1.GoLive{Spec: v1alpha1.GoLiveSpec{SiteRef: p.Spec.SiteRef}}
-		run.Namespace, run.Name = p.Namespace, p.Status.GoLive
-	}
+	run = orGone(run, p.Namespace, p.Status.GoLive, p.Spec.SiteRef)
 	var backs v1alpha1.RollbackList
 	if err := r.List(ctx, &backs, client.InNamespace(run.Namespace)); err != nil {
 		return nil, fmt.Errorf("list Rollbacks: %w", err)

@@ -74,6 +74,69 @@ func TestAPlanWithoutItsSiteFollowsItsGoLive(t *testing.T) {
 	}
 }
 
+// Site and go-live are gone: the plan says both, and does not order another go-live.
+func TestAPlanWithoutItsSiteAndGoLive(t *testing.T) {
+	w := startBackupWorld(t)
+	w.base.Teller, w.base.Engine.Reports = notify.NewTeller(w.client, "gradus-system"), jobs{}
+	w.goingLive("autumn", nil)
+	if err := w.client.Delete(t.Context(), w.site()); err != nil {
+		t.Fatal(err)
+	}
+	p := w.plan("autumn")
+	if e := stepOf(p, v1alpha1.StepGoLive); e.Reason != pipeline.ChildGoneReason {
+		t.Errorf("step GoLive is %s: %s: %s", e.State, e.Reason, e.Message)
+	}
+	if !strings.Contains(p.Status.Summary.WaitsFor, "there is no Site campus") {
+		t.Errorf("%+v", p.Status.Summary)
+	}
+}
+
+// The status that should have told of an order was lost, and a person paused the plan in
+// that moment: the go-live is followed all the same.
+func TestAnOrderWhoseRecordWasLost(t *testing.T) {
+	w := startBackupWorld(t)
+	w.base.Teller, w.base.Engine.Reports = notify.NewTeller(w.client, "gradus-system"), jobs{}
+	now := metav1.Now()
+	p := w.goingLive("autumn", nil)
+	e := stepOf(p, v1alpha1.StepGoLive)
+	run := &v1alpha1.GoLive{ObjectMeta: metav1.ObjectMeta{Namespace: "campus", Name: plan.OrderName(p, *e),
+		Labels: map[string]string{v1alpha1.OwnerUIDLabel: string(p.UID), v1alpha1.OwnerKindLabel: "UpgradePlan",
+			v1alpha1.StepLabel: v1alpha1.StepGoLive}},
+		Spec: v1alpha1.GoLiveSpec{SiteRef: p.Spec.SiteRef, PlanRef: v1alpha1.PlanRef{Name: p.Name, UID: p.UID},
+			Digest: "sha256:" + strings.Repeat("0", 64), BackupRef: v1alpha1.LocalRef{Name: "nightly"},
+			Upgrade: v1alpha1.UpgradeSpec{From: "1.0", Releases: p.Spec.Target.Releases,
+				Hops: []v1alpha1.Hop{{From: "1.0", To: "2.0", Reason: "asked for"}}}}}
+	w.make(run)
+	run.Status.Lease, run.Status.Closed = &v1alpha1.HeldLease{Name: "gradus-campus", Fence: 1, Point: v1alpha1.PointReversible}, &now
+	if err := w.client.Status().Update(t.Context(), run); err != nil {
+		t.Fatal(err)
+	}
+	e.State, e.Children, p.Status.GoLive = v1alpha1.StepWaiting, nil, ""
+	if err := w.client.Status().Update(t.Context(), p); err != nil {
+		t.Fatal(err)
+	}
+	p.Annotations = map[string]string{v1alpha1.PauseAnnotation: "true"}
+	if err := w.client.Update(t.Context(), p); err != nil {
+		t.Fatal(err)
+	}
+	p = w.plan("autumn")
+	if p.Status.GoLive != run.Name || p.Status.Summary.Production != "closed, Reversible" || len(p.Status.Held) == 0 {
+		t.Errorf("go-live %q: %+v", p.Status.GoLive, p.Status.Summary)
+	}
+	if e := stepOf(p, v1alpha1.StepGoLive); e.State != v1alpha1.StepRunning || len(e.Children) != 1 {
+		t.Errorf("step GoLive is %s: %v", e.State, e.Children)
+	}
+}
+
+func stepOf(p *v1alpha1.UpgradePlan, name string) *v1alpha1.StepStatus {
+	for i := range p.Status.Steps {
+		if p.Status.Steps[i].Name == name {
+			return &p.Status.Steps[i]
+		}
+	}
+	return nil
+}
+
 // The go-live is gone, and a rollback has the site closed: whoever deletes the plan
 // does not hide that.
 func TestAPlanStaysWhileARollbackHoldsItsSite(t *testing.T) {

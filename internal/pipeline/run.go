@@ -137,7 +137,7 @@ func (w *walk[V]) judge(ctx context.Context, step Step[V], entry *v1alpha1.StepS
 		return Verdict{}, err
 	}
 	refused := w.refused(entry, &seen)
-	verdict := Fail("ChildGone", "%s was deleted before the step was over; a retry makes another", seen.gone)
+	verdict := Fail(ChildGoneReason, "%s was deleted before the step was over; a retry makes another", seen.gone)
 	if seen.gone == "" {
 		verdict = w.inTime(step, entry, step.Judge(w.view, at, seen))
 	}

@@ -100,6 +100,9 @@ func (a At) Name(what string) string {
 	return Name(a.owner, what, a.Key, a.Attempt)
 }
 
+// ChildGoneReason surfaces when a child was deleted before its step was over.
+const ChildGoneReason = "ChildGone"
+
 // Seen is what the engine found.
 type Seen struct {
 	// Objects that Create asked for, as they are now; nil where an

@@ -89,6 +89,42 @@ func orderOf(v View, at pipeline.At) *v1alpha1.GoLive {
 	return run
 }
 
+// OrderName is how the go-live of an attempt is called.
+func OrderName(p *v1alpha1.UpgradePlan, e v1alpha1.StepStatus) string {
+	return pipeline.PlaceOf(p, e).Name("golive")
+}
+
+// Freed says whether a go-live has the site no more: it is gone, or has ended without
+// success and holds nothing.
+func Freed(run *v1alpha1.GoLive) bool {
+	return run == nil || failedForGood(run) && run.Status.Lease == nil
+}
+
+// lingers counts what a go-live that was shut out has still on the site. Whoever has the
+// lease undoes it, or goes on from it.
+func lingers(run *v1alpha1.GoLive) int {
+	if run == nil {
+		return 0
+	}
+	if _, stalled := over(run); !shutOut(stalled) || run.Status.Lease == nil {
+		return 0
+	}
+	n := 0
+	for _, c := range run.Status.Changes {
+		if c.State != v1alpha1.ChangeUndone && c.Undo != v1alpha1.UndoNever {
+			n++
+		}
+	}
+	return n
+}
+
+// gaveWay says whether a go-live was shut out and has nothing on the site any more: what
+// its status holds is another's.
+func gaveWay(run *v1alpha1.GoLive) bool {
+	_, stalled := over(run)
+	return shutOut(stalled) && lingers(run) == 0
+}
+
 // unordered says whether this attempt has ordered nothing yet. What it ordered and
 // what is gone since is not ordered again.
 func unordered(v View, at pipeline.At) bool {
@@ -135,9 +171,9 @@ func Expects(p *v1alpha1.UpgradePlan, run *v1alpha1.GoLive) bool {
 
 // ExpectsWayBack says whether a plan has still to see that a rollback from its go-live
 // brought the site back.
-func ExpectsWayBack(p *v1alpha1.UpgradePlan, back *v1alpha1.Rollback, from string) bool {
+func ExpectsWayBack(p *v1alpha1.UpgradePlan, back *v1alpha1.Rollback, run *v1alpha1.GoLive) bool {
 	complete, _ := condition(p, v1alpha1.CompleteCondition)
-	return from != "" && p.Status.GoLive == from && !isTrue(complete) && wentBack(back)
+	return run.Name != "" && p.Status.GoLive == run.Name && !isTrue(complete) && wentBack(back) && goesBackFrom(back, run)
 }
 
 // outageOf is the time for which users were shut out.
@@ -150,6 +186,11 @@ func outageOf(run *v1alpha1.GoLive) time.Duration {
 
 // notYet says why go-live does not begin; nil when it may.
 func notYet(v View) *pipeline.Verdict {
+	if n := lingers(v.GoLive); n > 0 {
+		wait := pipeline.Wait("GoingBack", "go-live %s lost the site with %d of its changes there: they are undone first",
+			v.GoLive.Name, n)
+		return &wait
+	}
 	if wait := closed(v, v1alpha1.GateGoLive); wait != nil {
 		return wait
 	}
@@ -217,6 +258,9 @@ func again(v View, step string) string {
 func orderGoLive(v View, at pipeline.At) *v1alpha1.GoLive {
 	if run := orderOf(v, at); run != nil {
 		return run.DeepCopy()
+	}
+	for _, c := range at.Entry.Children { // it is gone, and the engine says so
+		return &v1alpha1.GoLive{ObjectMeta: metav1.ObjectMeta{Namespace: c.Namespace, Name: c.Name}}
 	}
 	spec := order.Of(v.Plan)
 	spec.Digest = gate.Subject(v1alpha1.GateGoLive, v.facts()).Digest()

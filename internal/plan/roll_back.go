@@ -33,11 +33,11 @@ func WayBack(run *v1alpha1.GoLive, all []v1alpha1.Rollback) *v1alpha1.Rollback {
 	return found
 }
 
-// goesBackFrom says whether a rollback names a go-live, or the backup that it made, or
-// has noted that it is the one.
+// goesBackFrom says whether a rollback names a go-live, or the backup that it made; of one
+// that is gone, whether it has noted that it is the one.
 func goesBackFrom(back *v1alpha1.Rollback, run *v1alpha1.GoLive) bool {
 	to := back.Spec.To
-	return back.Status.Source != nil && back.Status.Source.GoLive == run.Name ||
+	return run.UID == "" && back.Status.Source != nil && back.Status.Source.GoLive == run.Name ||
 		to.GoLiveRef != nil && to.GoLiveRef.Name == run.Name ||
 		to.BackupRef != nil && run.Status.FixPoint != "" && to.BackupRef.Name == run.Status.FixPoint &&
 			slices.ContainsFunc(run.Status.Steps, func(e v1alpha1.StepStatus) bool { // else there is nothing to go back from
@@ -83,6 +83,8 @@ const (
 	rollingBackReason = "RollingBack"
 	// rollbackStalledReason: the way back needs a person, paused or not.
 	rollbackStalledReason = "RollbackStalled"
+	// abortStalledReason: an abort waits for a go-live that needs a person.
+	abortStalledReason = "AbortStalled"
 )
 
 // end closes a plan that was aborted or rolled back. What it was at is settled:
@@ -99,12 +101,26 @@ func end(v View, state v1alpha1.PlanState, verdict pipeline.Verdict) pipeline.Ve
 			continue
 		}
 		e.State, e.Reason, e.Message, e.Finished = v1alpha1.StepSkipped, verdict.Reason, verdict.Message, &at
+		if e.Name == v1alpha1.StepGoLive && state == v1alpha1.PlanAborted && live(v.GoLive) { // the abort came too late for it
+			e.State, e.Reason = v1alpha1.StepPassed, "Succeeded"
+			e.Message = fmt.Sprintf("the site serves %s; %s", v.GoLive.Status.Version, verdict.Message)
+			continue
+		}
 		if what := broken(v.GoLive); e.Name == v1alpha1.StepGoLive && what != nil {
 			e.State, e.Reason = v1alpha1.StepFailed, what.Reason
 			e.Message = fmt.Sprintf("go-live %s, %s: %s; %s", v.GoLive.Name, what.Name, what.Message, verdict.Message)
 		}
 	}
 	return verdict
+}
+
+// live says whether a go-live let users in and succeeded.
+func live(run *v1alpha1.GoLive) bool {
+	if run == nil {
+		return false
+	}
+	succeeded, _ := condition(run, v1alpha1.SucceededCondition)
+	return isTrue(succeeded)
 }
 
 // broken gives the step at which a go-live failed. Its own verdict may not be

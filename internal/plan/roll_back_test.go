@@ -38,6 +38,8 @@ func TestTheWayBack(t *testing.T) {
 			r.Spec.To = v1alpha1.RollbackTarget{BackupRef: &v1alpha1.LocalRef{Name: backup}}
 		}
 	}
+	notes := func(r *v1alpha1.Rollback) { r.Status.Source = &v1alpha1.RollbackSource{GoLive: "golive-1"} }
+	run.UID = "u1"
 	for name, c := range map[string]struct {
 		all  []v1alpha1.Rollback
 		want string
@@ -48,6 +50,7 @@ func TestTheWayBack(t *testing.T) {
 		"asks for somebody":             {[]v1alpha1.Rollback{back("a", "golive-1", under, asks)}, "a"},
 		"to the backup that it made":    {[]v1alpha1.Rollback{back("a", "", under, to("golive-1-fixpoint"))}, "a"},
 		"to another backup":             {[]v1alpha1.Rollback{back("a", "", under, to("nightly"))}, ""},
+		"noted, of one that is there":   {[]v1alpha1.Rollback{back("a", "", under, to("nightly"), notes)}, ""},
 		"one that succeeded goes first": {[]v1alpha1.Rollback{back("a", "golive-1", under), back("b", "golive-1", over)}, "b"},
 	} {
 		got := WayBack(run, c.all)

@@ -53,6 +53,10 @@ func Summarise(v View, verdict pipeline.Verdict, err error) pipeline.Verdict {
 			v1alpha1.CompleteReason, "all 18 steps are done")
 		verdict.Reason, verdict.Message = v1alpha1.CompleteReason, "all 18 steps are done"
 		return verdict
+	case verdict.Reason == abortStalledReason, verdict.State == v1alpha1.StepWaiting && now.name == v1alpha1.StepGoLive &&
+		goLiveStalled(v):
+		verdict.State = v1alpha1.StepFailed
+		blocked(plan, now, verdict, fmt.Sprintf("kubectl describe golive %s -n %s", v.GoLive.Name, plan.Namespace))
 	case paused(plan, now):
 		plan.Status.Summary.State = v1alpha1.PlanPaused
 		plan.Status.Summary.WaitsFor = "whoever paused it: kubectl annotate upgradeplan " + plan.Name + " " +
@@ -80,7 +84,17 @@ func paused(plan *v1alpha1.UpgradePlan, now place) bool {
 		return e.Name == now.name && len(e.Children) > 0 &&
 			(e.State == v1alpha1.StepFailed || e.State == v1alpha1.StepWaiting)
 	})
-	return plan.Annotations[v1alpha1.PauseAnnotation] == "true" && !urgent
+	aborts := plan.Annotations[v1alpha1.AbortAnnotation] != ""
+	return plan.Annotations[v1alpha1.PauseAnnotation] == "true" && !urgent && !aborts
+}
+
+// goLiveStalled says whether a go-live that may go on needs a person first.
+func goLiveStalled(v View) bool {
+	if v.GoLive == nil {
+		return false
+	}
+	_, stalled := over(v.GoLive)
+	return isTrue(stalled) && !shutOut(stalled)
 }
 
 // blocked says that a person must act, and how.
@@ -95,7 +109,7 @@ func blocked(plan *v1alpha1.UpgradePlan, now place, verdict pipeline.Verdict, co
 // refresh follows a window that was given or moved after step 6, until the
 // go-live is ordered.
 func refresh(v View) {
-	ordered := v.GoLive != nil || v.Plan.Status.GoLive != ""
+	ordered := v.Plan.Status.GoLive != "" && (v.GoLive == nil || !failedForGood(v.GoLive) && !gaveWay(v.GoLive))
 	if v.Site == nil || ordered || !settledWell(v.Plan, v1alpha1.StepMakeRolloutPlan) {
 		return
 	}
@@ -192,15 +206,27 @@ func production(v View) string {
 		if settledWell(v.Plan, v1alpha1.StepGoLive) {
 			return "open, at " + v.Plan.Spec.Target.Version
 		}
+		if wasUndone(v.Plan) {
+			return "open; every change was undone"
+		}
 		return "unknown: go-live " + v.Plan.Status.GoLive + " is gone; look at the site"
 	case v.GoLive == nil || v.GoLive.Status.Closed == nil:
 		return "open; nothing of it changed since the plan began"
 	case v.GoLive.Status.Opened != nil:
 		return "open, at " + v.GoLive.Status.Version
-	case v.GoLive.Status.Lease != nil:
+	case v.GoLive.Status.Lease != nil && !gaveWay(v.GoLive):
 		return "closed, " + string(v.GoLive.Status.Lease.Point)
 	}
 	return "open; every change was undone"
+}
+
+// wasUndone says whether a plan has seen its go-live end without success, and the site as
+// it was before.
+func wasUndone(p *v1alpha1.UpgradePlan) bool {
+	return slices.ContainsFunc(p.Status.Steps, func(e v1alpha1.StepStatus) bool {
+		return e.Name == v1alpha1.StepGoLive && e.State == v1alpha1.StepFailed &&
+			e.Reason != pipeline.ChildGoneReason && e.Reason != v1alpha1.LeaseLostReason
+	})
 }
 
 // closedBy says whether a rollback has the site and users see its page, or still
@@ -273,15 +299,21 @@ func drop(conditions *[]metav1.Condition, kind string) {
 // Abort ends a plan for good. What is held on production is put back by
 // gradus-production; a committed go-live cannot be aborted.
 func Abort(v View, why string) pipeline.Verdict {
-	if held := v.GoLive != nil && v.GoLive.Status.Lease != nil; held {
+	if held := v.GoLive != nil && v.GoLive.Status.Lease != nil && !gaveWay(v.GoLive); held {
 		if v.GoLive.Status.Lease.Point == v1alpha1.PointCommitted {
 			return pipeline.Await("Committed", "cannot abort: the database is being migrated; "+
 				"wait for go-live %s, or create a Rollback", v.GoLive.Name)
 		}
-		ready, _ := over(v.GoLive)
+		ready, stalled := over(v.GoLive)
+		if isTrue(stalled) && !shutOut(stalled) {
+			return pipeline.Fail(abortStalledReason, "go-live %s must put the site back first: %s", v.GoLive.Name, stalled.Message)
+		}
 		return pipeline.Wait("Aborting", "go-live %s puts the site back first: %s", v.GoLive.Name, ready.Message)
 	}
 	if back := v.Rollback; back != nil && back.Status.Lease != nil {
+		if verdict, _ := RolledBack(v); verdict.State == v1alpha1.StepFailed {
+			return verdict
+		}
 		return pipeline.Await("RollingBack", "cannot abort: Rollback %s has the site; wait for it", back.Name)
 	}
 	return pipeline.Verdict{State: v1alpha1.StepPassed, Reason: v1alpha1.AbortedReason, Message: "aborted: " + why}
