@@ -112,16 +112,19 @@ func (r *GoLiveReconciler) conclude(g *v1alpha1.GoLive, v pipeline.Verdict) pipe
 	return v
 }
 
-// SetupWithManager registers the reconciler and what wakes it.
-func (r *GoLiveReconciler) SetupWithManager(mgr ctrl.Manager) error {
+// Wakes lists what wakes the reconciler.
+func (r *GoLiveReconciler) Wakes() []Wake {
 	kind := ownerOf("GoLive")
-	return ctrl.NewControllerManagedBy(mgr).
-		For(&v1alpha1.GoLive{}).
-		Watches(&batchv1.Job{}, kind).
-		Watches(&appsv1.Deployment{}, kind).
-		Watches(&v1alpha1.SiteBackup{}, kind).
-		Watches(&v1alpha1.Rollback{}, kind).
-		Watches(&v1alpha1.UpgradePlan{}, handler.EnqueueRequestsFromMapFunc(goLiveOf)).
-		WithOptions(patience()).
-		Complete(reconcile.AsReconciler(mgr.GetClient(), r))
+	return []Wake{
+		{Of: &batchv1.Job{}, By: kind},
+		{Of: &appsv1.Deployment{}, By: kind},
+		{Of: &v1alpha1.SiteBackup{}, By: kind},
+		{Of: &v1alpha1.Rollback{}, By: kind},
+		{Of: &v1alpha1.UpgradePlan{}, By: handler.EnqueueRequestsFromMapFunc(goLiveOf)},
+	}
+}
+
+// SetupWithManager registers the reconciler.
+func (r *GoLiveReconciler) SetupWithManager(mgr ctrl.Manager) error {
+	return woken(mgr, &v1alpha1.GoLive{}, r.Wakes()).WithOptions(patience()).Complete(reconcile.AsReconciler(mgr.GetClient(), r))
 }

@@ -147,13 +147,16 @@ func committed(owner production.Owner) bool {
 
 func stepFailed(e v1alpha1.StepStatus) bool { return e.State == v1alpha1.StepFailed }
 
-// SetupWithManager registers the reconciler and what wakes it.
-func (r *RollbackReconciler) SetupWithManager(mgr ctrl.Manager) error {
+// Wakes lists what wakes the reconciler.
+func (r *RollbackReconciler) Wakes() []Wake {
 	kind := ownerOf("Rollback")
-	return ctrl.NewControllerManagedBy(mgr).
-		For(&v1alpha1.Rollback{}).
-		Watches(&batchv1.Job{}, kind).
-		Watches(&appsv1.Deployment{}, kind).
-		WithOptions(patience()).
-		Complete(reconcile.AsReconciler(mgr.GetClient(), r))
+	return []Wake{
+		{Of: &batchv1.Job{}, By: kind},
+		{Of: &appsv1.Deployment{}, By: kind},
+	}
+}
+
+// SetupWithManager registers the reconciler.
+func (r *RollbackReconciler) SetupWithManager(mgr ctrl.Manager) error {
+	return woken(mgr, &v1alpha1.Rollback{}, r.Wakes()).WithOptions(patience()).Complete(reconcile.AsReconciler(mgr.GetClient(), r))
 }

@@ -164,14 +164,18 @@ func imagesOf(workload string, template corev1.PodTemplateSpec) []v1alpha1.Runni
 	return out
 }
 
-// SetupWithManager registers the reconciler and what wakes it.
+// Wakes lists what wakes the reconciler.
+func (r *SiteReconciler) Wakes() []Wake {
+	return []Wake{
+		{Of: &v1alpha1.UpgradePlan{}, By: handler.EnqueueRequestsFromMapFunc(siteOf)},
+		{Of: &v1alpha1.GoLive{}, By: handler.EnqueueRequestsFromMapFunc(siteOf)},
+		{Of: &v1alpha1.Rollback{}, By: handler.EnqueueRequestsFromMapFunc(siteOf)},
+	}
+}
+
+// SetupWithManager registers the reconciler.
 func (r *SiteReconciler) SetupWithManager(mgr ctrl.Manager) error {
-	return ctrl.NewControllerManagedBy(mgr).
-		For(&v1alpha1.Site{}).
-		Watches(&v1alpha1.UpgradePlan{}, handler.EnqueueRequestsFromMapFunc(siteOf)).
-		Watches(&v1alpha1.GoLive{}, handler.EnqueueRequestsFromMapFunc(siteOf)).
-		Watches(&v1alpha1.Rollback{}, handler.EnqueueRequestsFromMapFunc(siteOf)).
-		Complete(reconcile.AsReconciler(mgr.GetClient(), r))
+	return woken(mgr, &v1alpha1.Site{}, r.Wakes()).Complete(reconcile.AsReconciler(mgr.GetClient(), r))
 }
 
 // siteOf maps a plan or go-live to its Site.

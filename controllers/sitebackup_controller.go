@@ -94,16 +94,20 @@ func (r *SiteBackupReconciler) finalize(ctx context.Context, b *v1alpha1.SiteBac
 	return dropFinalizer(ctx, r.Client, b)
 }
 
-// SetupWithManager registers the reconciler and what wakes it.
-func (r *SiteBackupReconciler) SetupWithManager(mgr ctrl.Manager) error {
+// Wakes lists what wakes the reconciler.
+func (r *SiteBackupReconciler) Wakes() []Wake {
 	kind := ownerOf("SiteBackup")
-	return ctrl.NewControllerManagedBy(mgr).
-		For(&v1alpha1.SiteBackup{}).
-		Watches(&batchv1.Job{}, kind).
-		Watches(&snapshotv1.VolumeSnapshot{}, kind).
-		Watches(&v1alpha1.StagingEnvironment{}, kind).
-		Watches(&v1alpha1.Site{}, handler.EnqueueRequestsFromMapFunc(r.ofSite)).
-		Complete(reconcile.AsReconciler(mgr.GetClient(), r))
+	return []Wake{
+		{Of: &batchv1.Job{}, By: kind},
+		{Of: &snapshotv1.VolumeSnapshot{}, By: kind},
+		{Of: &v1alpha1.StagingEnvironment{}, By: kind},
+		{Of: &v1alpha1.Site{}, By: handler.EnqueueRequestsFromMapFunc(r.ofSite)},
+	}
+}
+
+// SetupWithManager registers the reconciler.
+func (r *SiteBackupReconciler) SetupWithManager(mgr ctrl.Manager) error {
+	return woken(mgr, &v1alpha1.SiteBackup{}, r.Wakes()).Complete(reconcile.AsReconciler(mgr.GetClient(), r))
 }
 
 // ofSite wakes the backups of a Site that appeared or was mended.

@@ -12,7 +12,6 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -114,8 +113,7 @@ func (r *StagingEnvironmentReconciler) finalize(ctx context.Context, env *v1alph
 	for i := range aliases.Items {
 		alias := &aliases.Items[i]
 		uid := alias.UID
-		err := r.Delete(ctx, alias, client.Preconditions{UID: &uid})
-		if client.IgnoreNotFound(err) != nil && !apierrors.IsConflict(err) {
+		if err := r.Delete(ctx, alias, client.Preconditions{UID: &uid}); client.IgnoreNotFound(err) != nil {
 			return fmt.Errorf("delete VolumeSnapshotContent %s: %w", alias.Name, err)
 		}
 	}
@@ -125,17 +123,21 @@ func (r *StagingEnvironmentReconciler) finalize(ctx context.Context, env *v1alph
 	return dropFinalizer(ctx, r.Client, env)
 }
 
-// SetupWithManager registers the reconciler and what wakes it.
-func (r *StagingEnvironmentReconciler) SetupWithManager(mgr ctrl.Manager) error {
+// Wakes lists what wakes the reconciler.
+func (r *StagingEnvironmentReconciler) Wakes() []Wake {
 	kind := ownerOf("StagingEnvironment")
-	return ctrl.NewControllerManagedBy(mgr).
-		For(&v1alpha1.StagingEnvironment{}).
-		Watches(&batchv1.Job{}, kind).
-		Watches(&corev1.Namespace{}, kind).
-		Watches(&corev1.PersistentVolumeClaim{}, kind).
-		Watches(&appsv1.Deployment{}, kind).
-		Watches(&appsv1.StatefulSet{}, kind).
-		Watches(&snapshotv1.VolumeSnapshot{}, kind).
-		Watches(&snapshotv1.VolumeSnapshotContent{}, kind).
-		Complete(reconcile.AsReconciler(mgr.GetClient(), r))
+	return []Wake{
+		{Of: &batchv1.Job{}, By: kind},
+		{Of: &corev1.Namespace{}, By: kind},
+		{Of: &corev1.PersistentVolumeClaim{}, By: kind},
+		{Of: &appsv1.Deployment{}, By: kind},
+		{Of: &appsv1.StatefulSet{}, By: kind},
+		{Of: &snapshotv1.VolumeSnapshot{}, By: kind},
+		{Of: &snapshotv1.VolumeSnapshotContent{}, By: kind},
+	}
+}
+
+// SetupWithManager registers the reconciler.
+func (r *StagingEnvironmentReconciler) SetupWithManager(mgr ctrl.Manager) error {
+	return woken(mgr, &v1alpha1.StagingEnvironment{}, r.Wakes()).Complete(reconcile.AsReconciler(mgr.GetClient(), r))
 }

@@ -9,7 +9,6 @@ import (
 
 	snapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v8/apis/volumesnapshot/v1"
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -126,20 +125,24 @@ func (b Base) removeCopies(ctx context.Context, owner client.Object) (int, error
 		uid := env.UID
 		background := client.PropagationPolicy(metav1.DeletePropagationBackground)
 		err := b.Delete(ctx, env, client.Preconditions{UID: &uid}, background)
-		if client.IgnoreNotFound(err) != nil && !apierrors.IsConflict(err) {
+		if client.IgnoreNotFound(err) != nil {
 			return 0, fmt.Errorf("delete StagingEnvironment %s: %w", env.Name, err)
 		}
 	}
 	return len(copies.Items), nil
 }
 
-// SetupWithManager registers the reconciler and what wakes it.
+// Wakes lists what wakes the reconciler.
+func (r *TrialUpgradeReconciler) Wakes() []Wake {
+	return []Wake{
+		{Of: &v1alpha1.StagingEnvironment{}, By: ownerOf("TrialUpgrade")},
+		{Of: &v1alpha1.SiteBackup{}, By: handler.EnqueueRequestsFromMapFunc(r.ofBackup)},
+	}
+}
+
+// SetupWithManager registers the reconciler.
 func (r *TrialUpgradeReconciler) SetupWithManager(mgr ctrl.Manager) error {
-	return ctrl.NewControllerManagedBy(mgr).
-		For(&v1alpha1.TrialUpgrade{}).
-		Watches(&v1alpha1.StagingEnvironment{}, ownerOf("TrialUpgrade")).
-		Watches(&v1alpha1.SiteBackup{}, handler.EnqueueRequestsFromMapFunc(r.ofBackup)).
-		Complete(reconcile.AsReconciler(mgr.GetClient(), r))
+	return woken(mgr, &v1alpha1.TrialUpgrade{}, r.Wakes()).Complete(reconcile.AsReconciler(mgr.GetClient(), r))
 }
 
 // ofBackup wakes the trials that wait for a backup.

@@ -21,21 +21,26 @@ import (
 	"github.com/gradus-lms/gradus/api/v1alpha1"
 )
 
-// SetupWithManager registers the reconciler and what wakes it.
-func (r *UpgradePlanReconciler) SetupWithManager(mgr ctrl.Manager) error {
+// Wakes lists what wakes the reconciler.
+func (r *UpgradePlanReconciler) Wakes() []Wake {
 	kind := ownerOf("UpgradePlan")
-	return ctrl.NewControllerManagedBy(mgr).
-		For(&v1alpha1.UpgradePlan{}).
-		Watches(&batchv1.Job{}, kind).
-		Watches(&v1alpha1.SiteBackup{}, kind).
-		Watches(&v1alpha1.TrialUpgrade{}, kind).
-		Watches(&v1alpha1.StagingEnvironment{}, kind).
-		Watches(&v1alpha1.GoLive{}, kind).
-		Watches(&v1alpha1.Rollback{}, handler.EnqueueRequestsFromMapFunc(r.plansOfRollback)).
-		Watches(&v1alpha1.UpgradeApproval{}, handler.EnqueueRequestsFromMapFunc(planOfApproval)).
-		Watches(&v1alpha1.Site{}, handler.EnqueueRequestsFromMapFunc(r.plansOfSite)).
-		Watches(&v1alpha1.UpgradePlan{}, handler.EnqueueRequestsFromMapFunc(r.plansBeside), builder.WithPredicates(ended)).
-		Complete(reconcile.AsReconciler(mgr.GetClient(), r))
+	return []Wake{
+		{Of: &batchv1.Job{}, By: kind},
+		{Of: &v1alpha1.SiteBackup{}, By: kind},
+		{Of: &v1alpha1.TrialUpgrade{}, By: kind},
+		{Of: &v1alpha1.StagingEnvironment{}, By: kind},
+		{Of: &v1alpha1.GoLive{}, By: kind},
+		{Of: &v1alpha1.Rollback{}, By: handler.EnqueueRequestsFromMapFunc(r.plansOfRollback)},
+		{Of: &v1alpha1.UpgradeApproval{}, By: handler.EnqueueRequestsFromMapFunc(planOfApproval)},
+		{Of: &v1alpha1.Site{}, By: handler.EnqueueRequestsFromMapFunc(r.plansOfSite)},
+		{Of: &v1alpha1.UpgradePlan{}, By: handler.EnqueueRequestsFromMapFunc(r.plansBeside),
+			When: []builder.WatchesOption{builder.WithPredicates(ended)}},
+	}
+}
+
+// SetupWithManager registers the reconciler.
+func (r *UpgradePlanReconciler) SetupWithManager(mgr ctrl.Manager) error {
+	return woken(mgr, &v1alpha1.UpgradePlan{}, r.Wakes()).Complete(reconcile.AsReconciler(mgr.GetClient(), r))
 }
 
 func planOfApproval(_ context.Context, obj client.Object) []reconcile.Request {

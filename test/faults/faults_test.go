@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/gradus-lms/gradus/test/faults/gate"
@@ -23,59 +22,25 @@ var (
 	failed = flag.String("failed", "../../dist/faults", "folder for plans that were not survived")
 )
 
-var (
-	crashes = []gate.Kind{gate.CrashBefore, gate.CrashAfter}
-	lost    = []gate.Kind{gate.LostAnswer, gate.Answer409}
-	answers = []gate.Kind{gate.Answer403, gate.Answer429, gate.Answer500, gate.Answer503, gate.Delay}
-	reads   = []gate.Kind{gate.Blind403, gate.Blind503}
-	rivals  = []gate.Kind{gate.Squat, gate.Hold, gate.Mark, gate.Strip}
-	// lasting faults are over before anybody gives up.
-	lasting = []gate.Kind{gate.WatchdogAway, gate.Outage, gate.Late}
-	// views are caches that show what was.
-	views = []gate.Kind{gate.Stale, gate.Missed, gate.TimeTravel, gate.Sleeper}
-	// absences are told alone: what comes of them depends on when.
-	absences = []gate.Kind{gate.OperatorAway, gate.AllAway}
-)
-
-// kinds of faults that every write meets. One refusal for want of rights (403) is
-// among them: an API server that starts knows no roles for a moment.
-func kinds() []gate.Kind {
-	switch *which {
-	case "none":
-		return nil
-	case "sample", "chosen":
-		return crashes
-	case "views":
-		return views
-	case "reads":
-		return reads
-	case "all":
-		return slices.Concat(crashes, lost, answers, reads, rivals, lasting, views, absences, []gate.Kind{pairs})
-	}
-	var out []gate.Kind
-	for _, kind := range strings.Split(*which, ",") {
-		out = append(out, gate.Kind(kind))
-	}
-	return out
-}
-
 // Every write of every scenario goes wrong in every way, and it ends the same.
 func TestFaults(t *testing.T) {
-	sums := &summary{written: map[string]bool{}, crashed: map[string]bool{}}
-	told := 0
+	sums := &summary{}
 	t.Cleanup(func() {
 		t.Log("\n" + sums.table())
-		if told == len(Scenarios) {
-			covered(t, sums.written, sums.crashed, *which != "sample" && slices.Contains(kinds(), gate.CrashBefore))
+		if len(sums.told.of) == len(Scenarios) {
+			sums.covered(t)
 		}
 	})
 	for _, s := range Scenarios {
 		if *only != "" && s.Name != *only {
 			continue
 		}
-		told++
 		t.Run(s.Name, func(t *testing.T) {
 			t.Parallel()
+			rest := sums.recall(t, s)
+			if len(rest) == 0 && *which != "none" {
+				return // all of it was told before
+			}
 			times := 3
 			if *which == "sample" {
 				times = 2
@@ -83,23 +48,28 @@ func TestFaults(t *testing.T) {
 			ref := reference(t, s, times)
 			weigh(t, s, ref)
 			look(t, ref)
-			sums.wrote(ref)
-			plans := PlansOf(s, ref, slices.DeleteFunc(kinds(), func(k gate.Kind) bool { return k == pairs })...)
-			if slices.Contains(kinds(), pairs) {
-				plans = append(plans, PairsOf(s, ref)...)
-			}
-			if len(plans) == 0 {
-				return
-			}
-			if *which == "sample" {
-				plans = sample(plans)
-			}
-			results, together := runAll(t.Context(), s, plans, &ref)
-			sums.add(t, plans, results, ref)
-			for _, f := range together {
-				t.Errorf("each alone is survived, and not together: %s", failure(t, f.plan, f.Result))
+			sums.told.wrote(s, ref)
+			for _, f := range rest {
+				tellFamily(t, s, f, ref, sums)
 			}
 		})
+	}
+}
+
+// tellFamily runs the plans of a scenario with one family of faults.
+func tellFamily(t *testing.T, s Scenario, f family, ref Result, sums *summary) {
+	t.Helper()
+	plans := PlansOf(s, ref, slices.DeleteFunc(slices.Clone(f.kinds), func(k gate.Kind) bool { return k == pairs })...)
+	if slices.Contains(f.kinds, pairs) {
+		plans = append(plans, PairsOf(s, ref)...)
+	}
+	if *which == "sample" {
+		plans = sample(plans)
+	}
+	results, together := runAll(t.Context(), s, plans, &ref)
+	sums.add(t, s, f, plans, results, len(together) == 0)
+	for _, found := range together {
+		t.Errorf("each alone is survived, and not together: %s", failure(t, found.plan, found.Result))
 	}
 }
 
@@ -164,50 +134,6 @@ func nth(r Result, n int) string {
 	return "nothing"
 }
 
-// summary counts what was run and survived, by scenario and fault.
-type summary struct {
-	lock sync.Mutex
-	rows []string
-	// written and crashed are the functions of the operator that came to a
-	// write, and those that died in one.
-	written, crashed map[string]bool
-}
-
-// wrote notes who writes in a scenario.
-func (s *summary) wrote(ref Result) {
-	s.lock.Lock()
-	defer s.lock.Unlock()
-	for _, call := range ref.Writes() {
-		s.written[plain(call.From)] = true
-	}
-}
-
-func (s *summary) add(t *testing.T, plans []Plan, results []Result, ref Result) {
-	t.Helper()
-	s.lock.Lock()
-	defer s.lock.Unlock()
-	from := map[string]string{}
-	for _, call := range ref.Writes() {
-		from[fmt.Sprint(call.Site, call.N)] = call.From
-	}
-	run, survived := map[gate.Kind]int{}, map[gate.Kind]int{}
-	for i, plan := range plans {
-		f := plan.Faults[0]
-		run[plan.label()]++
-		if slices.Contains(crashes, f.Kind) {
-			s.crashed[plain(from[fmt.Sprint(f.Call, f.N)])] = true
-		}
-		if len(results[i].Wrong) == 0 {
-			survived[plan.label()]++
-			continue
-		}
-		t.Error(failure(t, plan, results[i]))
-	}
-	for _, kind := range kinds() {
-		s.rows = append(s.rows, fmt.Sprintf("%-24s %-12s %5d run %5d survived", plans[0].Scenario, kind, run[kind], survived[kind]))
-	}
-}
-
 // failure says what was wrong with a plan, and how to see it again.
 func failure(t *testing.T, plan Plan, r Result) string {
 	t.Helper()
@@ -215,7 +141,9 @@ func failure(t *testing.T, plan Plan, r Result) string {
 		strings.Join(r.Wrong, "\n"), strings.Join(r.Errors, "\n"), keep(t, plan))
 }
 
-func (s *summary) table() string { return strings.Join(slices.Sorted(slices.Values(s.rows)), "\n") }
+// Everything at once, from applying a plan to its end, is told without faults alone: its
+// parts are broken in stories of their own.
+func TestWhole(t *testing.T) { reference(t, Whole, 1) }
 
 // Plans that once found something are run always.
 func TestRegressions(t *testing.T) {

@@ -36,7 +36,7 @@ func runAll(ctx context.Context, s Scenario, plans []Plan, ref *Result) (each []
 		rest[i] = i
 	}
 	for _, size := range []int{*perRun, max(1, *perRun/4)} {
-		groups := apart(plans, rest, grouped(picked(plans, rest), size))
+		groups := apart(s, plans, rest, grouped(picked(plans, rest), size))
 		rest = nil
 		for g, r := range side(ctx, s, ref, joined(plans, groups)) {
 			if len(r.Wrong) == 0 {
@@ -114,13 +114,13 @@ func grouped(plans []Plan, size int) [][]int {
 }
 
 // apart gives the groups of what was picked by the numbers of all plans, and takes
-// absences out of them.
-func apart(plans []Plan, of []int, groups [][]int) [][]int {
+// absences out of them where a site is closed: what comes of those depends on when.
+func apart(s Scenario, plans []Plan, of []int, groups [][]int) [][]int {
 	var out [][]int
 	for _, group := range groups {
 		var rest []int
 		for _, n := range group {
-			if i := of[n]; plans[i].Faults[0].Kind.Deserts() {
+			if i := of[n]; s.closes() && plans[i].Faults[0].Kind.Deserts() {
 				out = append(out, []int{i})
 			} else {
 				rest = append(rest, i)

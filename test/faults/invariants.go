@@ -4,13 +4,17 @@
 package faults
 
 import (
+	"bytes"
+	"encoding/json"
 	"slices"
 	"strings"
 
+	batchv1 "k8s.io/api/batch/v1"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -41,7 +45,13 @@ func (o *oracle) approved(call gate.Call) {
 	case "Rollback":
 		r := &v1alpha1.Rollback{}
 		o.w.Fresh(parts[1], r)
-		if r.Status.Price == nil || r.Status.Price.Rows == 0 && r.Status.Price.Unknown == "" {
+		switch price := r.Status.Price; {
+		case price == nil && o.nobodyIn(r):
+			return // to the fix point of a go-live that let nobody in: nothing is lost
+		case price == nil:
+			o.ask("gate", call, "production is written for %s, and its price was never told", holder)
+			return
+		case price.Rows == 0 && price.Unknown == "":
 			return // nothing is lost: nobody is asked
 		}
 		digest, about = r.Status.Price.Digest, v1alpha1.GateDataLoss
@@ -49,6 +59,16 @@ func (o *oracle) approved(call gate.Call) {
 	if yes, no := o.votes(about, digest); !yes || no {
 		o.ask("gate", call, "production is written for %s, and its approval is missing or was refused", holder)
 	}
+}
+
+// nobodyIn says whether a rollback goes back from a go-live that let no user in.
+func (o *oracle) nobodyIn(r *v1alpha1.Rollback) bool {
+	g := &v1alpha1.GoLive{}
+	if r.Spec.To.GoLiveRef == nil {
+		return false
+	}
+	o.w.Fresh(r.Spec.To.GoLiveRef.Name, g)
+	return g.Status.Opened == nil
 }
 
 // votes says whether somebody agreed to a subject, and whether somebody refused.
@@ -62,6 +82,44 @@ func (o *oracle) votes(about, digest string) (yes, no bool) {
 		}
 	}
 	return yes, no
+}
+
+// irreversible are the steps whose Jobs change the database of a site.
+var irreversible = []string{"Hops", "Switch"}
+
+// committed: no Job changes the database of a site before the lease says that there is no
+// way back but forward, for the run that makes it.
+func (o *oracle) committed(call gate.Call, body []byte) {
+	if call.Verb != "create" || call.Resource != "jobs" || call.Namespace != o.w.Namespace {
+		return
+	}
+	var job metav1.PartialObjectMetadata
+	if err := json.Unmarshal(body, &job); err != nil {
+		o.say("commit", call, "cannot be read: %v", err)
+		return
+	}
+	if !slices.Contains(irreversible, job.Labels[v1alpha1.StepLabel]) {
+		return
+	}
+	lease := &coordinationv1.Lease{}
+	o.w.Fresh("gradus-campus", lease)
+	who, point := ptr.Deref(lease.Spec.HolderIdentity, ""), lease.Annotations[v1alpha1.PointAnnotation]
+	mine := job.Labels[v1alpha1.OwnerUIDLabel] != "" && strings.HasSuffix(who, "/"+job.Labels[v1alpha1.OwnerUIDLabel])
+	if !mine || point != string(v1alpha1.PointCommitted) {
+		o.ask("commit", call, "the database is changed while %q holds the site as %q", who, point)
+	}
+}
+
+// forgets: nothing is written by which the API server, or a driver, would delete data.
+func (o *oracle) forgets(call gate.Call, body []byte) {
+	changes := call.Verb == "patch" || call.Verb == "update"
+	switch {
+	case call.Resource == "volumesnapshotcontents" && bytes.Contains(body, []byte(`"deletionPolicy":"Delete"`)),
+		call.Resource == "persistentvolumes" && changes && bytes.Contains(body, []byte(`"Delete"`)):
+		o.ask("delete", call, "data would go with what is deleted")
+	case call.Resource == "persistentvolumeclaims" && changes && bytes.Contains(body, []byte(`finalizers`)):
+		o.ask("delete", call, "a claim is let go that somebody protects")
+	}
 }
 
 // runs are resources that bring pods or data into a copy.
@@ -84,7 +142,7 @@ func (o *oracle) isolated(call gate.Call) {
 	}
 	var policies networkingv1.NetworkPolicyList
 	o.w.FreshList(call.Namespace, &policies)
-	if !slices.ContainsFunc(policies.Items, closed) {
+	if !slices.ContainsFunc(policies.Items, closed) || slices.ContainsFunc(policies.Items, leadsOut) {
 		o.ask("isolation", call, "the network of the namespace is open")
 	}
 	var quotas corev1.ResourceQuotaList
@@ -92,6 +150,32 @@ func (o *oracle) isolated(call gate.Call) {
 	if len(quotas.Items) == 0 {
 		o.ask("isolation", call, "the namespace has no quota")
 	}
+	if call.Resource == "deployments" {
+		o.neutral(call)
+	}
+}
+
+// neutral: the application of a copy starts after it was made harmless.
+func (o *oracle) neutral(call gate.Call) {
+	var jobs batchv1.JobList
+	o.w.FreshList(call.Namespace, &jobs)
+	if !slices.ContainsFunc(jobs.Items, func(j batchv1.Job) bool { return j.Labels[v1alpha1.StepLabel] == "Neutralise" }) {
+		o.ask("isolation", call, "the application starts before mail, cron and hooks are off")
+	}
+}
+
+// leadsOut says whether a policy lets anything out of its namespace but to the cluster's
+// names, or anything in.
+func leadsOut(p networkingv1.NetworkPolicy) bool {
+	outside := func(peer networkingv1.NetworkPolicyPeer) bool {
+		return peer.IPBlock != nil || peer.PodSelector == nil && peer.NamespaceSelector == nil || peer.NamespaceSelector != nil &&
+			peer.NamespaceSelector.MatchLabels[corev1.LabelMetadataName] != metav1.NamespaceSystem
+	}
+	return slices.ContainsFunc(p.Spec.Egress, func(r networkingv1.NetworkPolicyEgressRule) bool {
+		return len(r.To) == 0 || slices.ContainsFunc(r.To, outside)
+	}) || slices.ContainsFunc(p.Spec.Ingress, func(r networkingv1.NetworkPolicyIngressRule) bool {
+		return len(r.From) == 0 || slices.ContainsFunc(r.From, outside)
+	})
 }
 
 // closed says whether a policy is for every pod, in both ways.

@@ -23,7 +23,7 @@ var twice = [][2]gate.Kind{{gate.CrashAfter, gate.CrashAfter}, {gate.CrashAfter,
 // PairsOf gives every write of a run to production with each that follows it
 // closely, and the operator dies at both.
 func PairsOf(s Scenario, reference Result) []Plan {
-	if !slices.Contains(s.Kinds, "GoLive") {
+	if !s.closes() {
 		return nil
 	}
 	writes := slices.DeleteFunc(reference.Writes(), func(c gate.Call) bool { return c.Seq <= reference.Marked })

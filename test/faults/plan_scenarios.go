@@ -146,7 +146,9 @@ func digestOf(w *world.World, plan *v1alpha1.UpgradePlan) string {
 	return plan.Status.Gates[i].Digest
 }
 
+// approve comes when the plan has long been waiting.
 func approve(w *world.World, plan *v1alpha1.UpgradePlan, name string, decision v1alpha1.Decision) {
+	w.Rest(2)
 	w.Create(&v1alpha1.UpgradeApproval{ObjectMeta: w.Meta(name), Spec: v1alpha1.UpgradeApprovalSpec{
 		PlanRef: &v1alpha1.PlanRef{Name: plan.Name, UID: plan.UID}, Gate: v1alpha1.GateGoLive,
 		Digest: digestOf(w, plan), Decision: decision}})

@@ -51,7 +51,9 @@ func goBack(w *world.World, name string, spec v1alpha1.RollbackSpec) *v1alpha1.R
 	return back
 }
 
+// confirm comes when the rollback has long been waiting: what wakes it is its own affair.
 func confirm(w *world.World, back *v1alpha1.Rollback, decision v1alpha1.Decision) {
+	w.Rest(2)
 	w.Create(&v1alpha1.UpgradeApproval{ObjectMeta: w.Meta("loss"), Spec: v1alpha1.UpgradeApprovalSpec{
 		RollbackRef: &v1alpha1.LocalRef{Name: back.Name}, Gate: v1alpha1.GateDataLoss, Digest: back.Status.Price.Digest,
 		Decision: decision}})

@@ -106,6 +106,9 @@ func Run(
 			r.Ticks, r.Errors, r.Trace = w.Ticks, w.Errors, g.Trace()
 			r.Wrong = slices.Concat(r.Wrong, o.wrong, prefixed("panic: ", w.Panics), prefixed("rival: ", w.Neglected))
 			r.Done, r.Marked, r.Full = o.done, w.Marked, w.Full
+			if err := w.Sweep(); err != nil && ctx.Err() == nil {
+				r.Wrong = append(r.Wrong, "the harness: "+err.Error())
+			}
 		}
 	}()
 	w = server.New(ctx, g, s.Kinds...)
@@ -249,7 +252,7 @@ func PlansOf(s Scenario, reference Result, kinds ...gate.Kind) []Plan {
 			continue
 		}
 		for _, kind := range kinds {
-			if !kind.Fits(call) {
+			if !kind.Fits(call) || kind.OfWatchdog() && !s.closes() {
 				continue
 			}
 			out = append(out, Plan{Scenario: s.Name, Faults: []gate.Fault{{Call: call.Site, N: call.N, Kind: kind}}})

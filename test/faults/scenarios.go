@@ -28,6 +28,9 @@ type Scenario struct {
 	Play func(*world.World)
 }
 
+// closes says whether a site is closed in a story, so that there is a watchdog.
+func (s Scenario) closes() bool { return slices.Contains(s.Kinds, "GoLive") }
+
 var (
 	production = []string{"GoLive", "Rollback"}
 	copies     = []string{"SiteBackup", "StagingEnvironment"}

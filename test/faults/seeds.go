@@ -7,6 +7,7 @@ package faults
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"strings"
 
@@ -53,6 +54,35 @@ var seeds = map[string]seed{
 			return body
 		}
 		return bytes.Replace(body, []byte(`"annotations":{`), []byte(`"annotations":{"password":"canary-of-the-harness",`), 1)
+	})},
+	"told-it-in-bytes": {"plan", "secret", alters(func(c gate.Call, body []byte) []byte {
+		if c.Resource != "configmaps" {
+			return body
+		}
+		text := base64.StdEncoding.EncodeToString([]byte("password=canary-of-the-harness;"))
+		return bytes.Replace(body, []byte(`"binaryData":{`), []byte(`"binaryData":{"password":"`+text+`",`), 1)
+	})},
+	"committed-too-late": {"golive", "commit", func(w *world.World, g *gate.Gate) {
+		before := g.Before
+		g.Before = func(c gate.Call, body []byte) {
+			if c.Resource == "jobs" && c.Verb == "create" && strings.Contains(c.Name, "-hop-") {
+				w.Lowers()
+			}
+			before(c, body)
+		}
+	}},
+	"forgets-to-ask": {"rollback-keep", "stopped", func(w *world.World, _ *gate.Gate) { w.ForgetsToAsk() }},
+	"not-neutral": {"environment", "isolation", alters(func(c gate.Call, body []byte) []byte {
+		if c.Resource != "jobs" || c.Verb != "create" {
+			return body
+		}
+		return bytes.Replace(body, []byte(`"lms.gradus.dev/step":"Neutralise"`), []byte(`"lms.gradus.dev/step":"Verify"`), 1)
+	})},
+	"network-leads-out": {"environment", "isolation", alters(func(c gate.Call, body []byte) []byte {
+		if c.Resource != "networkpolicies" {
+			return body
+		}
+		return bytes.Replace(body, []byte(`"egress":[`), []byte(`"egress":[{},`), 1)
 	})},
 	"fence-not-read": {"golive", "lease", func(w *world.World, g *gate.Gate) {
 		before := g.Before

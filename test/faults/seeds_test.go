@@ -15,7 +15,7 @@ import (
 	"github.com/gradus-lms/gradus/test/faults/gate"
 )
 
-// Bugs of stale caches are seen when a cache is stale, and then alone.
+// Some bugs are seen with a fault only: a cache that is stale, an operator that is gone.
 func TestBlindBugsAreCaught(t *testing.T) {
 	for name, planted := range blind {
 		t.Run(name, func(t *testing.T) {

@@ -12,8 +12,7 @@ import (
 	"github.com/gradus-lms/gradus/test/faults/world"
 )
 
-// blind are bugs that nothing shows as long as every cache is up to date. Each
-// has the fault by which it is seen.
+// blind are bugs that nothing shows without a fault. Each has the one by which it is seen.
 var blind = map[string]struct {
 	seed
 	fault gate.Fault
@@ -26,6 +25,10 @@ var blind = map[string]struct {
 			return without(body, "metadata", "resourceVersion")
 		})},
 		gate.Fault{Call: "manager patch sitebackups/status SITE/backup", N: 3, Kind: gate.Stale},
+	},
+	"watchdog-asleep": {
+		seed{"golive", "away", func(w *world.World, _ *gate.Gate) { w.NeverWatches() }},
+		gate.Fault{Call: "production patch deployments SITE/web", N: 1, Kind: gate.OperatorAway},
 	},
 	"named-anew": {
 		seed{"backup", "orphan", func(w *world.World, g *gate.Gate) {

@@ -74,7 +74,7 @@ func (l *teller) before(call gate.Call, _ []byte) {
 		return
 	}
 	o.held(call)
-	if call.Process == "manager" || len(o.wrong) > 0 || !l.lossy {
+	if call.Process == "manager" || len(o.asked) > 0 || !l.lossy {
 		l.Errorf("%s writes to the site: %s\n%s", call.Process, call.Site, l.holder())
 	}
 }

@@ -124,6 +124,10 @@ var uncached = func() map[string]bool {
 // such a fault depends on when.
 func (k Kind) Deserts() bool { return k == OperatorAway || k == AllAway }
 
+// OfWatchdog says whether a kind of fault is about the watchdog: where no site is closed
+// there is none.
+func (k Kind) OfWatchdog() bool { return k == AllAway || k == WatchdogAway }
+
 // Dead is what a process hears from its transport after its crash.
 var Dead = errors.New("the process has crashed") //nolint:revive,staticcheck // reads as gate.Dead
 

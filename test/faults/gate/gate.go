@@ -10,6 +10,7 @@ import (
 	"bytes"
 	"io"
 	"net/http"
+	"slices"
 	"sync"
 )
 
@@ -63,6 +64,11 @@ func (g *Gate) Unfired() []Fault {
 		}
 	}
 	return out
+}
+
+// Plans says whether a kind of fault is to come.
+func (g *Gate) Plans(kind Kind) bool {
+	return slices.ContainsFunc(g.plan, func(f Fault) bool { return f.Kind == kind })
 }
 
 // Down takes the API server away, or brings it back.

@@ -6,6 +6,9 @@
 package world
 
 import (
+	"time"
+
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -56,6 +59,20 @@ func (w *World) Exists(call gate.Call) bool {
 	err = w.server.admin.Get(w.ctx, client.ObjectKeyFromObject(object), object)
 	w.Must(client.IgnoreNotFound(err))
 	return err == nil
+}
+
+// ForgetsToAsk lets no reconciler say when it wants to look again.
+func (w *World) ForgetsToAsk() { w.forgetful = true }
+
+// NeverWatches lets the watchdog sleep.
+func (w *World) NeverWatches() { w.dogBack = w.Clock.Now().Add(24 * time.Hour) }
+
+// Lowers takes the point of no return off the lease, behind the back of everybody.
+func (w *World) Lowers() {
+	lease := &coordinationv1.Lease{}
+	w.Fresh("gradus-campus", lease)
+	delete(lease.Annotations, v1alpha1.PointAnnotation)
+	_ = w.server.admin.Update(w.ctx, lease)
 }
 
 // ReadsCaches lets the operator look for live objects in its cache.

@@ -20,7 +20,8 @@ type memo struct {
 	known map[string]map[string]answered
 	// asked are the reads since the last call of begin: keys by resource.
 	asked map[string][]string
-	wrote bool
+	// wrote are the resources that were written since then.
+	wrote map[string]bool
 	// unheard are answers that changed, and of which no watch would tell.
 	unheard map[string]map[string]answered
 	// changed counts the writes that were done, by resource.
@@ -79,26 +80,26 @@ func (m *memo) changes(resource string) int {
 func (m *memo) begin() {
 	m.lock.Lock()
 	defer m.lock.Unlock()
-	m.asked, m.wrote = map[string][]string{}, false
+	m.asked, m.wrote = map[string][]string{}, map[string]bool{}
 }
 
 func (m *memo) note(resource, key string, write bool) {
 	m.lock.Lock()
 	defer m.lock.Unlock()
-	m.wrote = m.wrote || write
-	if m.asked != nil && !write {
+	switch {
+	case m.asked == nil:
+	case write:
+		m.wrote[resource] = true
+	default:
 		m.asked[resource] = append(m.asked[resource], key)
 	}
 }
 
-// end gives what was asked since begin; nil when something was written, too.
-func (m *memo) end() map[string][]string {
+// end gives what was asked since begin, and the resources that were written.
+func (m *memo) end() (asked map[string][]string, wrote map[string]bool) {
 	m.lock.Lock()
 	defer m.lock.Unlock()
-	if m.wrote {
-		return nil
-	}
-	return m.asked
+	return m.asked, m.wrote
 }
 
 // same says whether all of it would be answered as it was.

@@ -15,8 +15,11 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 
 	"github.com/gradus-lms/gradus/api/v1alpha1"
 	"github.com/gradus-lms/gradus/controllers"
@@ -48,9 +51,9 @@ type process struct {
 	idle map[string]idle
 }
 
-// idle is why an object need not be reconciled: it would be told the same, and
-// asked to be looked at again no sooner. A reconciler that forgets to ask is
-// not woken here either.
+// idle is why an object need not be reconciled: of what it read nothing has changed of
+// which a watch of its reconciler tells, and it asked to be looked at again no sooner. A
+// reconciler that forgets to watch, or to ask, is not woken here either.
 type idle struct {
 	asked map[string][]string
 	until time.Time
@@ -109,21 +112,25 @@ func (r reports) Outcome(_ context.Context, job *batchv1.Job) (pipeline.JobOutco
 // reconcile runs the reconcilers of a process over their objects, in order.
 func (w *World) reconcile(p *process) {
 	if p.user == Manager {
-		each(w, p, &v1alpha1.SiteList{}, (&controllers.SiteReconciler{Base: p.base}).Reconcile)
-		each(w, p, &v1alpha1.SiteBackupList{}, (&controllers.SiteBackupReconciler{Base: p.base}).Reconcile)
-		each(w, p, &v1alpha1.StagingEnvironmentList{}, (&controllers.StagingEnvironmentReconciler{Base: p.base}).Reconcile)
-		each(w, p, &v1alpha1.TrialUpgradeList{}, (&controllers.TrialUpgradeReconciler{Base: p.base}).Reconcile)
-		each(w, p, &v1alpha1.UpgradePlanList{}, (&controllers.UpgradePlanReconciler{Base: p.base}).Reconcile)
+		each(w, p, &v1alpha1.SiteList{}, &controllers.SiteReconciler{Base: p.base})
+		each(w, p, &v1alpha1.SiteBackupList{}, &controllers.SiteBackupReconciler{Base: p.base})
+		each(w, p, &v1alpha1.StagingEnvironmentList{}, &controllers.StagingEnvironmentReconciler{Base: p.base})
+		each(w, p, &v1alpha1.TrialUpgradeList{}, &controllers.TrialUpgradeReconciler{Base: p.base})
+		each(w, p, &v1alpha1.UpgradePlanList{}, &controllers.UpgradePlanReconciler{Base: p.base})
 		return
 	}
-	each(w, p, &v1alpha1.GoLiveList{}, (&controllers.GoLiveReconciler{Base: p.base}).Reconcile)
-	each(w, p, &v1alpha1.RollbackList{}, (&controllers.RollbackReconciler{Base: p.base}).Reconcile)
+	each(w, p, &v1alpha1.GoLiveList{}, &controllers.GoLiveReconciler{Base: p.base})
+	each(w, p, &v1alpha1.RollbackList{}, &controllers.RollbackReconciler{Base: p.base})
+}
+
+// reconciler of a kind, and what wakes it besides the object itself.
+type reconciler[T client.Object] interface {
+	Reconcile(context.Context, T) (ctrl.Result, error)
+	Wakes() []controllers.Wake
 }
 
 // each reconciles every object of a list, as long as the process lives.
-func each[T client.Object](
-	w *World, p *process, list client.ObjectList, reconcile func(context.Context, T) (ctrl.Result, error),
-) {
+func each[T client.Object](w *World, p *process, list client.ObjectList, r reconciler[T]) {
 	kind := strings.TrimSuffix(fmt.Sprintf("%T", list), "List")
 	kind = kind[strings.LastIndex(kind, ".")+1:]
 	if !slices.Contains(w.Kinds, kind) || p.gate.Dead() {
@@ -142,14 +149,14 @@ func each[T client.Object](
 		w.memo.begin()
 		ended, err := w.unless(p, func() error {
 			return w.guarded(kind, func() (err error) {
-				result, err = reconcile(w.ctx, item.(T))
+				result, err = r.Reconcile(w.ctx, item.(T))
 				return err
 			})
 		})
 		if !ended {
 			return
 		}
-		p.idle[id] = w.rests(result, err)
+		p.idle[id] = w.rests(heard(r.Wakes()), resourceOfKind(item), result, err)
 		if err != nil && !errors.Is(err, gate.Dead) {
 			w.Errors = append(w.Errors, fmt.Sprintf("tick %d, %s %s: %v", w.Ticks, kind, item.GetName(), err))
 		}
@@ -162,16 +169,44 @@ func (w *World) idles(last idle) bool {
 	return last.asked != nil && !due && w.memo.same(last.asked)
 }
 
-// rests tells what a reconcile that ended waits for; nothing, if it wrote or failed.
-func (w *World) rests(result ctrl.Result, err error) idle {
-	last := idle{asked: w.memo.end()}
-	if err != nil {
+// rests tells what a reconcile that ended waits for: that something changes of which a
+// watch tells it, or a time. Nothing, if it failed, or wrote itself what is watched.
+func (w *World) rests(watched map[string]bool, own string, result ctrl.Result, err error) idle {
+	asked, wrote := w.memo.end()
+	if err != nil || wrote[own] {
 		return idle{}
 	}
-	if result.RequeueAfter > 0 {
+	last := idle{asked: map[string][]string{}}
+	for resource, keys := range asked {
+		if watched[resource] {
+			last.asked[resource] = keys
+		}
+	}
+	for resource := range wrote {
+		if watched[resource] {
+			return idle{}
+		}
+	}
+	if result.RequeueAfter > 0 && !w.forgetful {
 		last.until = w.Clock.Now().Add(result.RequeueAfter)
 	}
 	return last
+}
+
+// heard are the resources of which a watch tells.
+func heard(wakes []controllers.Wake) map[string]bool {
+	out := map[string]bool{}
+	for _, wake := range wakes {
+		out[resourceOfKind(wake.Of)] = true
+	}
+	return out
+}
+
+func resourceOfKind(object client.Object) string {
+	gvk, err := apiutil.GVKForObject(object, scheme)
+	utilruntime.Must(err)
+	plural, _ := meta.UnsafeGuessKindToResource(gvk)
+	return plural.Resource
 }
 
 // guarded counts panics, as a manager would recover from them.

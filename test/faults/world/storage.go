@@ -72,11 +72,14 @@ func (s storage) sweep(ctx context.Context, namespaces []string) error {
 	if err != nil {
 		return err
 	}
+	var deletes []map[string]pair
 	for key := range all {
-		if !within(key, namespaces) {
-			continue
+		if within(key, namespaces) {
+			deletes = append(deletes, map[string]pair{"request_delete_range": {Key: []byte(key)}})
 		}
-		if err := s.call(ctx, "deleterange", pair{Key: []byte(key)}, &struct{}{}); err != nil {
+	}
+	for some := range slices.Chunk(deletes, 100) { // etcd takes up to 128 at once
+		if err := s.call(ctx, "txn", map[string]any{"success": some}, &struct{}{}); err != nil {
 			return err
 		}
 	}

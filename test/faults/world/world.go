@@ -6,6 +6,7 @@ package world
 import (
 	"context"
 	_ "embed"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -72,6 +73,8 @@ type World struct {
 	// that it goes on from, until it has come there, and began, when that was.
 	during, before string
 	began          time.Time
+	// forgetful: nobody is woken at the time that they asked for, a bug that is put in.
+	forgetful bool
 	// image of the operator that works.
 	image string
 	// Neglected is what became of objects of others, and should not have.
@@ -114,6 +117,20 @@ func (s *Server) New(ctx context.Context, g *gate.Gate, kinds ...string) *World 
 		w.boot(p)
 	}
 	return w
+}
+
+// Sweep removes all that is kept of a run that is over, so that no later one reads it.
+func (w *World) Sweep() (err error) {
+	defer func() {
+		switch said := recover().(type) {
+		case nil:
+		case Stopped:
+			err = errors.New(said.Why)
+		default:
+			panic(said)
+		}
+	}()
+	return w.server.storage.sweep(w.ctx, w.namespaces())
 }
 
 // Must stops the run on an error of the world's own.
