@@ -202,10 +202,17 @@ func trial(w *world.World) {
 func trialFails(w *world.World) {
 	w.Outcomes["-hop"] = world.Breaks("CountsDiffer")
 	t := rehearse(w)
+	w.Until("a hop that runs", func() bool {
+		var copies v1alpha1.StagingEnvironmentList
+		w.List(&copies)
+		return slices.ContainsFunc(copies.Items, func(e v1alpha1.StagingEnvironment) bool {
+			return stands(e.Status.Steps, "Upgrade", v1alpha1.StepRunning, v1alpha1.StepFailed)
+		})
+	})
+	w.Mark()
 	w.Until("a trial that failed", func() bool {
 		return w.Get("autumn", t) && meta.IsStatusConditionFalse(t.Status.Conditions, v1alpha1.PassedCondition)
 	})
-	w.Mark()
 	w.Clock.Step(time.Hour)
 	w.Until("a copy that is gone", ready(w, t, "autumn"))
 }

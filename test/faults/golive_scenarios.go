@@ -26,25 +26,12 @@ func goLiveSecondHopFails(w *world.World) {
 	w.Outcomes["go-hop-2-0"] = world.Breaks("CountsDiffer")
 	w.Outcomes["back"] = world.Finds("1.0", 100)
 	goLive(w, func(p *v1alpha1.UpgradePlan) { p.Spec.Target.Releases = twoReleases })
-	w.Until("a second hop", func() bool {
-		g := &v1alpha1.GoLive{}
-		return w.Get("go", g) && len(hopsDone(g)) == 2
-	})
+	w.Until("the last silence", at(w, "go", "ConfirmSilence", v1alpha1.StepRunning))
 	w.Mark()
 	w.Until("a go-live that was undone", over(w, &v1alpha1.GoLive{}, "go", metav1.ConditionFalse))
 }
 
 var twoReleases = []v1alpha1.Release{{Version: "1.5", Image: "campus:1.5"}, {Version: "2.0", Image: "campus:2.0"}}
-
-func hopsDone(g *v1alpha1.GoLive) []v1alpha1.StepStatus {
-	var out []v1alpha1.StepStatus
-	for _, e := range g.Status.Steps {
-		if e.Name == "Hops" && (e.State == v1alpha1.StepPassed || e.State == v1alpha1.StepFailed) {
-			out = append(out, e)
-		}
-	}
-	return out
-}
 
 // goLiveLeft: nobody of the operator is there while the site is closed. Its
 // watchdog opens it.
@@ -73,11 +60,12 @@ func goLiveFull(w *world.World) {
 func heldAtHop(w *world.World) {
 	w.Outcomes["go-hop"] = world.Breaks("CountsDiffer")
 	goLive(w, func(p *v1alpha1.UpgradePlan) { p.Spec.GoLive.OnFailure = v1alpha1.OnFailureHold })
+	w.Until("a hop that runs", at(w, "go", "Hops", v1alpha1.StepRunning, v1alpha1.StepFailed))
+	w.Mark()
 	w.Until("a go-live that waits for a person", func() bool {
 		g := &v1alpha1.GoLive{}
 		return w.Get("go", g) && meta.IsStatusConditionTrue(g.Status.Conditions, v1alpha1.StalledCondition)
 	})
-	w.Mark()
 }
 
 // backToFixPoint is what a person orders then.

@@ -114,9 +114,8 @@ func (o *oracle) committed(call gate.Call, body []byte) {
 func (o *oracle) forgets(call gate.Call, body []byte) {
 	changes := call.Verb == "patch" || call.Verb == "update"
 	switch {
-	case call.Resource == "volumesnapshotcontents" && bytes.Contains(body, []byte(`"deletionPolicy":"Delete"`)),
-		call.Resource == "persistentvolumes" && changes && bytes.Contains(body, []byte(`"Delete"`)):
-		o.ask("delete", call, "data would go with what is deleted")
+	case call.Resource == "volumesnapshotcontents" && bytes.Contains(body, []byte(`"deletionPolicy":"Delete"`)):
+		o.ask("delete", call, "the snapshot would go with its alias")
 	case call.Resource == "persistentvolumeclaims" && changes && bytes.Contains(body, []byte(`finalizers`)):
 		o.ask("delete", call, "a claim is let go that somebody protects")
 	}

@@ -93,9 +93,10 @@ func planDeleted(w *world.World) {
 func planWaits(w *world.World) {
 	first := apply(w, "autumn")
 	w.Until("a gate that waits", func() bool { return digestOf(w, first) != "" })
+	w.Mark()
 	second := apply(w, "winter")
 	w.Until("a plan that waits", stepIs(w, second, v1alpha1.StepReviewSite, v1alpha1.StepWaiting))
-	w.Mark()
+	w.Rest(2)
 	w.Must(w.Person.Delete(w.Context(), first))
 	w.Until("its gate", func() bool { return digestOf(w, second) != "" })
 }

@@ -33,6 +33,8 @@ var looks = map[string]string{
 		manager get networkpolicies, manager get resourcequotas, manager get rolebindings`,
 	"evidence": `
 		manager get configmaps`,
+	"a go-live that the plan knows of and its cache does not have": `
+		manager get golives`,
 	"copies: one that is gone, and that the cache still has, would be waited for": `
 		manager get stagingenvironments, manager list stagingenvironments, manager list namespaces`,
 	"whether an owner still lives, before something is made that no garbage collector takes along": `

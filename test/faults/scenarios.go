@@ -62,6 +62,8 @@ var Scenarios = []Scenario{
 	{"golive-deleted-late", production, goLiveDeletedLate},
 	{"golive-deleted-open", production, goLiveDeletedOpen},
 	{"golive-back", production, goLiveBack},
+	{"golive-looked", production, goLiveLooked},
+	{"golive-rejected", production, goLiveRejected},
 	{"backup", copies, func(w *world.World) {
 		w.Create(backup(w))
 		w.Until("a verified backup", ready(w, &v1alpha1.SiteBackup{}, "backup"))
@@ -97,6 +99,10 @@ var Scenarios = []Scenario{
 	{"plan-deleted-closed", ordered, func(w *world.World) { planClosed(w, remove) }},
 	{"plan-aborted-closed", ordered, func(w *world.World) { planClosed(w, abort) }},
 	{"plan-golive-deleted", ordered, planGoLiveDeleted},
+	{"plan-paused-closed", ordered, planPausedClosed},
+	{"plan-aborted-late", ordered, planEndedLate(abort)},
+	{"plan-deleted-late", ordered, planEndedLate(remove)},
+	{"plan-aborted-in-support", ordered, planAbortedInSupport},
 	{"plan-golive-retried", ordered, planGoLiveRetried},
 	{"plan-paused-at-backup", plans, pausedAt(v1alpha1.StepBackUp, "SiteBackup")},
 	{"plan-paused-at-trial", plans, pausedAt(v1alpha1.StepRunTrial, "TrialUpgrade")},
@@ -163,7 +169,7 @@ func goLive(w *world.World, change func(*v1alpha1.UpgradePlan)) {
 	plan.Status.Summary.From = "1.0"
 	manager := w.As(world.Manager)
 	w.Must(manager.Status().Update(w.Context(), plan))
-	digest := subject(w, plan)
+	digest := subject(w, plan, v1alpha1.GateGoLive)
 	w.Create(&v1alpha1.UpgradeApproval{ObjectMeta: w.Meta("yes"), Spec: v1alpha1.UpgradeApprovalSpec{
 		PlanRef: &v1alpha1.PlanRef{Name: "plan"}, Gate: v1alpha1.GateGoLive, Digest: digest,
 		Decision: v1alpha1.DecisionApprove}})
@@ -198,14 +204,14 @@ func backup(w *world.World) *v1alpha1.SiteBackup {
 		Spec: v1alpha1.SiteBackupSpec{SiteRef: v1alpha1.LocalRef{Name: "campus"}}}
 }
 
-// subject gives the digest that the approval of the go-live must carry.
-func subject(w *world.World, plan *v1alpha1.UpgradePlan) string {
+// subject gives the digest that an approval of a gate must carry.
+func subject(w *world.World, plan *v1alpha1.UpgradePlan, of string) string {
 	site := &v1alpha1.Site{}
 	w.Get("campus", site)
 	known, err := profile.Load(site.Spec.Profile)
 	w.Must(err)
 	facts := gate.Facts{Plan: plan, Site: site, ProfileDigest: known.Digest(), AgentImage: world.Image}
-	return gate.Subject(v1alpha1.GateGoLive, facts).Digest()
+	return gate.Subject(of, facts).Digest()
 }
 
 // goLiveFails: the hop fails past the point of no return, and the site goes back by itself.

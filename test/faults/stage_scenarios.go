@@ -88,7 +88,6 @@ func planGoLiveDeleted(w *world.World) {
 		w.Get(plan.Name, plan)
 		return plan.Status.GoLive != "" && at(w, plan.Status.GoLive, "OpenDoors", v1alpha1.StepPassed)()
 	})
-	w.Mark()
 	w.Remove(&v1alpha1.GoLive{ObjectMeta: w.Meta(plan.Status.GoLive)})
 	w.Until("a plan that is complete", complete(w, plan))
 }
@@ -103,8 +102,12 @@ func planGoLiveRetried(w *world.World) {
 	})
 	w.Until("a gate that waits", func() bool { return digestOf(w, plan) != "" })
 	approve(w, plan, "yes", v1alpha1.DecisionApprove)
-	w.Until("a go-live that failed", stepIs(w, plan, v1alpha1.StepGoLive, v1alpha1.StepFailed))
+	w.Until("a closed site", func() bool {
+		w.Get(plan.Name, plan)
+		return plan.Status.GoLive != "" && at(w, plan.Status.GoLive, "AwaitSilence", v1alpha1.StepRunning)()
+	})
 	w.Mark()
+	w.Until("a go-live that failed", stepIs(w, plan, v1alpha1.StepGoLive, v1alpha1.StepFailed))
 	delete(w.Outcomes, "-awaitsilence-")
 	annotate(w, plan, v1alpha1.RetryAnnotation, `"GoLive@1"`)
 	w.Until("a second go-live", func() bool {

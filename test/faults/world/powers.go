@@ -69,6 +69,26 @@ func (w *World) admits(want bool) {
 // Remove deletes an object as a person.
 func (w *World) Remove(object client.Object) { w.Must(w.Person.Delete(w.ctx, object)) }
 
+// After does something after so many ticks, whatever the story waits for then.
+func (w *World) After(ticks int, do func()) {
+	w.later = append(w.later, later{w.Ticks + ticks, do})
+}
+
+// later is what happens in a tick.
+type later struct {
+	tick int
+	do   func()
+}
+
+// happens does what is to happen by now.
+func (w *World) happens() {
+	for len(w.later) > 0 && w.later[0].tick <= w.Ticks {
+		do := w.later[0].do
+		w.later = w.later[1:]
+		do()
+	}
+}
+
 // Absent kills the operator, and lets nobody start it for a while. The watchdog stays.
 func (w *World) Absent(span time.Duration) {
 	for _, p := range w.procs {

@@ -68,6 +68,7 @@ type World struct {
 	// dogBack is when the watchdog is back, reachable when the API server is.
 	dogBack, reachable time.Time
 	hung               []hung
+	later              []later
 	rivals             []rival
 	// during is what the story waits for; before, what it waited for in the moment
 	// that it goes on from, until it has come there, and began, when that was.
@@ -242,6 +243,7 @@ func (w *World) Tick() {
 	if w.Ticks > w.Bound {
 		w.Stop("the run does not end within %d ticks", w.Bound)
 	}
+	w.happens()
 	w.returns()
 	w.catchUp()
 	w.arrive()
