@@ -133,7 +133,7 @@ func TestSummary(t *testing.T) {
 		PredictedOutage: &metav1.Duration{Duration: 90 * time.Minute}, PredictedBack: &metav1.Duration{Duration: time.Hour},
 	}
 	want := strings.Join([]string{
-		"campus: 1.0 to 3.0", "stops: 1.5, 3.0", "trial autumn-trial-1 passed, report bbbbbbbb",
+		"campus: 1.0 to 3.0", "stops: 1.5, 3.0", "goes live: campus:3.0", "trial autumn-trial-1 passed, report bbbbbbbb",
 		"staging serves 3.0 at http://campus-web.copy.svc", "closed for users: 1h30m0s, way back: 1h0m0s (with margin)",
 		"plugin block_links is dropped: nobody uses it",
 	}, "\n")

@@ -181,7 +181,7 @@ func Summary(f Facts) []string {
 	for _, hop := range plan.Status.Hops {
 		path = append(path, hop.To)
 	}
-	lines = append(lines, "stops: "+strings.Join(path, ", "))
+	lines = append(lines, "stops: "+strings.Join(path, ", "), "goes live: "+strings.Join(images(f), ", "))
 	if f.Trial != nil {
 		lines = append(lines, "trial "+f.Trial.Name+" passed, report "+short(f.Trial.Status.ReportDigest))
 	}
@@ -205,6 +205,23 @@ func Summary(f Facts) []string {
 		lines[i] = clip(lines[i], 250)
 	}
 	return lines
+}
+
+// images tells what the live site would run, container by container where they are named.
+func images(f Facts) []string {
+	var out []string
+	for _, r := range f.Plan.Spec.Target.Releases {
+		if r.Version != f.Plan.Spec.Target.Version {
+			continue
+		}
+		if r.Image != "" {
+			out = append(out, r.Image)
+		}
+		for _, c := range r.Containers {
+			out = append(out, c.Name+" "+c.Image)
+		}
+	}
+	return out
 }
 
 // clip keeps a text within a bound of the API, at a rune's edge.

@@ -150,6 +150,10 @@ func outageOf(run *v1alpha1.GoLive) time.Duration {
 
 // notYet says why go-live does not begin; nil when it may.
 func notYet(v View) *pipeline.Verdict {
+	if what := unrehearsed(v); what != "" {
+		wait := pipeline.Await("NotRehearsed", "%s", what)
+		return &wait
+	}
 	if wait := closed(v, v1alpha1.GateGoLive); wait != nil {
 		return wait
 	}
