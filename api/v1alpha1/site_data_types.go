@@ -75,11 +75,12 @@ type DatabaseClone struct {
 
 // SiteVolume is one volume with files of the site.
 type SiteVolume struct {
-	// name by which plans and backups refer to the volume.
+	// name by which plans and backups refer to the volume; database is that of the database.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=40
 	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
+	// +kubebuilder:validation:XValidation:rule="self != 'database'",message="no volume may be called database: backups call the database's own so; give another name"
 	Name string `json:"name,omitempty"`
 	// claimName of the PersistentVolumeClaim.
 	// +required

@@ -187,7 +187,8 @@ const (
 
 // SiteStatus is what Gradus last saw of the site.
 type SiteStatus struct {
-	// conditions are Ready (everything that the spec names exists), Reconciling, Stalled.
+	// conditions are Ready (what the spec names of the live site exists; the message tells
+	// what was not looked at), Reconciling, Stalled.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
