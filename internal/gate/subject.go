@@ -187,6 +187,9 @@ func Summary(f Facts) []string {
 	}
 	if f.Staging != nil {
 		lines = append(lines, "staging serves "+f.Staging.Status.Version+" at "+f.Staging.Status.Address)
+		if f.Site.Spec.ProbeAccount == nil {
+			lines = append(lines, "nobody signed in to staging: the Site names no account for it in spec.probeAccountSecretRef")
+		}
 	}
 	if r := plan.Status.Rollout; r != nil && r.PredictedOutage != nil {
 		line := "closed for users: " + r.PredictedOutage.Duration.String()
