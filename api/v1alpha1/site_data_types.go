@@ -67,7 +67,8 @@ type Database struct {
 
 // DatabaseClone says how a copy of the database is made.
 type DatabaseClone struct {
-	// method is VolumeSnapshot (the server's volume) or Dump (the engine's own tools).
+	// method is VolumeSnapshot (the server's volume) or Dump (the engine's own tools). Dump
+	// is accepted, for a server elsewhere, and not built: copies are refused.
 	// +required
 	// +kubebuilder:validation:Enum=VolumeSnapshot;Dump
 	Method CloneMethod `json:"method,omitempty"`
