@@ -8,7 +8,7 @@ export IMAGE ?= localhost/gradus:dev
 DIST := dist
 # Debian's, Fedora's, macOS'.
 CERTIFICATES := $(firstword $(wildcard /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt /etc/ssl/cert.pem))
-PACKAGES := postgresql postgresql-client nfs-common
+PACKAGES := postgresql postgresql-client
 CLUSTERCTL := go -C hack/cluster run .
 ifeq ($(CLUSTER),local)
 KUBECONFIG = $(shell $(CLUSTERCTL) kubeconfig)
@@ -18,12 +18,12 @@ assets = export KUBEBUILDER_ASSETS="$$($(CLUSTERCTL) assets)"
 kube = export KUBECONFIG="$(KUBECONFIG)"; $(assets); export PATH="$$KUBEBUILDER_ASSETS:$$PATH"
 
 .PHONY: all help generate fmt lint verify build unit packages integration faults faults-all faults-and-e2e corpus conformance test test-e2e \
-	cluster-up cluster-down images deploy undeploy demo demo-rollback demo-kills presubmit clean
+	cluster-up cluster-down cluster-lifecycle images deploy undeploy demo demo-rollback demo-kills presubmit clean
 
 all: generate fmt lint unit build ## regenerate, format, lint, quick tests, build
 
 help: ## this list
-	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
 
 ## Code
 
@@ -62,12 +62,14 @@ packages: ## Debian packages that the integration tests need (as root)
 	if test "$$(id -u)" = 0 && ! command -v pg_ctl >/dev/null && ! ls /usr/lib/postgresql/*/bin/pg_ctl >/dev/null 2>&1; then \
 	  mkdir -p /etc/postgresql-common; conf=/etc/postgresql-common/createcluster.conf; \
 	  test -e $$conf || echo 'create_main_cluster = false' >$$conf; `# no server of Debian's own beside those of tests` \
-	  apt-get update -q && apt-get install -qy --no-install-recommends $(PACKAGES); fi
+	  export DEBIAN_FRONTEND=noninteractive; apt-get update -q && apt-get install -qy --no-install-recommends $(PACKAGES); fi
 
 integration: packages ## everything that needs PostgreSQL or an API server
+	@echo 'integration: tables, stories, rights and policies on a real API server, PostgreSQL; usually 11 minutes on 2 cores'
 	$(assets); GRADUS_INTEGRATION=1 go test -tags seeds -timeout 35m -skip '^TestFaults$$' ./...
 
 faults: ## the operator killed before and after every write of every scenario; docs/faults.md
+	@echo 'faults: the operator dies at its writes, story by story; the chosen faults usually take 14 minutes on 2 cores'
 	$(assets); go test -v -tags seeds -count=1 -timeout 5h -run '^TestFaults$$' ./test/faults -faults $(or $(FAULTS),chosen)
 
 faults-all: ; $(MAKE) faults FAULTS=all ## every fault at every write
@@ -76,8 +78,9 @@ corpus: ## at a release: objects of this VERSION, for later ones to go on from
 	test -n "$(VERSION)"; $(assets); go test -count=1 -timeout 30m ./test/faults -run 'TestRecord$$' -record $(VERSION)
 
 conformance: ## what the local cluster does like any other Kubernetes, and its own tests
-	if test "$(CLUSTER)" = local; then go -C hack/cluster test ./... && go -C hack/cluster/components/csidriver test ./...; fi
-	$(kube); go -C test/conformance test -timeout 30m ./...
+	@echo 'conformance: the cluster as any other, 200 snapshots under load, csi-test; usually 7 minutes on 2 cores'
+	if test "$(CLUSTER)" = local; then go -C hack/cluster test -count=1 ./... && go -C hack/cluster/components/csidriver test -count=1 ./...; fi
+	$(kube); go -C test/conformance test -count=1 -timeout 30m ./...
 
 test: integration ## everything, on a cluster of its own (root) or the one at hand
 	if test "$(CLUSTER)" = local && test "$$(id -u)" = 0; then $(CLUSTERCTL) up; fi
@@ -92,7 +95,8 @@ faults-and-e2e: ## both side by side; what the harness says is told at the end
 	echo "waiting for the fault harness; it writes to $(DIST)/faults.log"; \
 	wait $$faults || code=$$?; cat $(DIST)/faults.log; exit $$code
 
-test-e2e: deploy ## one upgrade, one failing trial, one rollback on the cluster
+test-e2e: deploy ## what people do wrong, one upgrade, one rollback, one go-live that fails, on the cluster
+	@echo 'test-e2e: stories on a real cluster; usually 19 minutes on 2 cores'
 	$(kube); GRADUS_E2E=1 go test -v -count=1 -timeout 60m ./test/e2e/...
 
 ## A cluster
@@ -102,6 +106,10 @@ cluster-up: ## the local cluster of hack/cluster
 
 cluster-down: ## stop it and remove every trace
 	$(CLUSTERCTL) down
+
+cluster-lifecycle: ## after a change to hack/cluster: clusters of its own, kill -9 of everything (root)
+	@echo 'cluster-lifecycle: clusters are started, killed and removed without a trace; usually 5 minutes on 2 cores'
+	go -C hack/cluster test -count=1 -timeout 30m -v . -args -lifecycle
 
 images: ## the image of Gradus as a tar; into the local cluster if it is up
 	mkdir -p $(DIST)

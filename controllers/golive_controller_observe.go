@@ -14,6 +14,7 @@ import (
 	"github.com/gradus-lms/gradus/api/v1alpha1"
 	"github.com/gradus-lms/gradus/internal/gate"
 	"github.com/gradus-lms/gradus/internal/golive"
+	"github.com/gradus-lms/gradus/internal/golive/order"
 	"github.com/gradus-lms/gradus/internal/production"
 )
 
@@ -66,6 +67,7 @@ func (r *GoLiveReconciler) observeGates(ctx context.Context, view *golive.View) 
 	if facts.Staging, err = optional(ctx, r.Live, g.Namespace, staging, &v1alpha1.StagingEnvironment{}); err != nil {
 		return err
 	}
+	view.Unrehearsed = order.Unrehearsed(g.Spec.Upgrade, facts.Trial, facts.Staging)
 	var approvals v1alpha1.UpgradeApprovalList
 	if err := r.Live.List(ctx, &approvals, client.InNamespace(g.Namespace)); err != nil {
 		return fmt.Errorf("list UpgradeApprovals: %w", err)

@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gradus-lms/gradus/api/v1alpha1"
+	"github.com/gradus-lms/gradus/internal/environment"
 	"github.com/gradus-lms/gradus/internal/profile"
 	"github.com/gradus-lms/gradus/internal/workload"
 )
@@ -135,23 +136,24 @@ func (l *liveSite) services(ctx context.Context, database *appsv1.StatefulSet) (
 	return out, nil
 }
 
-// claims reads the claims of the site's volumes, and the database's own as
-// "database".
+// claims reads the claims of the site's volumes, and the database's own under a name
+// that no volume of a Site may have.
 func (l *liveSite) claims(
 	ctx context.Context, database *appsv1.StatefulSet,
 ) (map[string]*corev1.PersistentVolumeClaim, error) {
-	names := map[string]string{}
+	names, fields := map[string]string{}, map[string]string{}
 	for _, v := range l.site.Spec.Volumes {
-		names[v.Name] = v.ClaimName
+		names[v.Name], fields[v.Name] = v.ClaimName, fmt.Sprintf("spec.volumes[%s].claimName", v.Name)
 	}
 	if database != nil && len(database.Spec.VolumeClaimTemplates) == 1 {
-		names["database"] = database.Spec.VolumeClaimTemplates[0].Name + "-" + database.Name + "-0"
+		own := environment.DatabaseVolume
+		names[own] = database.Spec.VolumeClaimTemplates[0].Name + "-" + database.Name + "-0"
+		fields[own] = "spec.database.workloadRef"
 	}
 	out := map[string]*corev1.PersistentVolumeClaim{}
 	for _, volume := range slices.Sorted(maps.Keys(names)) {
 		var claim corev1.PersistentVolumeClaim
-		field := fmt.Sprintf("spec.volumes[%s].claimName", volume)
-		ok, err := l.find(ctx, field, "PersistentVolumeClaim", names[volume], &claim)
+		ok, err := l.find(ctx, fields[volume], "PersistentVolumeClaim", names[volume], &claim)
 		if err != nil {
 			return nil, err
 		}

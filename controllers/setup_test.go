@@ -4,13 +4,23 @@
 package controllers
 
 import (
+	"strings"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
+	"k8s.io/utils/ptr"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/config"
+	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
+	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/gradus-lms/gradus/api/v1alpha1"
+	"github.com/gradus-lms/gradus/internal/metrics"
 )
 
 // What Gradus may not list everywhere must never be cached, and the scheme
@@ -35,6 +45,40 @@ func TestCachedAndUncachedKinds(t *testing.T) {
 		}
 		if cached[gvk.String()] {
 			t.Errorf("kind %s is both cached and not", gvk.Kind)
+		}
+	}
+}
+
+// Whoever scrapes gradus-production is told of held sites.
+func TestHeldSitesAreGathered(t *testing.T) {
+	run := &v1alpha1.GoLive{ObjectMeta: metav1.ObjectMeta{Namespace: "campus", Name: "autumn"}}
+	run.Spec.SiteRef.Name = "lms"
+	run.SetHeld(&v1alpha1.HeldLease{Name: "gradus-lms", Fence: 1, Point: v1alpha1.PointCommitted})
+	cached := fake.NewClientBuilder().WithScheme(Scheme()).WithObjects(run).Build()
+	mgr, err := ctrl.NewManager(&rest.Config{Host: "http://127.0.0.1:1"}, ctrl.Options{
+		Scheme: Scheme(), Metrics: server.Options{BindAddress: "0"}, Controller: config.Controller{SkipNameValidation: ptr.To(true)},
+		NewClient: func(*rest.Config, client.Options) (client.Client, error) { return cached, nil },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { ctrlmetrics.Registry.Unregister(metrics.Held{Reader: cached}) })
+	if err := SetupProduction(mgr, Base{Client: cached, Live: cached, Sights: &Sights{}}); err != nil {
+		t.Fatal(err)
+	}
+	families, err := ctrlmetrics.Registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	told := ""
+	for _, family := range families {
+		if family.GetName() == "gradus_site_held" {
+			told = family.String()
+		}
+	}
+	for _, word := range []string{`"lms"`, `"Committed"`, `"GoLive"`} {
+		if !strings.Contains(told, word) {
+			t.Errorf("gathered %q, want %s in it", told, word)
 		}
 	}
 }

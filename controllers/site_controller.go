@@ -18,12 +18,13 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/gradus-lms/gradus/api/v1alpha1"
+	"github.com/gradus-lms/gradus/internal/environment"
 	"github.com/gradus-lms/gradus/internal/pipeline"
 	"github.com/gradus-lms/gradus/internal/profile"
 )
 
-// SiteReconciler says whether everything that a Site names is there, and what
-// runs. It writes nothing but the Site's status.
+// SiteReconciler says whether the parts of a Site that a copy is made of are there, and
+// what runs. It writes nothing but the Site's status.
 type SiteReconciler struct{ Base }
 
 // Reconcile looks at the live site once.
@@ -35,9 +36,6 @@ func (r *SiteReconciler) Reconcile(ctx context.Context, site *v1alpha1.Site) (ct
 	verdict, err := r.look(ctx, site)
 	return r.Settler.Settle(ctx, before, site, verdict, err, r.Clock.Now())
 }
-
-// waitingFor begins what a Site says that lacks something.
-const waitingFor = "waiting for "
 
 func (r *SiteReconciler) look(ctx context.Context, site *v1alpha1.Site) (pipeline.Verdict, error) {
 	if loadProfile(site) == nil {
@@ -77,10 +75,10 @@ func (r *SiteReconciler) look(ctx context.Context, site *v1alpha1.Site) (pipelin
 	}
 	if len(live.missing) > 0 {
 		site.Status.State = v1alpha1.SiteUnknown
-		return pipeline.Await(v1alpha1.SiteNotReadyReason, waitingFor+"%s", strings.Join(live.missing, ", ")).
-			By(r.Clock.Now().Add(recheck)), nil
+		return environment.Lacks(live.missing).By(r.Clock.Now().Add(recheck)), nil
 	}
-	return pipeline.Pass("everything that the Site names is there"), nil
+	return pipeline.Pass("workloads, database, Services, claims and the Secrets of copies are there; " +
+		"places of backups, passwords and the maintenance page are looked at when they are used"), nil
 }
 
 func zoneKnown(name string) bool {

@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gradus-lms/gradus/api/v1alpha1"
+	"github.com/gradus-lms/gradus/internal/environment"
 	"github.com/gradus-lms/gradus/internal/plan"
 )
 
@@ -87,7 +88,7 @@ func lacks(site *v1alpha1.Site, missing []string) []string {
 	if ready == nil || ready.Reason != v1alpha1.SiteNotReadyReason || ready.ObservedGeneration != site.Generation {
 		return missing
 	}
-	said := strings.TrimPrefix(ready.Message, waitingFor)
+	said := environment.Lacking(ready.Message)
 	more := slices.DeleteFunc(missing, func(m string) bool { return strings.Contains(said, m) })
 	return append([]string{said}, more...)
 }

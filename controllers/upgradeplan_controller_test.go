@@ -10,8 +10,10 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gradus-lms/gradus/api/v1alpha1"
@@ -88,6 +90,7 @@ func TestStoryOfASiteAndTwoPlans(t *testing.T) {
 	w.base.Engine.Reports = outcomes
 
 	w.aSiteWaitsForItsDeployment()
+	w.aSiteWaitsForItsClaims()
 	w.make(newPlan("autumn"))
 	w.theFirstPlanTakesTheSite()
 	w.make(newPlan("spring"))
@@ -118,6 +121,38 @@ func (w *backupWorld) aSiteWaitsForItsDeployment() {
 	if !meta.IsStatusConditionTrue(site.Status.Conditions, v1alpha1.ReadyCondition) || site.Status.State != v1alpha1.SiteServing ||
 		len(site.Status.Images) != 1 || site.Status.Images[0].Image != "image:1" {
 		w.t.Errorf("when it is there: %+v", site.Status)
+	}
+}
+
+// The message names the field that a person has written, of the database's own claim as well.
+func (w *backupWorld) aSiteWaitsForItsClaims() {
+	w.t.Helper()
+	ctx := w.t.Context()
+	for name, field := range map[string]string{
+		"campus-files": "spec.volumes[files].claimName", "data-campus-db-0": "spec.database.workloadRef",
+	} {
+		claim := &corev1.PersistentVolumeClaim{}
+		if err := w.client.Get(ctx, client.ObjectKey{Namespace: "campus", Name: name}, claim); err != nil {
+			w.t.Fatal(err)
+		}
+		if err := w.client.Delete(ctx, claim.DeepCopy()); err != nil {
+			w.t.Fatal(err)
+		}
+		protected := client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"finalizers":null}}`))
+		if err := w.client.Patch(ctx, claim.DeepCopy(), protected); client.IgnoreNotFound(err) != nil {
+			w.t.Fatal(err)
+		}
+		said := meta.FindStatusCondition(w.site().Status.Conditions, v1alpha1.ReadyCondition)
+		want := "waiting for PersistentVolumeClaim " + name + " (Site campus, " + field +
+			"); create what is not there, or name another in the Site"
+		if said.Reason != v1alpha1.SiteNotReadyReason || said.Message != want {
+			w.t.Errorf("a Site without %s says %q, want %q", name, said.Message, want)
+		}
+		claim.ResourceVersion, claim.UID = "", ""
+		w.make(claim)
+		if ready := w.site().Status.Conditions; !meta.IsStatusConditionTrue(ready, v1alpha1.ReadyCondition) {
+			w.t.Errorf("%s is there again: %+v", name, ready)
+		}
 	}
 }
 

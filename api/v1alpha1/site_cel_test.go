@@ -72,6 +72,7 @@ func TestSite(t *testing.T) {
 		"a port that is none":                 {site("host: db.example", "host: db.example\n    port: 70000"), "should be less than or equal to 65535"},
 		"a volume cloned by dump":             {site("clone: {method: VolumeSnapshot}", "clone: {method: Dump}"), `supported values: "VolumeSnapshot", "Omit"`},
 		"a volume at no path":                 {site("mountPath: /data", "mountPath: data"), "should match"},
+		"a volume called database":            {site("{name: files,", "{name: database,"), "no volume may be called database"},
 		"two volumes of one name":             {site("  copies:", "  - {name: files, claimName: b, mountPath: /b, clone: {method: Omit}}\n  copies:"), "Duplicate value"},
 		"an unknown pod security":             {site("secrets: [peppers]", "podSecurity: Privileged"), `supported values: "Restricted", "Baseline"`},
 		"a backup of nothing":                 {site("holds: [Database, Files]", "holds: []"), "should have at least 1 items"},

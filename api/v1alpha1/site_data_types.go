@@ -67,7 +67,8 @@ type Database struct {
 
 // DatabaseClone says how a copy of the database is made.
 type DatabaseClone struct {
-	// method is VolumeSnapshot (the server's volume) or Dump (the engine's own tools).
+	// method is VolumeSnapshot (the server's volume) or Dump (the engine's own tools). Dump
+	// is accepted, for a server elsewhere, and not built: copies are refused.
 	// +required
 	// +kubebuilder:validation:Enum=VolumeSnapshot;Dump
 	Method CloneMethod `json:"method,omitempty"`
@@ -75,11 +76,12 @@ type DatabaseClone struct {
 
 // SiteVolume is one volume with files of the site.
 type SiteVolume struct {
-	// name by which plans and backups refer to the volume.
+	// name by which plans and backups refer to the volume; database is that of the database.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=40
 	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
+	// +kubebuilder:validation:XValidation:rule="self != 'database'",message="no volume may be called database: backups call the database's own so; give another name"
 	Name string `json:"name,omitempty"`
 	// claimName of the PersistentVolumeClaim.
 	// +required

@@ -174,20 +174,20 @@ type MaintenancePage struct {
 }
 
 // SiteState is one word for the printer.
-// +kubebuilder:validation:Enum=Serving;Closed;Broken;Unknown
+// +kubebuilder:validation:Enum=Serving;Closed;Unknown
 type SiteState string
 
 // States of a site.
 const (
 	SiteServing SiteState = "Serving"
 	SiteClosed  SiteState = "Closed"
-	SiteBroken  SiteState = "Broken"
 	SiteUnknown SiteState = "Unknown"
 )
 
 // SiteStatus is what Gradus last saw of the site.
 type SiteStatus struct {
-	// conditions are Ready (everything that the spec names exists), Reconciling, Stalled.
+	// conditions are Ready (what the spec names of the live site exists; the message tells
+	// what was not looked at), Reconciling, Stalled.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -196,7 +196,7 @@ type SiteStatus struct {
 	// observedGeneration is the generation that the conditions speak of; -1 before Gradus looked.
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
-	// state is Serving, Closed (a go-live or rollback holds it), Broken or Unknown.
+	// state is Serving, Closed (a go-live or rollback holds it) or Unknown.
 	// +optional
 	State SiteState `json:"state,omitempty"`
 	// plan that holds the site, if any.
@@ -238,10 +238,6 @@ type RunningImage struct {
 	// +kubebuilder:validation:MaxLength=512
 	// +kubebuilder:validation:MinLength=1
 	Image string `json:"image,omitempty"`
-	// imageID is for the digest that a node reports. Not filled yet.
-	// +optional
-	// +kubebuilder:validation:MaxLength=512
-	ImageID string `json:"imageID,omitempty"`
 }
 
 // Site is a live LMS: its workloads, database, files and door, and what holds

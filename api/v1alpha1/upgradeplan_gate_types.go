@@ -8,7 +8,7 @@ import (
 )
 
 // GateState says where a gate stands.
-// +kubebuilder:validation:Enum=Closed;Waiting;Open;Rejected;Expired
+// +kubebuilder:validation:Enum=Closed;Waiting;Open;Rejected
 type GateState string
 
 // States of a gate.
@@ -17,7 +17,6 @@ const (
 	GateWaiting  GateState = "Waiting"
 	GateOpened   GateState = "Open"
 	GateRejected GateState = "Rejected"
-	GateExpired  GateState = "Expired"
 )
 
 // GateStatus explains one gate.
@@ -32,17 +31,13 @@ type GateStatus struct {
 	// +kubebuilder:validation:MaxLength=40
 	// +kubebuilder:validation:MinLength=1
 	Before string `json:"before,omitempty"`
-	// state is Closed (its subject is not complete), Waiting, Open, Rejected or Expired.
+	// state is Closed (its subject is not complete), Waiting, Open or Rejected.
 	// +required
 	State GateState `json:"state,omitempty"`
 	// digest of the subject: what an approval binds to.
 	// +optional
 	// +kubebuilder:validation:MaxLength=71
 	Digest string `json:"digest,omitempty"`
-	// subject is for the name of the evidence that holds the subject in full. Not filled yet.
-	// +optional
-	// +kubebuilder:validation:MaxLength=253
-	Subject string `json:"subject,omitempty"`
 	// summary of the subject, for those who decide.
 	// +optional
 	// +listType=atomic
@@ -65,7 +60,7 @@ type GateStatus struct {
 	// +kubebuilder:validation:MaxItems=16
 	// +kubebuilder:validation:items:MaxLength=300
 	Missing []string `json:"missing,omitempty"`
-	// objections of the gate itself, such as a stale backup.
+	// objections to asking anybody, such as releases that no trial has seen.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=16

@@ -137,10 +137,6 @@ type WorkloadScale struct {
 
 // GoLiveTerms says how the site goes live.
 type GoLiveTerms struct {
-	// strategy is InPlace. Default InPlace.
-	// +optional
-	// +kubebuilder:validation:Enum=InPlace
-	Strategy string `json:"strategy,omitempty"`
 	// onFailure is RollBack or Hold, until users are let in. Default RollBack.
 	// +optional
 	OnFailure FailurePolicy `json:"onFailure,omitempty"`

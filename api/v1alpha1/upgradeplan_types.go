@@ -43,7 +43,7 @@ type UpgradePlanSpec struct {
 	// infrastructure is capacity for the days after.
 	// +optional
 	Infrastructure Infrastructure `json:"infrastructure,omitempty"`
-	// goLive gives the strategy and what follows a failure.
+	// goLive says what follows a failure.
 	// +optional
 	GoLive GoLiveTerms `json:"goLive,omitempty"`
 	// support says how long the site is watched afterwards.
@@ -77,25 +77,6 @@ type Stakeholders struct {
 	// +kubebuilder:validation:MaxItems=8
 	// +kubebuilder:validation:items:MaxLength=63
 	Channels []string `json:"channels,omitempty"`
-	// groups of people.
-	// +optional
-	// +listType=map
-	// +listMapKey=name
-	// +kubebuilder:validation:MaxItems=32
-	Groups []StakeholderGroup `json:"groups,omitempty"`
-}
-
-// StakeholderGroup is a group of people with a role.
-type StakeholderGroup struct {
-	// name of the group, as the cluster's sign-on knows it.
-	// +required
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=253
-	Name string `json:"name,omitempty"`
-	// role of these people for the site.
-	// +required
-	// +kubebuilder:validation:Enum=SystemOwner;Administrator;Developer;Tester;Trainer;HelpDesk;DataProtection;OnCall;User
-	Role string `json:"role,omitempty"`
 }
 
 // ChangeControl says who must agree to what.

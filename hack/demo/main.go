@@ -22,7 +22,7 @@ const usage = `usage: go run ./hack/demo COMMAND [flags]
   up        cluster, images, the live site at 1.0, Gradus, rights and the Site
   upgrade   one plan, all 18 steps; a second person approves; then verify
   verify    compare the site with what it was before the upgrade
-  rollback  back to 1.0 by the second person; then compare
+  rollback  back to 1.0: the planner asks, the second person confirms the price; then compare
   all       up and upgrade
   kills     up and upgrade again and again, with kill -9 of operator and cluster
   down      remove what the demo made; with --cluster the local cluster, too

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/watch"
@@ -97,13 +99,24 @@ func (d *demo) data(ctx context.Context) (proof.Data, error) {
 	return proof.ReadData(log)
 }
 
-// live lists the objects that are the site.
+// live lists the objects that are the site: its namespace, which go-live labels under
+// the lease, the volumes of its claims, and whatever is in it and not of Gradus.
 func (d *demo) live(ctx context.Context) ([]proof.Object, error) {
-	var out []proof.Object
+	out := []proof.Object{{Resource: "namespaces", Name: world.Site}}
+	var volumes corev1.PersistentVolumeList
+	if err := d.List(ctx, &volumes); err != nil {
+		return nil, fmt.Errorf("list PersistentVolumes: %w", err)
+	}
+	for _, v := range volumes.Items {
+		if of := v.Spec.ClaimRef; of != nil && of.Namespace == world.Site && !strings.HasPrefix(of.Name, "gradus-") {
+			out = append(out, proof.Object{Resource: "persistentvolumes", Name: v.Name})
+		}
+	}
 	for resource, list := range map[string]client.ObjectList{
 		"deployments": &appsv1.DeploymentList{}, "statefulsets": &appsv1.StatefulSetList{},
 		"services": &corev1.ServiceList{}, "secrets": &corev1.SecretList{}, "configmaps": &corev1.ConfigMapList{},
 		"persistentvolumeclaims": &corev1.PersistentVolumeClaimList{}, "pods": &corev1.PodList{},
+		"cronjobs": &batchv1.CronJobList{}, "horizontalpodautoscalers": &autoscalingv2.HorizontalPodAutoscalerList{},
 	} {
 		if err := d.List(ctx, list, client.InNamespace(world.Site)); err != nil {
 			return nil, fmt.Errorf("list %s: %w", resource, err)

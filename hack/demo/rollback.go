@@ -17,8 +17,9 @@ import (
 	"github.com/gradus-lms/gradus/hack/demo/world"
 )
 
-// rollback lets a user write something on the new version, so that going back
-// has a price, and lets the owner see that price and pay it.
+// rollback lets a user write something on the new version, so that going back has
+// a price, lets the planner order the Rollback, and the owner, who must be another
+// person, see that price and confirm it.
 func (d *demo) rollback(ctx context.Context) error {
 	if err := d.connect(ctx); err != nil {
 		return err

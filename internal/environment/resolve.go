@@ -49,6 +49,19 @@ func forgets(site *v1alpha1.Site, volume string, source Source) *pipeline.Verdic
 	return &no
 }
 
+// What is said around the parts that a site lacks: that they may appear, and what a person can do.
+const waits, mend = "waiting for ", "; create what is not there, or name another in the Site"
+
+// Lacks says what of a site was not found.
+func Lacks(missing []string) pipeline.Verdict {
+	return pipeline.Await(v1alpha1.SiteNotReadyReason, waits+"%s"+mend, strings.Join(missing, ", "))
+}
+
+// Lacking gives back what Lacks was given, in one piece.
+func Lacking(message string) string {
+	return strings.TrimSuffix(strings.TrimPrefix(message, waits), mend)
+}
+
 func whole(v View) pipeline.Verdict {
 	switch {
 	case v.Site == nil:
@@ -63,7 +76,7 @@ func whole(v View) pipeline.Verdict {
 			"this version of Gradus makes copies by VolumeSnapshot only, of a server in the site's namespace "+
 			"(spec.database.workloadRef)", v.Site.Name)
 	case len(v.Missing) > 0:
-		return pipeline.Await(v1alpha1.SiteNotReadyReason, "waiting for %s", strings.Join(v.Missing, ", "))
+		return Lacks(v.Missing)
 	}
 	for _, volume := range slices.Sorted(maps.Keys(v.Sources)) {
 		if no := forgets(v.Site, volume, v.Sources[volume]); no != nil {

@@ -133,12 +133,17 @@ func TestSummary(t *testing.T) {
 		PredictedOutage: &metav1.Duration{Duration: 90 * time.Minute}, PredictedBack: &metav1.Duration{Duration: time.Hour},
 	}
 	want := strings.Join([]string{
-		"campus: 1.0 to 3.0", "stops: 1.5, 3.0", "trial autumn-trial-1 passed, report bbbbbbbb",
-		"staging serves 3.0 at http://campus-web.copy.svc", "closed for users: 1h30m0s, way back: 1h0m0s (with margin)",
+		"campus: 1.0 to 3.0", "stops: 1.5, 3.0", "goes live: campus:3.0", "trial autumn-trial-1 passed, report bbbbbbbb",
+		"staging serves 3.0 at http://campus-web.copy.svc",
+		"nobody signed in to staging: the Site names no account for it in spec.probeAccountSecretRef", "closed for users: 1h30m0s, way back: 1h0m0s (with margin)",
 		"plugin block_links is dropped: nobody uses it",
 	}, "\n")
 	if got := strings.Join(Summary(f), "\n"); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	f.Site.Spec.ProbeAccount = &v1alpha1.LocalRef{Name: "campus-probe"}
+	if got := strings.Join(Summary(f), "\n"); strings.Contains(got, "signed in") {
+		t.Errorf("somebody signed in, and people are told\n%s", got)
 	}
 	for range 30 {
 		f.Plan.Spec.Requirements.DropPlugins = append(f.Plan.Spec.Requirements.DropPlugins,

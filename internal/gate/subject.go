@@ -181,12 +181,15 @@ func Summary(f Facts) []string {
 	for _, hop := range plan.Status.Hops {
 		path = append(path, hop.To)
 	}
-	lines = append(lines, "stops: "+strings.Join(path, ", "))
+	lines = append(lines, "stops: "+strings.Join(path, ", "), "goes live: "+strings.Join(images(f), ", "))
 	if f.Trial != nil {
 		lines = append(lines, "trial "+f.Trial.Name+" passed, report "+short(f.Trial.Status.ReportDigest))
 	}
 	if f.Staging != nil {
 		lines = append(lines, "staging serves "+f.Staging.Status.Version+" at "+f.Staging.Status.Address)
+		if f.Site.Spec.ProbeAccount == nil {
+			lines = append(lines, "nobody signed in to staging: the Site names no account for it in spec.probeAccountSecretRef")
+		}
 	}
 	if r := plan.Status.Rollout; r != nil && r.PredictedOutage != nil {
 		line := "closed for users: " + r.PredictedOutage.Duration.String()
@@ -205,6 +208,23 @@ func Summary(f Facts) []string {
 		lines[i] = clip(lines[i], 250)
 	}
 	return lines
+}
+
+// images tells what the live site would run, container by container where they are named.
+func images(f Facts) []string {
+	var out []string
+	for _, r := range f.Plan.Spec.Target.Releases {
+		if r.Version != f.Plan.Spec.Target.Version {
+			continue
+		}
+		if r.Image != "" {
+			out = append(out, r.Image)
+		}
+		for _, c := range r.Containers {
+			out = append(out, c.Name+" "+c.Image)
+		}
+	}
+	return out
 }
 
 // clip keeps a text within a bound of the API, at a rune's edge.

@@ -44,6 +44,29 @@ func TestAnOrderThatIsNotThePlansIsNotCarriedOut(t *testing.T) {
 	}
 }
 
+// An approval binds to the trial's report, which names no images: that these were rehearsed
+// is seen from the trial itself.
+func TestWhatNoTrialHasSeenDoesNotGoLive(t *testing.T) {
+	w := newWorld(t)
+	g := w.order(nil)
+	upgrade := *g.Spec.Upgrade.DeepCopy()
+	upgrade.Releases[0].Image = "campus:2.0-rehearsed"
+	w.must(w.admin.Create(w.ctx, &v1alpha1.TrialUpgrade{ObjectMeta: w.meta("trial"), Spec: v1alpha1.TrialUpgradeSpec{
+		SiteRef: g.Spec.SiteRef, BackupRef: g.Spec.BackupRef, Upgrade: upgrade}}))
+	plan := &v1alpha1.UpgradePlan{}
+	w.must(w.admin.Get(w.ctx, client.ObjectKey{Namespace: w.namespace, Name: "plan"}, plan))
+	plan.Status.Trial = "trial"
+	w.must(w.admin.Status().Update(w.ctx, plan))
+	g = w.until("over", over)
+	if c := succeeded(g); c.Status != metav1.ConditionFalse || c.Reason != "NotRehearsed" ||
+		!strings.Contains(c.Message, "spec.target.releases is not what trial trial rehearsed") {
+		t.Errorf("%s: %s", c.Reason, c.Message)
+	}
+	if len(g.Status.Changes) > 0 || g.Status.Closed != nil {
+		t.Errorf("the doors were closed: %v", g.Status.Changes)
+	}
+}
+
 func TestAnApprovalWithdrawnBeforeTheDoorsCloseIsHeard(t *testing.T) {
 	w := newWorld(t)
 	w.order(nil)

@@ -92,6 +92,7 @@ func TestObjections(t *testing.T) {
 		"nothing stands against it":     {nil, ""},
 		"the plan is gone":              {func(v *View) { v.Plan = nil }, "PlanNotFound"},
 		"something else would be done":  {func(v *View) { v.Digest = "sha256:b" }, "SubjectChanged"},
+		"no trial has seen this":        {func(v *View) { v.Unrehearsed = "spec.target.releases" }, "NotRehearsed"},
 		"the gate waits":                {func(v *View) { v.Gate.State = v1alpha1.GateWaiting }, "NotApproved"},
 		"somebody rejected":             {func(v *View) { v.Gate.State = v1alpha1.GateRejected }, "NotApproved"},
 		"no backup":                     {func(v *View) { v.Backup = nil }, "BackupNotVerified"},

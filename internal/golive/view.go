@@ -33,6 +33,8 @@ type View struct {
 	// Digest of gate GoLive's subject, computed again, and who approved it.
 	Digest string
 	Gate   v1alpha1.GateStatus
+	// Unrehearsed says in what the order is not what trial and staging have seen.
+	Unrehearsed string
 	// Open is gate Open, where the plan has one.
 	Open v1alpha1.GateStatus
 	// Autoscalers of the site's namespace, where the plan scales.
@@ -127,6 +129,8 @@ func orderMustBeApproved(v View) *pipeline.Verdict {
 		return against("SubjectChanged", "what was approved (%s) is not what would be done now (%s)", spec.Digest, v.Digest)
 	case order.Strays(spec, v.Plan) != "":
 		return against("NotTheOrder", "%s is not what UpgradePlan %s orders", order.Strays(spec, v.Plan), v.Plan.Name)
+	case v.Unrehearsed != "":
+		return against("NotRehearsed", "%s", v.Unrehearsed)
 	case v.Gate.State != v1alpha1.GateOpened:
 		return against("NotApproved", "gate GoLive is %s", v.Gate.State)
 	}

@@ -200,12 +200,25 @@ func (w *walk[V]) settle(
 	return w.engine.write(ctx, w.owner, entry, step.Documents(w.view, at))
 }
 
-// retry starts a new attempt of a failed entry when a person asked for it.
+// retry starts a new attempt of a failed entry when a person asked for it, and of one
+// that passed where that may be.
 func (w *walk[V]) retry(entry *v1alpha1.StepStatus, step Step[V]) {
 	asked := w.owner.GetAnnotations()[v1alpha1.RetryAnnotation]
-	ended := entry.State == v1alpha1.StepFailed || step.Repeatable && entry.State == v1alpha1.StepPassed
-	if ended && asked == fmt.Sprintf("%s@%d", step.Name, entry.Attempt) {
-		again(entry)
+	if asked != fmt.Sprintf("%s@%d", step.Name, entry.Attempt) {
+		return
+	}
+	var with []string
+	if step.Repeats != nil && entry.State == v1alpha1.StepPassed {
+		with = step.Repeats(w.view)
+	}
+	if entry.State != v1alpha1.StepFailed && (entry.State != v1alpha1.StepPassed || !step.Repeatable && len(with) == 0) {
+		return
+	}
+	again(entry)
+	for i := range w.ledger {
+		if e := &w.ledger[i]; slices.Contains(with, e.Name) && e.Attempt > 0 {
+			again(e)
+		}
 	}
 }
 

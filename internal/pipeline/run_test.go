@@ -217,6 +217,29 @@ func TestRepeatable(t *testing.T) {
 	}
 }
 
+// What rests on a step begins anew with it, what does not stays, and where nothing may
+// begin anew the step stays as well.
+func TestRepeats(t *testing.T) {
+	named := []string{}
+	w := begin(t, judges("A", makesJob, func(s *Step[*script]) { s.Repeats = func(*script) []string { return named } }),
+		judges("B", makesJob), judges("C", makesJob, needs("B")))
+	w.run()
+	w.owner.Annotations = map[string]string{v1alpha1.RetryAnnotation: "A@1"}
+	w.view.says["A"] = Wait("Working", "working")
+	w.run()
+	w.wants("A:Passed B:Passed C:Passed")
+	named = []string{"C"}
+	w.run()
+	w.wants("A:Running B:Passed C:Passed")
+	if a, b, c := w.entry("A", "").Attempt, w.entry("B", "").Attempt, w.entry("C", "").Attempt; a != 2 || b != 1 || c != 2 {
+		t.Errorf("attempts %d, %d, %d", a, b, c)
+	}
+	w.run()
+	if got := w.jobs(); len(got) != 5 {
+		t.Errorf("Jobs %v", got)
+	}
+}
+
 func TestUnknownStep(t *testing.T) {
 	w := begin(t, judges("A"), judges("B"), judges("C"))
 	w.view.says["B"] = Wait("Working", "working")

@@ -70,6 +70,10 @@ type Step[V any] struct {
 	// Repeatable steps may be run again by a person although they passed, such
 	// as a backup that has become too old. What rests on them is not undone.
 	Repeatable bool
+	// Repeats names the steps that begin anew with this one when a person runs it
+	// again although it passed, as what they found rests on it. Named none, it is
+	// not run again now. Nil: see Repeatable.
+	Repeats func(V) []string
 	// Documents that Gradus writes itself when the step passes, by name. They
 	// are kept as evidence.
 	Documents func(V, At) map[string][]byte

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 
@@ -32,6 +33,16 @@ func lived(t *testing.T) View {
 		}
 		r.ActualOutage = minutes(77)
 		v.Plan.Status.Rollout = r
+		// Something of everything that a runbook has to say.
+		v.Site.Spec.Database.WorkloadRef = &v1alpha1.WorkloadRef{Kind: "StatefulSet", Name: "campus-db"}
+		v.Site.Spec.Volumes = []v1alpha1.SiteVolume{{Name: "files", ClaimName: "campus-files"}}
+		v.Site.Spec.Backup.Locations[0].VolumeSnapshot = &v1alpha1.SnapshotLocation{ClassName: "fast"}
+		v.Plan.Spec.Target.Releases[1] = v1alpha1.Release{Version: "3.0", Containers: []v1alpha1.ContainerImage{
+			{Name: "app", Image: "campus:3.0"}, {Name: "static", Image: "campus:3.0", Env: []v1alpha1.EnvValue{
+				{Name: "DOCUMENT_ROOT", Value: "/srv/campus/public"}, {Name: "BANNER", Value: "it's new"}}}}}
+		pod := &v.Workloads["web"].Spec.Template.Spec
+		pod.Containers = append(pod.Containers, corev1.Container{Name: "static", Image: "campus:1.0",
+			Env: []corev1.EnvVar{{Name: "DOCUMENT_ROOT", Value: "/srv/campus"}}})
 		v.Plan.Status.Findings = []v1alpha1.Finding{{Severity: v1alpha1.SeverityMinor, Component: "block_links", Message: "was dropped"}}
 		for i := range v.Plan.Status.Steps {
 			began := noon.Add(time.Duration(i) * time.Hour)

@@ -30,6 +30,6 @@ var engageStakeholders = pipeline.Step[View]{
 		case len(wanted) == 0:
 			return pipeline.Skip("NobodyAsked", "Events on the plan only; spec.stakeholders names no channel")
 		}
-		return pipeline.Pass("%d groups are told over %s", len(v.Plan.Spec.Stakeholders.Groups), strings.Join(wanted, ", "))
+		return pipeline.Pass("what happens is told over %s", strings.Join(wanted, ", "))
 	},
 }

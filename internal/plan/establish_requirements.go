@@ -24,7 +24,7 @@ import (
 // plugins it has. Whatever stands against the upgrade is told at once, all of
 // it, and judged again when the plan or the Site is mended.
 var establishRequirements = pipeline.Step[View]{
-	Name: v1alpha1.StepEstablishRequirements, Needs: after(v1alpha1.StepReviewSite), Repairable: true,
+	Name: v1alpha1.StepEstablishRequirements, Needs: after(v1alpha1.StepReviewSite), Repairable: true, Repeats: proofs,
 	Create: func(v View, at pipeline.At) []client.Object {
 		job, ok := v.targetInventory(at)
 		if !ok {

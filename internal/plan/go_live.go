@@ -191,6 +191,10 @@ func notYet(v View) *pipeline.Verdict {
 			v.GoLive.Name, n)
 		return &wait
 	}
+	if what := unrehearsed(v); what != "" {
+		wait := pipeline.Await("NotRehearsed", "%s", what)
+		return &wait
+	}
 	if wait := closed(v, v1alpha1.GateGoLive); wait != nil {
 		return wait
 	}

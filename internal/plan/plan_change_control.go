@@ -71,6 +71,11 @@ func gateStatus(v View, name string) v1alpha1.GateStatus {
 		closed.State, closed.Before = v1alpha1.GateClosed, gatesBefore[name]
 		return closed
 	}
+	if what := unrehearsed(v); what != "" && name != v1alpha1.GateCopyData {
+		closed := gate.Count(v.Plan, name, "", nil, v.Now)
+		closed.State, closed.Before, closed.Objections = v1alpha1.GateClosed, gatesBefore[name], []string{what}
+		return closed
+	}
 	digest := gate.Subject(name, v.facts()).Digest()
 	counted := gate.Count(v.Plan, name, digest, v.Approvals, v.Now)
 	counted.Before = gatesBefore[name]

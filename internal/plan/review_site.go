@@ -19,6 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gradus-lms/gradus/api/v1alpha1"
+	"github.com/gradus-lms/gradus/internal/environment"
 	"github.com/gradus-lms/gradus/internal/pipeline"
 	"github.com/gradus-lms/gradus/internal/profile"
 	"github.com/gradus-lms/gradus/internal/task"
@@ -90,7 +91,7 @@ func waits(v View) *pipeline.Verdict {
 		wait = pipeline.Await("ProfileUnknown", "Site %s, spec.profile: %q is not a profile of this version of Gradus; "+
 			"there are %s", v.Site.Name, v.Site.Spec.Profile, strings.Join(profile.Names(), ", "))
 	case len(v.Missing) > 0:
-		wait = pipeline.Await(v1alpha1.SiteNotReadyReason, "waiting for %s", strings.Join(v.Missing, ", "))
+		wait = environment.Lacks(v.Missing)
 	case v.Holder != "" && v.Holder != v.Plan.Name:
 		wait = pipeline.Await(v1alpha1.SiteBusyReason, "Site %s is held by plan %s; "+
 			"this plan goes on when that one is complete or deleted", v.Site.Name, v.Holder)

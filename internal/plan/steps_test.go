@@ -142,7 +142,7 @@ func TestWaits(t *testing.T) {
 		"nothing":           {func(*View) {}, "", nil},
 		"no Site":           {func(v *View) { v.Site = nil }, v1alpha1.SiteNotFoundReason, []string{"spec.siteRef", "create it"}},
 		"no profile":        {func(v *View) { v.Profile = nil }, "ProfileUnknown", []string{"spec.profile", "moodle"}},
-		"something missing": {func(v *View) { v.Missing = []string{"Deployment x (Site campus, spec.workloads[web])"} }, v1alpha1.SiteNotReadyReason, []string{"spec.workloads[web]"}},
+		"something missing": {func(v *View) { v.Missing = []string{"Deployment x (Site campus, spec.workloads[web])"} }, v1alpha1.SiteNotReadyReason, []string{"spec.workloads[web]", "create what is not there, or name another"}},
 		"another plan":      {func(v *View) { v.Holder = "spring" }, v1alpha1.SiteBusyReason, []string{"spring", "complete or deleted"}},
 	} {
 		b := only(t, autumn(t, c.change), v1alpha1.StepReviewSite)

@@ -19,7 +19,8 @@ import (
 var test = pipeline.Step[View]{
 	Name: v1alpha1.StepTest, Needs: after(v1alpha1.StepUpgradeStaging), Repairable: true,
 	Judge: func(v View, _ pipeline.At, _ pipeline.Seen) pipeline.Verdict {
-		if v.Staging == nil {
+		// In the walk in which staging passes the view may hold that of an earlier attempt.
+		if v.Staging == nil || v.Staging.Name != v.Plan.Status.Staging {
 			return pipeline.Wait("Testing", "waiting for staging")
 		}
 		var blocking []string

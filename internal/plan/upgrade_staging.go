@@ -21,7 +21,7 @@ const stagingDays = 30
 var upgradeStaging = pipeline.Step[View]{
 	Name: v1alpha1.StepUpgradeStaging, Needs: after(v1alpha1.StepRunTrial),
 	Create: func(v View, at pipeline.At) []client.Object {
-		if v.Trial == nil {
+		if v.newestTrial() == nil {
 			return nil // its time is in what is asked for, and must be there to be read again
 		}
 		upgrade := v.upgrade()
@@ -38,7 +38,7 @@ var upgradeStaging = pipeline.Step[View]{
 		}}
 	},
 	Judge: func(v View, _ pipeline.At, seen pipeline.Seen) pipeline.Verdict {
-		if v.Trial == nil {
+		if v.newestTrial() == nil {
 			return pipeline.Wait("UpgradingStaging", "trial %s is looked at", v.Plan.Status.Trial).By(seen.Now.Add(time.Second))
 		}
 		env, ok := pipeline.First[*v1alpha1.StagingEnvironment](seen)

@@ -52,6 +52,15 @@ type View struct {
 // upgrade gives what children of the plan are to run.
 func (v View) upgrade() v1alpha1.UpgradeSpec { return order.Upgrade(v.Plan) }
 
+// newestTrial is the trial that the plan names. In the walk in which that passes the
+// view still has what was there before: nothing, or the trial of an earlier attempt.
+func (v View) newestTrial() *v1alpha1.TrialUpgrade {
+	if v.Trial == nil || v.Trial.Name != v.Plan.Status.Trial {
+		return nil
+	}
+	return v.Trial
+}
+
 // ref pins the plan for its children.
 func (v View) ref() *v1alpha1.PlanRef {
 	return &v1alpha1.PlanRef{Name: v.Plan.Name, UID: v.Plan.UID}

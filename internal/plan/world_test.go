@@ -24,6 +24,7 @@ import (
 
 	"github.com/gradus-lms/gradus/api/v1alpha1"
 	"github.com/gradus-lms/gradus/internal/environment"
+	"github.com/gradus-lms/gradus/internal/golive/order"
 	"github.com/gradus-lms/gradus/internal/pipeline"
 	"github.com/gradus-lms/gradus/internal/profile"
 	"github.com/gradus-lms/gradus/internal/task"
@@ -93,6 +94,8 @@ func autumn(t *testing.T, change ...func(*View)) View {
 			},
 		},
 	}
+	upgrade := order.Upgrade(v.Plan)
+	v.Trial.Spec.Upgrade, v.Staging.Spec.Upgrade = upgrade, upgrade.DeepCopy()
 	for _, c := range change {
 		c(&v)
 	}

@@ -51,7 +51,8 @@ func (p Profile) SolveHops(from, to string, have []string) ([]Hop, []Objection) 
 		return nil, nil
 	case c > 0:
 		return nil, []Objection{
-			object("Downgrade", "", "%s is older than %s, which the site has: there is no way down but a backup", to, from),
+			object("Downgrade", "", "spec.target.version: %s is older than %s, which the site has, and there is no way down "+
+				"but a backup; name a newer version", to, from),
 		}
 	}
 	stops := []string{to}

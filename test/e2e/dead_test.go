@@ -21,8 +21,8 @@ import (
 )
 
 // deadFor is how long operator and watchdog are dead in mid-migration: 3 minutes,
-// or GRADUS_E2E_DEAD. It must
-// be longer than the lease (two minutes), or it shows nothing.
+// or GRADUS_E2E_DEAD, such as 10m. It must be longer than the lease (two minutes),
+// or it shows nothing.
 func deadFor(t *testing.T) time.Duration {
 	t.Helper()
 	text := os.Getenv("GRADUS_E2E_DEAD")

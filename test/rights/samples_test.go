@@ -27,7 +27,14 @@ func TestSamplesAreAccepted(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			acceptedAsSample(t, one(string(text)))
+			sample := one(string(text))
+			switch generates := sample.GetGenerateName() != ""; {
+			case generates && sample.GetKind() != "UpgradeApproval":
+				t.Error("kubectl apply refuses it: give it a name")
+			case generates && !strings.Contains(string(text), "kubectl create"):
+				t.Error("kubectl apply refuses it, and no comment says kubectl create")
+			}
+			acceptedAsSample(t, sample)
 		})
 	}
 }
@@ -73,7 +80,15 @@ func acceptedAsSample(t *testing.T, sample *unstructured.Unstructured) {
 		by = as(approver)
 	}
 	strict := client.NewNamespacedClient(client.WithFieldValidation(by, "Strict"), siteSpace)
+	applied := sample.DeepCopy()
 	if err := strict.Create(t.Context(), sample, client.DryRunAll); err != nil {
 		t.Fatal(err)
+	}
+	if applied.GetGenerateName() != "" {
+		return // kubectl create takes it, and apply takes none such
+	}
+	err := strict.Apply(t.Context(), client.ApplyConfigurationFromUnstructured(applied), client.DryRunAll, client.FieldOwner("kubectl"))
+	if err != nil {
+		t.Fatalf("server-side apply: %v", err)
 	}
 }

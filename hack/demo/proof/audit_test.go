@@ -34,7 +34,7 @@ func objections(t *testing.T, lines ...string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	live := map[Object]bool{{"deployments", "campus", "web"}: true}
+	live := map[Object]bool{{"deployments", "campus", "web"}: true, {"namespaces", "", "campus"}: true}
 	return strings.Join(Judge(writes, live, Object{"leases", "campus", "gradus-campus"}).Objections, "; ")
 }
 
@@ -53,6 +53,10 @@ func TestJudge(t *testing.T) {
 			strings.Replace(line(Manager, "create", "namespaces", "copy", 201), `"namespace":"campus",`, "", 1),
 			line(Manager, "delete", "namespaces", "copy", 200),
 		}},
+		"the lock before the lease": {
+			[]string{line(Production, "patch", "namespaces", "campus", 200)}, "without the lease: patch namespaces /campus"},
+		"the lock under the lease": {lines: []string{
+			sent(Production, "create", goLive, 201), line(Production, "patch", "namespaces", "campus", 200)}},
 		"the manager writes to the site": {
 			[]string{line(Manager, "patch", "deployments", "web", 200)}, "gradus-manager wrote"},
 		"an answer of the store was lost": {lines: []string{

@@ -1,0 +1,46 @@
+// Copyright The Gradus Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package plan
+
+import (
+	"slices"
+
+	"github.com/gradus-lms/gradus/api/v1alpha1"
+	"github.com/gradus-lms/gradus/internal/golive/order"
+)
+
+// proofs names the steps whose verdicts are of the plan's releases. They begin anew
+// with step 4 when those were edited; the backup is of the site and stays. Not while
+// a go-live of the plan is there: it carries its own releases, and must be followed.
+func proofs(v View) []string {
+	if v.ordered() {
+		return nil
+	}
+	return []string{
+		v1alpha1.StepMakeUpgradePlan, v1alpha1.StepMakeRolloutPlan, v1alpha1.StepRunTrial,
+		v1alpha1.StepUpgradeStaging, v1alpha1.StepTest, v1alpha1.StepConfigure, v1alpha1.StepPrepareDocumentation,
+		v1alpha1.StepProvideTraining, v1alpha1.StepPrepareInfrastructure,
+	}
+}
+
+// ordered says whether the plan has a go-live that is not to be made anew.
+func (v View) ordered() bool {
+	return v.GoLive != nil && !failedForGood(v.GoLive) || v.GoLive == nil && v.Plan.Status.GoLive != "" ||
+		slices.ContainsFunc(v.Plan.Status.Steps, func(e v1alpha1.StepStatus) bool {
+			return e.Name == v1alpha1.StepGoLive && len(e.Children) > 0 && e.State != v1alpha1.StepFailed
+		})
+}
+
+// unrehearsed says what people are not to be asked about: an upgrade that no trial and
+// no staging has seen, with the command that mends it; "" when both have.
+func unrehearsed(v View) string {
+	what := order.Unrehearsed(v.upgrade(), v.Trial, v.Staging)
+	switch {
+	case what == "":
+		return ""
+	case v.ordered():
+		return what + "; go-live " + v.Plan.Status.GoLive + " carries its own: put spec.target back"
+	}
+	return what + "; put it back, or run the steps from 4 on again: " + again(v, v1alpha1.StepEstablishRequirements)
+}
