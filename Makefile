@@ -66,13 +66,18 @@ packages: ## Debian packages that the integration tests need (as root)
 
 integration: packages ## everything that needs PostgreSQL or an API server
 	@echo 'integration: tables, stories, rights and policies on a real API server, PostgreSQL; usually 11 minutes on 2 cores'
-	$(assets); GRADUS_INTEGRATION=1 go test -tags seeds -timeout 35m -skip '^TestFaults$$' ./...
+	$(assets); GRADUS_INTEGRATION=1 go test -tags seeds -timeout 35m -skip '^(TestFaults|TestWhole)$$' ./...
 
 faults: ## the operator killed before and after every write of every scenario; docs/faults.md
-	@echo 'faults: the operator dies at its writes, story by story; the chosen faults usually take 14 minutes on 2 cores'
-	$(assets); go test -v -tags seeds -count=1 -timeout 5h -run '^TestFaults$$' ./test/faults -faults $(or $(FAULTS),chosen)
+	@echo 'faults: the operator dies at its writes, story by story; the chosen faults usually take 15 minutes on 2 cores'
+	$(assets); go test -v -tags seeds -count=1 -parallel 8 -timeout 12h -run '^(TestFaults|TestEarlierVersions|TestWhole)$$' \
+	  ./test/faults -faults $(or $(FAULTS),chosen) $(FAULTS_FLAGS)
 
-faults-all: ; $(MAKE) faults FAULTS=all ## every fault at every write
+# What was told of a code is kept: broken off, it goes on where it was.
+faults-all: code = $(shell { git ls-files -s $(TOLD); git diff HEAD -- $(TOLD); } | sha256sum | cut -c1-12)
+faults-all: TOLD = go.mod main.go api config controllers internal test/faults
+faults-all: ## every fault at every write, some hours; go on with it after a break by the same command
+	$(MAKE) faults FAULTS=all FAULTS_FLAGS="-kept $(CURDIR)/$(DIST)/faults/told -code $(code)"
 
 corpus: ## at a release: objects of this VERSION, for later ones to go on from
 	test -n "$(VERSION)"; $(assets); go test -count=1 -timeout 30m ./test/faults -run 'TestRecord$$' -record $(VERSION)

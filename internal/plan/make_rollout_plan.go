@@ -72,8 +72,16 @@ func rollout(v View) (*v1alpha1.RolloutStatus, error) {
 	return r, nil
 }
 
-// shut lists the parts of a trial during which users would be shut out.
-var shut = map[string]bool{"verify": true, "start application": true, "smoke": true}
+// shut lists the parts of a trial during which users would be shut out; started those
+// that come on the way back as well.
+var (
+	shut    = map[string]bool{"verify": true, "start application": true, "smoke": true}
+	started = map[string]bool{"start application": true, "smoke": true}
+)
+
+// turning is what no copy rehearses, for it has no users: to lead them to the holding page,
+// to stop the application, to hear twice that nobody writes any more, and to let them in.
+const turning = 30 * time.Second
 
 // predict sums the measured parts of the way forward and of the way back.
 func (v View) predict(r *v1alpha1.RolloutStatus) (outage, back time.Duration) {
@@ -85,6 +93,10 @@ func (v View) predict(r *v1alpha1.RolloutStatus) (outage, back time.Duration) {
 		})
 		return margin
 	}
+	allow := func(name string) time.Duration {
+		r.Parts = append(r.Parts, v1alpha1.TimedPart{Name: name, WithMargin: &metav1.Duration{Duration: turning}})
+		return turning
+	}
 	for _, part := range v.Trial.Status.Parts {
 		if part.Measured == nil {
 			continue
@@ -93,6 +105,7 @@ func (v View) predict(r *v1alpha1.RolloutStatus) (outage, back time.Duration) {
 			outage += add(part.Name, part.Measured.Duration)
 		}
 	}
+	outage += allow("closing, silence and opening, allowed for")
 	if v.Backup == nil {
 		return outage, back
 	}
@@ -105,5 +118,13 @@ func (v View) predict(r *v1alpha1.RolloutStatus) (outage, back time.Duration) {
 			back += add("way back: restore and compare the database", c.TookRestore.Duration)
 		}
 	}
-	return outage, back
+	if back == 0 {
+		return outage, back
+	}
+	for _, part := range v.Trial.Status.Parts {
+		if part.Measured != nil && started[part.Name] {
+			back += add("way back: "+part.Name, part.Measured.Duration)
+		}
+	}
+	return outage, back + allow("way back: closing, silence and opening, allowed for")
 }

@@ -89,7 +89,11 @@ func reviewParts(b *strings.Builder, v View) {
 	}
 	if v.Plan.Status.Rollout != nil {
 		for _, p := range v.Plan.Status.Rollout.Parts {
-			fmt.Fprintf(b, "| %s | %s | %s | %s |\n", p.Name, p.Measured.Duration, p.WithMargin.Duration, actual[p.Name])
+			rehearsed := "not rehearsed"
+			if p.Measured != nil {
+				rehearsed = p.Measured.Duration.String()
+			}
+			fmt.Fprintf(b, "| %s | %s | %s | %s |\n", p.Name, rehearsed, p.WithMargin.Duration, actual[p.Name])
 			delete(actual, p.Name)
 		}
 	}

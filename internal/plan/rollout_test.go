@@ -79,10 +79,10 @@ func TestPrediction(t *testing.T) {
 		margin       *int32
 		outage, back time.Duration
 	}{
-		// Hops 20 and 60, verify 10, fix point 10 minutes; the way back 40.
-		"half as much again is the default": {nil, 150 * time.Minute, 60 * time.Minute},
-		"no margin":                         {ptr.To(int32(0)), 100 * time.Minute, 40 * time.Minute},
-		"as much again":                     {ptr.To(int32(100)), 200 * time.Minute, 80 * time.Minute},
+		// Hops 20 and 60, verify 10, fix point 10 minutes; the way back 40. Nobody rehearses turning.
+		"half as much again is the default": {nil, 150*time.Minute + turning, 60*time.Minute + turning},
+		"no margin":                         {ptr.To(int32(0)), 100*time.Minute + turning, 40*time.Minute + turning},
+		"as much again":                     {ptr.To(int32(100)), 200*time.Minute + turning, 80*time.Minute + turning},
 	} {
 		r, err := rollout(autumn(t, func(v *View) { v.Plan.Spec.Rollout.MarginPercent = c.margin }))
 		if err != nil {
@@ -97,12 +97,12 @@ func TestPrediction(t *testing.T) {
 		if got := r.Closes.Sub(r.LastMomentBack.Time); got != c.back {
 			t.Errorf("%s: the last moment to turn is %s before the end, want %s", name, got, c.back)
 		}
-		if r.Samples != 1 || r.Confidence != "Low" || len(r.Parts) != 5 {
+		if r.Samples != 1 || r.Confidence != "Low" || len(r.Parts) != 7 {
 			t.Errorf("%s: %d samples, %s, %d parts", name, r.Samples, r.Confidence, len(r.Parts))
 		}
 	}
 	unverified, err := rollout(autumn(t, func(v *View) { v.Backup.Status.Conditions[1].Status = metav1.ConditionFalse }))
-	if err != nil || unverified.PredictedOutage.Duration != 135*time.Minute {
+	if err != nil || unverified.PredictedOutage.Duration != 135*time.Minute+turning {
 		t.Errorf("a backup that is not verified predicts a fix point: %v %v", unverified.PredictedOutage, err)
 	}
 }
@@ -118,8 +118,8 @@ func TestMakeRolloutPlan(t *testing.T) {
 	}{
 		"it fits":               {func(*View) {}, v1alpha1.StepPassed, "Passed"},
 		"no window":             {func(v *View) { v.Plan.Spec.Rollout.Window = nil }, v1alpha1.StepPassed, "Passed"},
-		"it just fits":          {window("2026-12-19T20:00", "2026-12-19T23:30"), v1alpha1.StepPassed, "Passed"},
-		"a minute too short":    {window("2026-12-19T20:00", "2026-12-19T23:29"), v1alpha1.StepFailed, "WindowTooShort"},
+		"it just fits":          {window("2026-12-19T20:00", "2026-12-19T23:31"), v1alpha1.StepPassed, "Passed"},
+		"a minute too short":    {window("2026-12-19T20:00", "2026-12-19T23:30"), v1alpha1.StepFailed, "WindowTooShort"},
 		"in a freeze":           {window("2027-02-01T20:00", "2027-02-02T12:00"), v1alpha1.StepFailed, "WindowRefused"},
 		"at no time":            {window("2027-03-28T02:30", "2027-03-28T12:00"), v1alpha1.StepFailed, "WindowRefused"},
 		"the trial was deleted": {func(v *View) { v.Trial = nil }, v1alpha1.StepFailed, "TrialGone"},
@@ -158,8 +158,8 @@ func TestNotYet(t *testing.T) {
 		"in the window, approved":         {[]func(*View){at("2026-12-19T20:01")}, true, "", ""},
 		"not approved":                    {[]func(*View){at("2026-12-19T20:01")}, false, v1alpha1.WaitingForApprovalReason, "owners (1)"},
 		"before the window":               {[]func(*View){at("2026-12-19T19:59")}, true, v1alpha1.WaitingForWindowReason, "Sat 19 Dec 2026 20:00 CET"},
-		"at the latest start":             {[]func(*View){at("2026-12-20T08:30")}, true, "", ""},
-		"a minute after it":               {[]func(*View){at("2026-12-20T08:31")}, true, "WindowPassed", "spec.rollout.window"},
+		"at the latest start":             {[]func(*View){at("2026-12-20T08:29")}, true, "", ""},
+		"a minute after it":               {[]func(*View){at("2026-12-20T08:30")}, true, "WindowPassed", "spec.rollout.window"},
 		"no window":                       {[]func(*View){at("2026-12-19T20:01"), func(v *View) { v.Plan.Spec.Rollout.Window = nil }}, true, "NoWindow", "spec.rollout.window"},
 		"a window that moved to a freeze": {[]func(*View){at("2026-12-19T20:01"), func(v *View) { v.Plan.Spec.Rollout.Window.Closes = "2027-01-26T12:00" }}, true, "WindowRefused", "exams"},
 		"a backup of yesterday":           {[]func(*View){at("2026-12-19T20:01"), aged(24*time.Hour+time.Minute, time.Hour)}, true, "Stale", "BackUp@1"},
