@@ -32,7 +32,6 @@ func planPausedClosed(w *world.World) {
 	annotate(w, plan, v1alpha1.PauseAnnotation, `"true"`)
 	delete(w.Outcomes, "-awaitsilence-")
 	w.Until("a site that is live", stepIs(w, plan, v1alpha1.StepGoLive, v1alpha1.StepPassed))
-	w.Rest(2)
 	annotate(w, plan, v1alpha1.PauseAnnotation, "null")
 	w.Until("a plan that is complete", complete(w, plan))
 }

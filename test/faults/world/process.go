@@ -260,12 +260,13 @@ func (w *World) watch() {
 	}
 }
 
-// bound says whether an account of the site's namespace was given anything.
+// bound says whether an account of the site's namespace was given anything that is there.
 func (w *World) bound(account string) bool {
 	var all rbacv1.RoleBindingList
 	w.List(&all)
 	return slices.ContainsFunc(all.Items, func(b rbacv1.RoleBinding) bool {
-		return slices.ContainsFunc(b.Subjects, func(s rbacv1.Subject) bool { return s.Name == account })
+		return slices.ContainsFunc(b.Subjects, func(s rbacv1.Subject) bool { return s.Name == account }) &&
+			w.Get(b.RoleRef.Name, &rbacv1.Role{})
 	})
 }
 
