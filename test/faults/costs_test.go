@@ -86,7 +86,7 @@ var costs = map[string]cost{
 	"plan-deleted-at-staging":   {6, 0, 9, 2, 0, 0, 97},
 	"golive-looked":             {13, 6, 25, 1, 16, 10, 621},
 	"golive-rejected":           {28, 12, 44, 2, 18, 17, 1580},
-	"plan-paused-closed":        {27, 6, 70, 2, 16, 9, 1281},
+	"plan-paused-closed":        {25, 6, 66, 2, 16, 9, 1190},
 	"plan-aborted-late":         {22, 6, 58, 2, 16, 10, 1200},
 	"plan-deleted-late":         {22, 6, 53, 3, 16, 10, 1081},
 	"plan-aborted-in-support":   {23, 6, 65, 2, 16, 9, 1175},

@@ -13,8 +13,10 @@ import (
 // A person acts on a plan whose go-live is under way.
 
 // goingLive applies a plan, and goes as far as this step of its go-live.
-func goingLive(w *world.World, step string, state v1alpha1.StepState) *v1alpha1.UpgradePlan {
-	plan := apply(w, "autumn")
+func goingLive(
+	w *world.World, step string, state v1alpha1.StepState, change ...func(*v1alpha1.UpgradePlan),
+) *v1alpha1.UpgradePlan {
+	plan := apply(w, "autumn", change...)
 	w.Until("a gate that waits", func() bool { return digestOf(w, plan) != "" })
 	approve(w, plan, "yes", v1alpha1.DecisionApprove)
 	w.Until("a go-live that is so far", func() bool {
@@ -27,7 +29,7 @@ func goingLive(w *world.World, step string, state v1alpha1.StepState) *v1alpha1.
 // planPausedClosed: a pause holds up nobody who has the site closed.
 func planPausedClosed(w *world.World) {
 	w.Outcomes["-awaitsilence-"] = running
-	plan := goingLive(w, "AwaitSilence", v1alpha1.StepRunning)
+	plan := goingLive(w, "AwaitSilence", v1alpha1.StepRunning, oneLook)
 	w.Mark()
 	annotate(w, plan, v1alpha1.PauseAnnotation, `"true"`)
 	delete(w.Outcomes, "-awaitsilence-")

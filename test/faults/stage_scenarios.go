@@ -92,14 +92,14 @@ func planGoLiveDeleted(w *world.World) {
 	w.Until("a plan that is complete", complete(w, plan))
 }
 
+// oneLook of support is enough.
+func oneLook(p *v1alpha1.UpgradePlan) { p.Spec.Support.Until.Duration.Duration = 30 * time.Second }
+
 // planGoLiveRetried: its go-live fails and puts the site back; a person types what the
 // plan says, and another go-live is ordered and succeeds.
 func planGoLiveRetried(w *world.World) {
 	w.Outcomes["-awaitsilence-"] = world.Breaks("SessionsLeft")
-	// One look of support: two go-lives meet more faults than fit between two.
-	plan := apply(w, "autumn", func(p *v1alpha1.UpgradePlan) {
-		p.Spec.Support.Until.Duration.Duration = 30 * time.Second
-	})
+	plan := apply(w, "autumn", oneLook) // two go-lives meet more faults than fit between two
 	w.Until("a gate that waits", func() bool { return digestOf(w, plan) != "" })
 	approve(w, plan, "yes", v1alpha1.DecisionApprove)
 	w.Until("a closed site", func() bool {
