@@ -126,5 +126,6 @@ func (r *GoLiveReconciler) Wakes() []Wake {
 
 // SetupWithManager registers the reconciler.
 func (r *GoLiveReconciler) SetupWithManager(mgr ctrl.Manager) error {
-	return woken(mgr, &v1alpha1.GoLive{}, r.Wakes()).WithOptions(patience()).Complete(reconcile.AsReconciler(mgr.GetClient(), r))
+	return woken(mgr, &v1alpha1.GoLive{}, r.Wakes()).WithOptions(patience()).
+		Complete(reconcile.AsReconciler(mgr.GetClient(), r))
 }

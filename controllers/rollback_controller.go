@@ -158,5 +158,6 @@ func (r *RollbackReconciler) Wakes() []Wake {
 
 // SetupWithManager registers the reconciler.
 func (r *RollbackReconciler) SetupWithManager(mgr ctrl.Manager) error {
-	return woken(mgr, &v1alpha1.Rollback{}, r.Wakes()).WithOptions(patience()).Complete(reconcile.AsReconciler(mgr.GetClient(), r))
+	return woken(mgr, &v1alpha1.Rollback{}, r.Wakes()).WithOptions(patience()).
+		Complete(reconcile.AsReconciler(mgr.GetClient(), r))
 }

@@ -163,7 +163,8 @@ func (r *UpgradePlanReconciler) recollect(ctx context.Context, p *v1alpha1.Upgra
 	if err != nil || run == nil || run.Labels[v1alpha1.OwnerUIDLabel] != string(p.UID) {
 		return err
 	}
-	e.Children = append(e.Children, v1alpha1.ChildRef{Kind: "GoLive", Namespace: run.Namespace, Name: run.Name, UID: run.UID})
+	e.Children = append(e.Children, v1alpha1.ChildRef{
+		Kind: "GoLive", Namespace: run.Namespace, Name: run.Name, UID: run.UID})
 	return nil
 }
 

@@ -19,13 +19,7 @@ func production(v View) string {
 	case back != nil && back.Status.Opened != nil:
 		return "open, at " + back.Status.Version
 	case v.GoLive == nil && v.Plan != nil && v.Plan.Status.GoLive != "":
-		if settledWell(v.Plan, v1alpha1.StepGoLive) {
-			return "open, at " + v.Plan.Spec.Target.Version
-		}
-		if wasUndone(v.Plan) {
-			return "open; every change was undone"
-		}
-		return "unknown: go-live " + v.Plan.Status.GoLive + " is gone; look at the site"
+		return withoutItsGoLive(v.Plan)
 	case v.GoLive == nil || v.GoLive.Status.Closed == nil:
 		return "open; nothing of it changed since the plan began"
 	case v.GoLive.Status.Opened != nil:
@@ -34,6 +28,17 @@ func production(v View) string {
 		return "closed, " + string(v.GoLive.Status.Lease.Point)
 	}
 	return "open; every change was undone"
+}
+
+// withoutItsGoLive says how the site is by what a plan has seen of a go-live that is gone.
+func withoutItsGoLive(p *v1alpha1.UpgradePlan) string {
+	switch {
+	case settledWell(p, v1alpha1.StepGoLive):
+		return "open, at " + p.Spec.Target.Version
+	case wasUndone(p):
+		return "open; every change was undone"
+	}
+	return "unknown: go-live " + p.Status.GoLive + " is gone; look at the site"
 }
 
 // wasUndone says whether a plan has seen its go-live end without success, and the site as

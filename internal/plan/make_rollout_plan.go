@@ -4,6 +4,7 @@
 package plan
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -85,46 +86,48 @@ const turning = 30 * time.Second
 
 // predict sums the measured parts of the way forward and of the way back.
 func (v View) predict(r *v1alpha1.RolloutStatus) (outage, back time.Duration) {
-	add := func(name string, measured time.Duration) time.Duration {
-		margin := measured + measured*time.Duration(v.margin())/100
-		margin = margin.Round(time.Second)
-		r.Parts = append(r.Parts, v1alpha1.TimedPart{
-			Name: name, Measured: &metav1.Duration{Duration: measured}, WithMargin: &metav1.Duration{Duration: margin},
-		})
-		return margin
+	add := func(name string, measured *metav1.Duration) time.Duration {
+		r.Parts = append(r.Parts, v.timed(name, measured))
+		return r.Parts[len(r.Parts)-1].WithMargin.Duration
 	}
-	allow := func(name string) time.Duration {
-		r.Parts = append(r.Parts, v1alpha1.TimedPart{Name: name, WithMargin: &metav1.Duration{Duration: turning}})
-		return turning
+	for _, part := range v.rehearsed(func(name string) bool { return strings.HasPrefix(name, "hop ") || shut[name] }) {
+		outage += add(part.Name, part.Measured)
 	}
-	for _, part := range v.Trial.Status.Parts {
-		if part.Measured == nil {
-			continue
-		}
-		if strings.HasPrefix(part.Name, "hop ") || shut[part.Name] {
-			outage += add(part.Name, part.Measured.Duration)
-		}
-	}
-	outage += allow("closing, silence and opening, allowed for")
+	outage += add("closing, silence and opening, allowed for", nil)
 	if v.Backup == nil {
 		return outage, back
 	}
 	if verified, ok := condition(v.Backup, v1alpha1.VerifiedCondition); ok && isTrue(verified) {
-		outage += add("fix point: backup, restored and compared",
-			verified.LastTransitionTime.Sub(v.Backup.CreationTimestamp.Time))
+		took := verified.LastTransitionTime.Sub(v.Backup.CreationTimestamp.Time)
+		outage += add("fix point: backup, restored and compared", &metav1.Duration{Duration: took})
 	}
 	for _, c := range v.Backup.Status.Copies {
 		if c.Consistency == "Logical" && c.Volume == environment.DatabaseVolume && c.TookRestore != nil {
-			back += add("way back: restore and compare the database", c.TookRestore.Duration)
+			back += add("way back: restore and compare the database", c.TookRestore)
 		}
 	}
 	if back == 0 {
 		return outage, back
 	}
-	for _, part := range v.Trial.Status.Parts {
-		if part.Measured != nil && started[part.Name] {
-			back += add("way back: "+part.Name, part.Measured.Duration)
-		}
+	for _, part := range v.rehearsed(func(name string) bool { return started[name] }) {
+		back += add("way back: "+part.Name, part.Measured)
 	}
-	return outage, back + allow("way back: closing, silence and opening, allowed for")
+	return outage, back + add("way back: closing, silence and opening, allowed for", nil)
+}
+
+// timed gives a part with its margin; what nobody could measure is allowed for.
+func (v View) timed(name string, measured *metav1.Duration) v1alpha1.TimedPart {
+	part := v1alpha1.TimedPart{Name: name, Measured: measured, WithMargin: &metav1.Duration{Duration: turning}}
+	if measured != nil {
+		margin := measured.Duration + measured.Duration*time.Duration(v.margin())/100
+		part.WithMargin.Duration = margin.Round(time.Second)
+	}
+	return part
+}
+
+// rehearsed gives the parts of the trial that were measured and that are asked for.
+func (v View) rehearsed(which func(name string) bool) []v1alpha1.TimedPart {
+	return slices.DeleteFunc(slices.Clone(v.Trial.Status.Parts), func(p v1alpha1.TimedPart) bool {
+		return p.Measured == nil || !which(p.Name)
+	})
 }

@@ -101,7 +101,7 @@ func end(v View, state v1alpha1.PlanState, verdict pipeline.Verdict) pipeline.Ve
 			continue
 		}
 		e.State, e.Reason, e.Message, e.Finished = v1alpha1.StepSkipped, verdict.Reason, verdict.Message, &at
-		if e.Name == v1alpha1.StepGoLive && state == v1alpha1.PlanAborted && live(v.GoLive) { // the abort came too late for it
+		if e.Name == v1alpha1.StepGoLive && state == v1alpha1.PlanAborted && live(v.GoLive) { // too late for it
 			e.State, e.Reason = v1alpha1.StepPassed, "Succeeded"
 			e.Message = fmt.Sprintf("the site serves %s; %s", v.GoLive.Status.Version, verdict.Message)
 			continue

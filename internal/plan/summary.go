@@ -32,11 +32,7 @@ func Summarise(v View, verdict pipeline.Verdict, err error) pipeline.Verdict {
 	}
 	generation := plan.Generation
 	conditions := &plan.Status.Conditions
-	defer func() { // one that stays keeps its time: else a plan that waits is written in every reconcile
-		if plan.Status.Summary.State != v1alpha1.PlanWaiting {
-			drop(conditions, v1alpha1.WaitingCondition)
-		}
-	}()
+	defer dropWaiting(plan)
 	switch {
 	case verdict.Reason == v1alpha1.AbortedReason:
 		return end(v, v1alpha1.PlanAborted, verdict)
@@ -53,8 +49,7 @@ func Summarise(v View, verdict pipeline.Verdict, err error) pipeline.Verdict {
 			v1alpha1.CompleteReason, "all 18 steps are done")
 		verdict.Reason, verdict.Message = v1alpha1.CompleteReason, "all 18 steps are done"
 		return verdict
-	case verdict.Reason == abortStalledReason, verdict.State == v1alpha1.StepWaiting && now.name == v1alpha1.StepGoLive &&
-		goLiveStalled(v):
+	case goLiveStalled(v, now, verdict):
 		verdict.State = v1alpha1.StepFailed
 		blocked(plan, now, verdict, fmt.Sprintf("kubectl describe golive %s -n %s", v.GoLive.Name, plan.Namespace))
 	case paused(plan, now):
@@ -77,6 +72,14 @@ func Summarise(v View, verdict pipeline.Verdict, err error) pipeline.Verdict {
 	return verdict
 }
 
+// dropWaiting takes condition Waiting off a plan that does not. One that stays keeps its
+// time: else a plan that waits is written in every reconcile.
+func dropWaiting(plan *v1alpha1.UpgradePlan) {
+	if plan.Status.Summary.State != v1alpha1.PlanWaiting {
+		drop(&plan.Status.Conditions, v1alpha1.WaitingCondition)
+	}
+}
+
 // paused says whether a plan rests because a person paused it. A go-live that was ordered
 // and needs a person is told all the same: users may see its holding page.
 func paused(plan *v1alpha1.UpgradePlan, now place) bool {
@@ -88,13 +91,15 @@ func paused(plan *v1alpha1.UpgradePlan, now place) bool {
 	return plan.Annotations[v1alpha1.PauseAnnotation] == "true" && !urgent && !aborts
 }
 
-// goLiveStalled says whether a go-live that may go on needs a person first.
-func goLiveStalled(v View) bool {
+// goLiveStalled says whether the plan, or its abort, waits for a go-live that needs a
+// person before it can go on.
+func goLiveStalled(v View, now place, verdict pipeline.Verdict) bool {
 	if v.GoLive == nil {
 		return false
 	}
 	_, stalled := over(v.GoLive)
-	return isTrue(stalled) && !shutOut(stalled)
+	waits := verdict.State == v1alpha1.StepWaiting && now.name == v1alpha1.StepGoLive
+	return verdict.Reason == abortStalledReason || waits && isTrue(stalled) && !shutOut(stalled)
 }
 
 // blocked says that a person must act, and how.
@@ -223,7 +228,8 @@ func Abort(v View, why string) pipeline.Verdict {
 		}
 		ready, stalled := over(v.GoLive)
 		if isTrue(stalled) && !shutOut(stalled) {
-			return pipeline.Fail(abortStalledReason, "go-live %s must put the site back first: %s", v.GoLive.Name, stalled.Message)
+			return pipeline.Fail(abortStalledReason, "go-live %s must put the site back first: %s",
+				v.GoLive.Name, stalled.Message)
 		}
 		return pipeline.Wait("Aborting", "go-live %s puts the site back first: %s", v.GoLive.Name, ready.Message)
 	}

@@ -167,8 +167,10 @@ func (o *oracle) neutral(call gate.Call) {
 // names, or anything in.
 func leadsOut(p networkingv1.NetworkPolicy) bool {
 	outside := func(peer networkingv1.NetworkPolicyPeer) bool {
-		return peer.IPBlock != nil || peer.PodSelector == nil && peer.NamespaceSelector == nil || peer.NamespaceSelector != nil &&
-			peer.NamespaceSelector.MatchLabels[corev1.LabelMetadataName] != metav1.NamespaceSystem
+		if peer.NamespaceSelector == nil {
+			return peer.IPBlock != nil || peer.PodSelector == nil
+		}
+		return peer.NamespaceSelector.MatchLabels[corev1.LabelMetadataName] != metav1.NamespaceSystem
 	}
 	return slices.ContainsFunc(p.Spec.Egress, func(r networkingv1.NetworkPolicyEgressRule) bool {
 		return len(r.To) == 0 || slices.ContainsFunc(r.To, outside)

@@ -63,7 +63,8 @@ func (o *oracle) before(call gate.Call, body []byte) {
 	if !call.Write {
 		return
 	}
-	if call.Resource != "secrets" && slices.ContainsFunc(canaries, func(c []byte) bool { return bytes.Contains(body, c) }) {
+	told := slices.ContainsFunc(canaries, func(c []byte) bool { return bytes.Contains(body, c) })
+	if told && call.Resource != "secrets" {
 		o.say("secret", call, "carries a password")
 	}
 	// What is refused does no harm: it is said once it was done.

@@ -103,12 +103,7 @@ func Run(
 			panic(said)
 		}
 		if w != nil {
-			r.Ticks, r.Errors, r.Trace = w.Ticks, w.Errors, g.Trace()
-			r.Wrong = slices.Concat(r.Wrong, o.wrong, prefixed("panic: ", w.Panics), prefixed("rival: ", w.Neglected))
-			r.Done, r.Marked, r.Full = o.done, w.Marked, w.Full
-			if err := w.Sweep(); err != nil && ctx.Err() == nil {
-				r.Wrong = append(r.Wrong, "the harness: "+err.Error())
-			}
+			r.closing(ctx, w, g, o)
 		}
 	}()
 	w = server.New(ctx, g, s.Kinds...)
@@ -147,6 +142,16 @@ func Run(
 		r.Wrong = append(r.Wrong, differences(*reference, r.mended(faults, *reference))...)
 	}
 	return r
+}
+
+// closing notes what is there however a run ended, and sweeps it away.
+func (r *Result) closing(ctx context.Context, w *world.World, g *gate.Gate, o *oracle) {
+	r.Ticks, r.Errors, r.Trace = w.Ticks, w.Errors, g.Trace()
+	r.Wrong = slices.Concat(r.Wrong, o.wrong, prefixed("panic: ", w.Panics), prefixed("rival: ", w.Neglected))
+	r.Done, r.Marked, r.Full = o.done, w.Marked, w.Full
+	if err := w.Sweep(); err != nil && ctx.Err() == nil {
+		r.Wrong = append(r.Wrong, "the harness: "+err.Error())
+	}
 }
 
 // mended gives an owner back to what somebody took it from: Gradus never writes

@@ -291,17 +291,3 @@ func backupRefused(w *world.World) {
 	w.Driver = ""
 	w.Until("a verified backup", ready(w, &v1alpha1.SiteBackup{}, "backup"))
 }
-
-// at says whether a step of a go-live is in one of these states.
-func at(w *world.World, name, step string, states ...v1alpha1.StepState) func() bool {
-	return func() bool {
-		g := &v1alpha1.GoLive{}
-		return w.Get(name, g) && stands(g.Status.Steps, step, states...)
-	}
-}
-
-func ready(w *world.World, into run, name string) func() bool {
-	return func() bool {
-		return w.Get(name, into) && meta.IsStatusConditionTrue(*into.GetConditions(), v1alpha1.ReadyCondition)
-	}
-}
