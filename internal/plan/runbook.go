@@ -66,7 +66,8 @@ func before(was int32) int32 { return was }
 func (b *book) close() {
 	door := b.v.Site.Spec.Traffic.ServiceRef.Name
 	b.line("## 1. Close\n")
-	b.line("    test -s door.json || kubectl -n %s get service %s -o jsonpath='{.spec.selector}' > door.json", b.v.Site.Namespace, door)
+	b.line("    test -s door.json || kubectl -n %s get service %s -o jsonpath='{.spec.selector}' > door.json",
+		b.v.Site.Namespace, door)
 	b.kubectl("patch", "service", door, "--type=json", "-p",
 		`[{"op": "replace", "path": "/spec/selector", "value": {"closed-by-hand": "true"}}]`)
 	b.scale(none, "it had %d")
@@ -130,8 +131,9 @@ func (b *book) open() {
 	}
 	b.line("\nSign in, open a course and a file, through `kubectl -n %s port-forward %s 8080:PORT`, PORT being that "+
 		"on which the LMS listens. Then let users in and resume the CronJobs:\n", b.v.Site.Namespace, target(web))
-	b.line(`    kubectl -n %s patch service %s --type=json -p "[{\"op\": \"replace\", \"path\": \"/spec/selector\", \"value\": $(cat door.json)}]"`+
-		"\n", b.v.Site.Namespace, b.v.Site.Spec.Traffic.ServiceRef.Name)
+	b.line(`    kubectl -n %s patch service %s --type=json -p `+
+		`"[{\"op\": \"replace\", \"path\": \"/spec/selector\", \"value\": $(cat door.json)}]"`+"\n",
+		b.v.Site.Namespace, b.v.Site.Spec.Traffic.ServiceRef.Name)
 }
 
 func (b *book) back() {
@@ -141,14 +143,16 @@ func (b *book) back() {
 		"The role must be one that may create databases.\n")
 	b.line("    database createdb %s_back", name)
 	b.line("    database pg_restore --exit-on-error --dbname=%s_back < before.dump", name)
-	b.line("    database psql --dbname=postgres --single-transaction \\\n      --command='ALTER DATABASE %q RENAME TO %q' \\\n"+
+	b.line("    database psql --dbname=postgres --single-transaction \\\n"+
+		"      --command='ALTER DATABASE %q RENAME TO %q' \\\n"+
 		"      --command='ALTER DATABASE %q RENAME TO %q'", name, name+"_newer", name+"_back", name)
 	for _, w := range site.Spec.Workloads {
 		if d := b.v.Workloads[w.Name]; d != nil {
 			b.images(w, b.running(d.Spec.Template.Spec.Containers))
 		}
 	}
-	b.line("\nFiles that were only added may stay; what was changed or removed comes from the snapshots of 2. Open as above.\n")
+	b.line("\nFiles that were only added may stay; what was changed or removed comes from the snapshots of 2. " +
+		"Open as above.\n")
 	b.line("With Gradus all of this is one object; it tells its price first:\n")
 	b.line("    kubectl create -f - <<EOF")
 	b.line("    {apiVersion: lms.gradus.dev/v1alpha1, kind: Rollback, metadata: {generateName: %s-back-, namespace: %s},",
