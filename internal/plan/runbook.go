@@ -131,8 +131,8 @@ func (b *book) open() {
 	}
 	b.line("\nSign in, open a course and a file, through `kubectl -n %s port-forward %s 8080:PORT`, PORT being that "+
 		"on which the LMS listens. Then let users in and resume the CronJobs:\n", b.v.Site.Namespace, target(web))
-	b.line(`    kubectl -n %s patch service %s --type=json `+
-		`-p "[{\"op\": \"replace\", \"path\": \"/spec/selector\", \"value\": $(cat door.json)}]"`+"\n",
+	b.line(`    kubectl -n %s patch service %s --type=json -p `+
+		`"[{\"op\": \"replace\", \"path\": \"/spec/selector\", \"value\": $(cat door.json)}]"`+"\n",
 		b.v.Site.Namespace, b.v.Site.Spec.Traffic.ServiceRef.Name)
 }
 
