@@ -153,18 +153,22 @@ func (r *UpgradePlanReconciler) goLiveOf(ctx context.Context, p *v1alpha1.Upgrad
 	return run, nil
 }
 
-// recollect finds what this attempt of step GoLive has ordered, where the status that
-// should have told was lost.
+// recollect finds what step GoLive has ordered where the status that should have told was
+// lost: in this attempt or, as a retry is heard and ordered at once, in the next.
 func (r *UpgradePlanReconciler) recollect(ctx context.Context, p *v1alpha1.UpgradePlan, e *v1alpha1.StepStatus) error {
-	if e.Finished != nil || len(e.Children) > 0 {
+	next, reader := *e, client.Reader(r.Client)
+	switch {
+	case e.State == v1alpha1.StepFailed: // rare, and an abort or a deletion goes by it
+		next, reader = v1alpha1.StepStatus{Name: e.Name, State: v1alpha1.StepPending, Attempt: e.Attempt + 1}, r.Live
+	case e.Finished != nil || len(e.Children) > 0:
 		return nil
 	}
-	run, err := child[v1alpha1.GoLive](ctx, r.Client, p.Namespace, plan.OrderName(p, *e))
+	run, err := child[v1alpha1.GoLive](ctx, reader, p.Namespace, plan.OrderName(p, next))
 	if err != nil || run == nil || run.Labels[v1alpha1.OwnerUIDLabel] != string(p.UID) {
 		return err
 	}
-	e.Children = append(e.Children, v1alpha1.ChildRef{
-		Kind: "GoLive", Namespace: run.Namespace, Name: run.Name, UID: run.UID})
+	next.Children = []v1alpha1.ChildRef{{Kind: "GoLive", Namespace: run.Namespace, Name: run.Name, UID: run.UID}}
+	*e = next
 	return nil
 }
 

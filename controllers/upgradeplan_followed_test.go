@@ -92,14 +92,23 @@ func TestAPlanWithoutItsSiteAndGoLive(t *testing.T) {
 }
 
 // The status that should have told of an order was lost, and a person paused the plan in
-// that moment: the go-live is followed all the same.
+// that moment: the go-live is followed all the same, be it the first or one of a retry.
 func TestAnOrderWhoseRecordWasLost(t *testing.T) {
+	for name, attempt := range map[string]int32{"the first": 1, "of a retry": 2} {
+		t.Run(name, func(t *testing.T) { orderWhoseRecordWasLost(t, attempt) })
+	}
+}
+
+func orderWhoseRecordWasLost(t *testing.T, attempt int32) {
+	t.Helper()
 	w := startBackupWorld(t)
 	w.base.Teller, w.base.Engine.Reports = notify.NewTeller(w.client, "gradus-system"), jobs{}
 	now := metav1.Now()
 	p := w.goingLive("autumn", nil)
 	e := stepOf(p, v1alpha1.StepGoLive)
-	run := &v1alpha1.GoLive{ObjectMeta: metav1.ObjectMeta{Namespace: "campus", Name: plan.OrderName(p, *e),
+	ordered := *e
+	ordered.Attempt = attempt
+	run := &v1alpha1.GoLive{ObjectMeta: metav1.ObjectMeta{Namespace: "campus", Name: plan.OrderName(p, ordered),
 		Labels: map[string]string{v1alpha1.OwnerUIDLabel: string(p.UID), v1alpha1.OwnerKindLabel: "UpgradePlan",
 			v1alpha1.StepLabel: v1alpha1.StepGoLive}},
 		Spec: v1alpha1.GoLiveSpec{SiteRef: p.Spec.SiteRef, PlanRef: v1alpha1.PlanRef{Name: p.Name, UID: p.UID},
@@ -111,7 +120,11 @@ func TestAnOrderWhoseRecordWasLost(t *testing.T) {
 	if err := w.client.Status().Update(t.Context(), run); err != nil {
 		t.Fatal(err)
 	}
-	e.State, e.Children, p.Status.GoLive = v1alpha1.StepWaiting, nil, ""
+	if attempt == 1 {
+		e.State, e.Children, p.Status.GoLive = v1alpha1.StepWaiting, nil, ""
+	} else {
+		e.State, e.Finished = v1alpha1.StepFailed, &now
+	}
 	if err := w.client.Status().Update(t.Context(), p); err != nil {
 		t.Fatal(err)
 	}
@@ -123,8 +136,8 @@ func TestAnOrderWhoseRecordWasLost(t *testing.T) {
 	if p.Status.GoLive != run.Name || p.Status.Summary.Production != "closed, Reversible" || len(p.Status.Held) == 0 {
 		t.Errorf("go-live %q: %+v", p.Status.GoLive, p.Status.Summary)
 	}
-	if e := stepOf(p, v1alpha1.StepGoLive); e.State != v1alpha1.StepRunning || len(e.Children) != 1 {
-		t.Errorf("step GoLive is %s: %v", e.State, e.Children)
+	if e := stepOf(p, v1alpha1.StepGoLive); e.State != v1alpha1.StepRunning || len(e.Children) != 1 || e.Attempt != attempt {
+		t.Errorf("step GoLive is %s, attempt %d: %v", e.State, e.Attempt, e.Children)
 	}
 }
 

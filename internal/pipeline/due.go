@@ -66,8 +66,8 @@ func (w *walk[V]) believed(step Step[V], entry v1alpha1.StepStatus) bool {
 // paused says whether an entry must not start now. One that waits at a gate or
 // for its window has not started either: it would when that opens.
 func (w *walk[V]) paused(entry v1alpha1.StepStatus) bool {
-	waits := entry.State == v1alpha1.StepWaiting && len(entry.Children) == 0
+	begun := entry.State != v1alpha1.StepPending && entry.State != v1alpha1.StepWaiting || len(entry.Children) > 0
 	// Only plans pause: a go-live or rollback that stood still would keep a site closed.
-	return (entry.State == v1alpha1.StepPending || waits) && w.owner.OwnerKind() == "UpgradePlan" &&
+	return !begun && w.owner.OwnerKind() == "UpgradePlan" &&
 		w.owner.GetAnnotations()[v1alpha1.PauseAnnotation] == "true"
 }

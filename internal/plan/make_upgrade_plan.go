@@ -25,19 +25,25 @@ var makeUpgradePlan = pipeline.Step[View]{
 	Record: func(v View, _ pipeline.At, _ pipeline.Seen) {
 		v.Plan.Status.Digest = planDigest(v)
 		v.Plan.Status.ProfileDigest = v.Profile.Digest()
-		v.Plan.Status.Releases = nil
-		for _, release := range v.Plan.Spec.Target.Releases {
-			pinned := v1alpha1.PinnedRelease{Version: release.Version}
-			images := environment.Images(v.Site, v.Plan.Spec.Target.Releases, release.Version)
-			for _, name := range sortedNames(images) {
-				pinned.Containers = append(pinned.Containers, images[name])
-			}
-			v.Plan.Status.Releases = append(v.Plan.Status.Releases, pinned)
-		}
+		v.Plan.Status.Releases = v.pinned()
 	},
 	Documents: func(v View, _ pipeline.At) map[string][]byte {
 		return map[string][]byte{"preview.md": preview(v)}
 	},
+}
+
+// pinned gives what every container would run, by release.
+func (v View) pinned() []v1alpha1.PinnedRelease {
+	var out []v1alpha1.PinnedRelease
+	for _, release := range v.Plan.Spec.Target.Releases {
+		pinned := v1alpha1.PinnedRelease{Version: release.Version}
+		images := environment.Images(v.Site, v.Plan.Spec.Target.Releases, release.Version)
+		for _, name := range sortedNames(images) {
+			pinned.Containers = append(pinned.Containers, images[name])
+		}
+		out = append(out, pinned)
+	}
+	return out
 }
 
 func planDigest(v View) string {

@@ -6,19 +6,22 @@ package plan
 import (
 	"slices"
 
+	"k8s.io/apimachinery/pkg/api/equality"
+
 	"github.com/gradus-lms/gradus/api/v1alpha1"
 	"github.com/gradus-lms/gradus/internal/golive/order"
 )
 
 // proofs names the steps whose verdicts are of the plan's releases. They begin anew
-// with step 4 when those were edited; the backup is of the site and stays. Not while
-// a go-live of the plan is there: it carries its own releases, and must be followed.
+// with step 4 when those were edited; the backup as well, for its gate says who lets which
+// images at personal data. Not while a go-live of the plan is there: it carries its own
+// releases, and must be followed.
 func proofs(v View) []string {
 	if v.ordered() {
 		return nil
 	}
 	return []string{
-		v1alpha1.StepMakeUpgradePlan, v1alpha1.StepMakeRolloutPlan, v1alpha1.StepRunTrial,
+		v1alpha1.StepMakeUpgradePlan, v1alpha1.StepMakeRolloutPlan, v1alpha1.StepBackUp, v1alpha1.StepRunTrial,
 		v1alpha1.StepUpgradeStaging, v1alpha1.StepTest, v1alpha1.StepConfigure, v1alpha1.StepPrepareDocumentation,
 		v1alpha1.StepProvideTraining, v1alpha1.StepPrepareInfrastructure,
 	}
@@ -26,7 +29,7 @@ func proofs(v View) []string {
 
 // ordered says whether the plan has a go-live that is not to be made anew.
 func (v View) ordered() bool {
-	return v.GoLive != nil && !failedForGood(v.GoLive) || v.GoLive == nil && v.Plan.Status.GoLive != "" ||
+	return v.GoLive != nil && !failedForGood(v.GoLive) && !gaveWay(v.GoLive) || v.GoLive == nil && v.Plan.Status.GoLive != "" ||
 		slices.ContainsFunc(v.Plan.Status.Steps, func(e v1alpha1.StepStatus) bool {
 			return e.Name == v1alpha1.StepGoLive && len(e.Children) > 0 && e.State != v1alpha1.StepFailed
 		})
@@ -36,6 +39,10 @@ func (v View) ordered() bool {
 // no staging has seen, with the command that mends it; "" when both have.
 func unrehearsed(v View) string {
 	what := order.Unrehearsed(v.upgrade(), v.Trial, v.Staging)
+	if what == "" && settledWell(v.Plan, v1alpha1.StepMakeUpgradePlan) &&
+		!equality.Semantic.DeepEqual(v.Plan.Status.Releases, v.pinned()) { // whatever copies are gone
+		what = "spec.target.releases is not what step 5 wrote down"
+	}
 	switch {
 	case what == "":
 		return ""

@@ -87,7 +87,7 @@ func (b *book) save() {
 	b.line("## 2. Save\n")
 	b.line("    database() { %senv PGHOST=%s PGPORT=%d \\\n      PGUSER=%s \\\n      PGPASSWORD=%s \"$@\"; }",
 		in, b.v.databaseHost(), site.Spec.Database.Port, owner("username"), owner("password"))
-	b.line("    database pg_dump --format=custom %s > before.dump", site.Spec.Database.Name)
+	b.line("    database pg_dump --format=custom %s > before.dump </dev/null", site.Spec.Database.Name)
 	for _, volume := range site.Spec.Volumes {
 		if class := snapshotClass(site); class != "" {
 			b.line("    kubectl create -f - <<EOF\n    {apiVersion: snapshot.storage.k8s.io/v1, kind: VolumeSnapshot, "+
@@ -112,7 +112,7 @@ func (b *book) hop(number int, hop v1alpha1.HopResult) {
 		}
 	}
 	if sql := b.v.Profile.Truth.Version; sql != "" {
-		b.line("    database psql --tuples-only --dbname=%s --command=%s", b.v.Site.Spec.Database.Name,
+		b.line("    database psql --tuples-only --dbname=%s --command=%s </dev/null", b.v.Site.Spec.Database.Name,
 			shellWord(strings.ReplaceAll(sql, "{{prefix}}", b.v.prefix())))
 	}
 	b.kubectl("scale", target(web), "--replicas=0")
@@ -130,10 +130,17 @@ func (b *book) open() {
 		b.line("\nMore pods until support ends: %s.", change)
 	}
 	b.line("\nSign in, open a course and a file, through `kubectl -n %s port-forward %s 8080:PORT`, PORT being that "+
-		"on which the LMS listens. Then let users in and resume the CronJobs:\n", b.v.Site.Namespace, target(web))
+		"on which the LMS listens. Then let users in:\n", b.v.Site.Namespace, target(web))
 	b.line(`    kubectl -n %s patch service %s --type=json -p `+
 		`"[{\"op\": \"replace\", \"path\": \"/spec/selector\", \"value\": $(cat door.json)}]"`+"\n",
 		b.v.Site.Namespace, b.v.Site.Spec.Traffic.ServiceRef.Name)
+	b.cronJobs(b.v.Plan.Spec.Target.Version)
+}
+
+// cronJobs come last: left alone they would run the code of before on this database.
+func (b *book) cronJobs(version string) {
+	b.line("Give every CronJob the images of %s too, and resume it only then:\n", version)
+	b.line("    kubectl -n %s set image cronjob/NAME CONTAINER=IMAGE\n", b.v.Site.Namespace)
 }
 
 func (b *book) back() {
@@ -141,11 +148,11 @@ func (b *book) back() {
 	b.line("## Back\n")
 	b.line("Older code never runs on a newer database. Close as in 1, restore beside, compare, and only then switch. " +
 		"The role must be one that may create databases.\n")
-	b.line("    database createdb %s_back", name)
+	b.line("    database createdb %s_back </dev/null", name)
 	b.line("    database pg_restore --exit-on-error --dbname=%s_back < before.dump", name)
 	b.line("    database psql --dbname=postgres --single-transaction \\\n"+
 		"      --command='ALTER DATABASE %q RENAME TO %q' \\\n"+
-		"      --command='ALTER DATABASE %q RENAME TO %q'", name, name+"_newer", name+"_back", name)
+		"      --command='ALTER DATABASE %q RENAME TO %q' </dev/null", name, name+"_newer", name+"_back", name)
 	for _, w := range site.Spec.Workloads {
 		if d := b.v.Workloads[w.Name]; d != nil {
 			b.images(w, b.running(d.Spec.Template.Spec.Containers))
@@ -153,6 +160,7 @@ func (b *book) back() {
 	}
 	b.line("\nFiles that were only added may stay; what was changed or removed comes from the snapshots of 2. " +
 		"Open as above.\n")
+	b.cronJobs(b.v.Plan.Status.Summary.From)
 	b.line("With Gradus all of this is one object; it tells its price first:\n")
 	b.line("    kubectl create -f - <<EOF")
 	b.line("    {apiVersion: lms.gradus.dev/v1alpha1, kind: Rollback, metadata: {generateName: %s-back-, namespace: %s},",
@@ -169,8 +177,8 @@ func (b *book) running(containers []corev1.Container) map[string]v1alpha1.Contai
 		set := map[string]bool{}
 		for _, hop := range b.v.Plan.Status.Hops {
 			for _, e := range environment.Images(b.v.Site, b.v.Plan.Spec.Target.Releases, hop.To)[c.Name].Env {
-				if !set[e.Name] {
-					now.Env = append(now.Env, v1alpha1.EnvValue{Name: e.Name, Value: valueOf(c.Env, e.Name)})
+				if value, plain := valueOf(c.Env, e.Name); plain && !set[e.Name] {
+					now.Env = append(now.Env, v1alpha1.EnvValue{Name: e.Name, Value: value})
 				}
 				set[e.Name] = true
 			}
@@ -180,13 +188,14 @@ func (b *book) running(containers []corev1.Container) map[string]v1alpha1.Contai
 	return out
 }
 
-func valueOf(env []corev1.EnvVar, name string) string {
+// valueOf gives the value of a variable; not plain is one that comes from elsewhere.
+func valueOf(env []corev1.EnvVar, name string) (value string, plain bool) {
 	for _, e := range env {
 		if e.Name == name {
-			return e.Value
+			return e.Value, e.ValueFrom == nil
 		}
 	}
-	return ""
+	return "", true
 }
 
 // images gives a workload what its containers are to run. A workload that is not there

@@ -146,7 +146,9 @@ func pointer(steps []v1alpha1.StepStatus) place {
 		case v1alpha1.StepPassed, v1alpha1.StepSkipped:
 			continue
 		case v1alpha1.StepFailed:
-			return placeOf(steps, i)
+			if at < 0 || steps[at].State != v1alpha1.StepRunning { // else what it rests on begins anew
+				return placeOf(steps, i)
+			}
 		}
 		if at < 0 {
 			at = i

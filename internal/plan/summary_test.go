@@ -33,6 +33,9 @@ func standing(states string) func(*View) {
 }
 
 func TestTheStepThatMatters(t *testing.T) {
+	if got := pointer(autumn(t, standing("ppprwwwwwwwwwwf...")).Plan.Status.Steps); got.name != v1alpha1.StepEstablishRequirements {
+		t.Errorf("%s, while what a go-live rests on begins anew", got.label)
+	}
 	for states, want := range map[string]string{
 		"..................": "1/18 EngageStakeholders",
 		"ppr...............": "3/18 ReviewSite",

@@ -96,6 +96,7 @@ func autumn(t *testing.T, change ...func(*View)) View {
 	}
 	upgrade := order.Upgrade(v.Plan)
 	v.Trial.Spec.Upgrade, v.Staging.Spec.Upgrade = upgrade, upgrade.DeepCopy()
+	v.Plan.Status.Releases = v.pinned()
 	for _, c := range change {
 		c(&v)
 	}
