@@ -61,7 +61,7 @@ var costs = map[string]cost{
 	"plan-deleted-closed":       {18, 5, 38, 3, 10, 6, 690},
 	"trial-deleted":             {40, 8, 43, 8, 0, 0, 555},
 	"plan-golive-deleted":       {27, 6, 69, 3, 16, 9, 1263},
-	"plan-golive-retried":       {33, 11, 93, 3, 24, 14, 1666},
+	"plan-golive-retried":       {33, 11, 93, 3, 24, 14, 1667},
 	"environment-deleted-early": {34, 7, 30, 6, 0, 0, 478},
 	"plan-aborted":              {8, 0, 13, 1, 0, 0, 157},
 	"rollback-keep":             {15, 6, 26, 1, 10, 9, 575},
