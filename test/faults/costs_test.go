@@ -72,7 +72,7 @@ var costs = map[string]cost{
 	"trial-fails":               {40, 8, 48, 7, 0, 0, 576},
 	"plan":                      {15, 0, 22, 1, 0, 0, 310},
 	"plan-rejected":             {15, 0, 24, 1, 0, 0, 348},
-	"plan-trial-fails":          {9, 0, 12, 1, 0, 0, 158},
+	"plan-trial-fails":          {9, 0, 13, 1, 0, 0, 173},
 	"plan-deleted":              {8, 0, 12, 2, 0, 0, 142},
 	"plan-aborted-closed":       {18, 5, 46, 2, 10, 6, 769},
 	"plan-paused-at-backup":     {8, 0, 13, 1, 0, 0, 188},
