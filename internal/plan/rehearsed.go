@@ -29,7 +29,10 @@ func proofs(v View) []string {
 
 // ordered says whether the plan has a go-live that is not to be made anew.
 func (v View) ordered() bool {
-	return v.GoLive != nil && !failedForGood(v.GoLive) && !gaveWay(v.GoLive) || v.GoLive == nil && v.Plan.Status.GoLive != "" ||
+	if run := v.GoLive; run != nil && !failedForGood(run) && !gaveWay(run) {
+		return true
+	}
+	return v.GoLive == nil && v.Plan.Status.GoLive != "" ||
 		slices.ContainsFunc(v.Plan.Status.Steps, func(e v1alpha1.StepStatus) bool {
 			return e.Name == v1alpha1.StepGoLive && len(e.Children) > 0 && e.State != v1alpha1.StepFailed
 		})
