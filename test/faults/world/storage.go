@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -84,6 +85,20 @@ func (s storage) sweep(ctx context.Context, namespaces []string) error {
 		}
 	}
 	return nil
+}
+
+// Sweep removes all that is kept of a run that is over, so that no later one reads it.
+func (w *World) Sweep() (err error) {
+	defer func() {
+		switch said := recover().(type) {
+		case nil:
+		case Stopped:
+			err = errors.New(said.Why)
+		default:
+			panic(said)
+		}
+	}()
+	return w.server.storage.sweep(w.ctx, w.namespaces())
 }
 
 // within says whether a key is that of a namespace, of an object in one, or of

@@ -6,7 +6,6 @@ package world
 import (
 	"context"
 	_ "embed"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -118,20 +117,6 @@ func (s *Server) New(ctx context.Context, g *gate.Gate, kinds ...string) *World 
 		w.boot(p)
 	}
 	return w
-}
-
-// Sweep removes all that is kept of a run that is over, so that no later one reads it.
-func (w *World) Sweep() (err error) {
-	defer func() {
-		switch said := recover().(type) {
-		case nil:
-		case Stopped:
-			err = errors.New(said.Why)
-		default:
-			panic(said)
-		}
-	}()
-	return w.server.storage.sweep(w.ctx, w.namespaces())
 }
 
 // Must stops the run on an error of the world's own.
