@@ -28,6 +28,13 @@ func (s *chronicle) add(name string, story Story) {
 	s.of[name] = story
 }
 
+// story of a scenario; others may be noted meanwhile.
+func (s *chronicle) story(name string) Story {
+	s.lock.Lock()
+	defer s.lock.Unlock()
+	return s.of[name]
+}
+
 // wrote notes what a scenario writes.
 func (s *chronicle) wrote(of Scenario, ref Result) {
 	var story Story

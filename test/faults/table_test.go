@@ -83,7 +83,7 @@ func (s *summary) add(t *testing.T, of Scenario, f family, plans []Plan, results
 	t.Helper()
 	s.lock.Lock()
 	defer s.lock.Unlock()
-	r := row{Scenario: of.Name, Family: f.name, Code: *code, Story: s.told.of[of.Name],
+	r := row{Scenario: of.Name, Family: f.name, Code: *code, Story: s.told.story(of.Name),
 		Run: map[gate.Kind]int{}, Survived: map[gate.Kind]int{}, Unmet: map[gate.Kind]int{}}
 	for i, plan := range plans {
 		kind := plan.label()

@@ -18,6 +18,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 
 	"github.com/gradus-lms/gradus/controllers"
@@ -112,13 +113,20 @@ func (k Kind) Fits(call Call) bool {
 var uncached = func() map[string]bool {
 	out := map[string]bool{}
 	for _, object := range controllers.Uncached() {
-		gvk, err := apiutil.GVKForObject(object, controllers.Scheme())
-		utilruntime.Must(err)
-		plural, _ := meta.UnsafeGuessKindToResource(gvk)
-		out[plural.Resource] = true
+		out[ResourceOf(object)] = true
 	}
 	return out
 }()
+
+var scheme = controllers.Scheme()
+
+// ResourceOf gives the resource of an object's kind, as requests name it.
+func ResourceOf(object client.Object) string {
+	gvk, err := apiutil.GVKForObject(object, scheme)
+	utilruntime.Must(err)
+	plural, _ := meta.UnsafeGuessKindToResource(gvk)
+	return plural.Resource
+}
 
 // Deserts says whether nobody of the operator is there for long: what comes of
 // such a fault depends on when.

@@ -15,11 +15,8 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
-	"k8s.io/apimachinery/pkg/api/meta"
-	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 
 	"github.com/gradus-lms/gradus/api/v1alpha1"
 	"github.com/gradus-lms/gradus/controllers"
@@ -156,7 +153,7 @@ func each[T client.Object](w *World, p *process, list client.ObjectList, r recon
 		if !ended {
 			return
 		}
-		p.idle[id] = w.rests(heard(r.Wakes()), resourceOfKind(item), result, err)
+		p.idle[id] = w.rests(heard(r.Wakes()), gate.ResourceOf(item), result, err)
 		if err != nil && !errors.Is(err, gate.Dead) {
 			w.Errors = append(w.Errors, fmt.Sprintf("tick %d, %s %s: %v", w.Ticks, kind, item.GetName(), err))
 		}
@@ -197,16 +194,9 @@ func (w *World) rests(watched map[string]bool, own string, result ctrl.Result, e
 func heard(wakes []controllers.Wake) map[string]bool {
 	out := map[string]bool{}
 	for _, wake := range wakes {
-		out[resourceOfKind(wake.Of)] = true
+		out[gate.ResourceOf(wake.Of)] = true
 	}
 	return out
-}
-
-func resourceOfKind(object client.Object) string {
-	gvk, err := apiutil.GVKForObject(object, scheme)
-	utilruntime.Must(err)
-	plural, _ := meta.UnsafeGuessKindToResource(gvk)
-	return plural.Resource
 }
 
 // guarded counts panics, as a manager would recover from them.
