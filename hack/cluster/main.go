@@ -26,7 +26,7 @@ func commands() []command {
 		{"status", "", "list the programs, their state and what is wrong", status},
 		{"load", "IMAGE.tar...", "put images into the cluster", load},
 		{"kubeconfig", "[--raw]", "print the path of the administrator's kubeconfig, or its content", kubeconfig},
-		{"logs", "[NAME] [-f]", "print a program's log, or the names; audit prints where the audit log is", logs},
+		{"logs", "[NAME] [-f]", "print a program's log, or the names; audit and connections print where theirs is", logs},
 		{"assets", "", "build etcd, kube-apiserver and kubectl; print the folder for KUBEBUILDER_ASSETS", assets},
 		{"build", "", "build everything that up needs", buildAll},
 		{"image", "binary|debian", "write an image as a tar that load understands", image},

@@ -16,7 +16,9 @@ type program struct {
 	Name string
 	// Program is the file to run, if its name is another.
 	Program string
-	Args    []string
+	// Debian says that it is one of Debian's, not of this build.
+	Debian bool
+	Args   []string
 	// After names programs that must be ready first.
 	After []string
 	// Ready says whether the program does its work; nil: as soon as it runs.
@@ -119,6 +121,14 @@ func node(l Layout) []program {
 				"--healthz=127.0.0.1:10260",
 			},
 			Ready: answers("http://127.0.0.1:10260/healthz"),
+		},
+		{
+			// The kernel tells of a connection when its first packet has passed
+			// every rule: what netpol refuses is never in this record.
+			Name: "connections", Program: "conntrack", Debian: true,
+			Args: []string{
+				"--event", "--event-mask", "NEW", "--orig-src", podCIDR, "--output", "timestamp", "--buffer-size", "4194304",
+			},
 		},
 	}
 }

@@ -85,7 +85,7 @@ func logs(l Layout, args []string) error {
 		return nil
 	}
 	path := l.Path("logs", filepath.Base(args[0])+".log")
-	if args[0] == "audit" && !follow {
+	if (args[0] == "audit" || args[0] == "connections") && !follow {
 		fmt.Println(path)
 		return nil
 	}

@@ -129,7 +129,13 @@ func (s *supervisor) runOnce(p program) error {
 	if name == "" {
 		name = p.Name
 	}
-	command := exec.Command(s.layout.Program(name), p.Args...)
+	file := s.layout.Program(name)
+	if p.Debian {
+		if file, err = findProgram(name); err != nil {
+			return err
+		}
+	}
+	command := exec.Command(file, p.Args...)
 	command.Dir = s.layout.State
 	command.Env = []string{systemPath, "HOME=" + s.layout.State, "TMPDIR=/tmp"}
 	command.Stdout, command.Stderr = log, log

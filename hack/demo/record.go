@@ -6,23 +6,21 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/gradus-lms/gradus/api/v1alpha1"
 	"github.com/gradus-lms/gradus/hack/demo/proof"
 	"github.com/gradus-lms/gradus/hack/demo/world"
 )
@@ -36,8 +34,8 @@ type record struct {
 	Live []proof.Object
 	// Replicas of its Deployments.
 	Replicas map[string]int32
-	// Audit is how long the audit log was.
-	Audit int64
+	// Audit is how long the audit log was, Flows the record of connections.
+	Audit, Flows int64
 	// Roll is every pod that was seen.
 	Roll proof.Roll
 	// Reached is what a pod inside a copy could reach.
@@ -80,14 +78,11 @@ func (d *demo) first(ctx context.Context, began time.Time) (*record, error) {
 	if r.Replicas, err = d.replicas(ctx); err != nil {
 		return nil, err
 	}
-	if path := d.audit(ctx); path != "" {
-		info, err := os.Stat(path)
-		if err != nil {
-			return nil, fmt.Errorf("find audit log: %w", err)
-		}
-		r.Audit = info.Size()
+	if r.Audit, err = d.length(ctx, "audit"); err != nil {
+		return nil, err
 	}
-	return r, nil
+	r.Flows, err = d.length(ctx, "connections")
+	return r, err
 }
 
 // data lets the LMS count its rows and hash its files.
@@ -149,111 +144,39 @@ func (d *demo) replicas(ctx context.Context) (map[string]int32, error) {
 	return out, nil
 }
 
-// audit gives the path of the API server's audit log; empty on a cluster of others.
-func (d *demo) audit(ctx context.Context) string {
+// length of a log of the local cluster; 0 on a cluster of others.
+func (d *demo) length(ctx context.Context, name string) (int64, error) {
+	path := d.kept(ctx, name)
+	if path == "" {
+		return 0, nil
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return 0, fmt.Errorf("find log %s: %w", name, err)
+	}
+	return info.Size(), nil
+}
+
+// since opens a log of the local cluster behind what was in it already.
+func (d *demo) since(ctx context.Context, name string, length int64) (*os.File, error) {
+	file, err := os.Open(d.kept(ctx, name))
+	if err != nil {
+		return nil, fmt.Errorf("open log %s: %w", name, err)
+	}
+	if _, err := file.Seek(length, io.SeekStart); err != nil {
+		return nil, errors.Join(fmt.Errorf("read log %s: %w", name, err), file.Close())
+	}
+	return file, nil
+}
+
+// kept gives the path of a log of the local cluster; empty on a cluster of others.
+func (d *demo) kept(ctx context.Context, name string) string {
 	if d.Current {
 		return ""
 	}
-	path, err := d.Cluster(ctx, "logs", "audit")
+	path, err := d.Cluster(ctx, "logs", name)
 	if err != nil {
 		return ""
 	}
 	return strings.TrimSpace(path)
-}
-
-// roll watches who has which address, until the context ends.
-type roll struct {
-	sync.Mutex
-	stays map[string]proof.Stay
-	// copies remembers of each namespace whether it is one of a copy.
-	copies map[string]bool
-	done   chan struct{}
-}
-
-func (d *demo) watchPods(ctx context.Context) *roll {
-	r := &roll{stays: map[string]proof.Stay{}, copies: map[string]bool{}, done: make(chan struct{})}
-	go func() {
-		defer close(r.done)
-		for ctx.Err() == nil {
-			// A watch that ended has not told who went meanwhile: the list does.
-			var pods corev1.PodList
-			if d.List(ctx, &pods) != nil {
-				continue
-			}
-			r.only(pods.Items)
-			stream, err := d.Watch(ctx, &corev1.PodList{}, &client.ListOptions{
-				Raw: &metav1.ListOptions{ResourceVersion: pods.ResourceVersion},
-			})
-			if err != nil {
-				continue
-			}
-			for i := range pods.Items {
-				r.see(&pods.Items[i], false, d.isCopy(ctx, r.copies, pods.Items[i].Namespace))
-			}
-			for event := range stream.ResultChan() {
-				if pod, ok := event.Object.(*corev1.Pod); ok {
-					r.see(pod, event.Type == watch.Deleted, d.isCopy(ctx, r.copies, pod.Namespace))
-				}
-			}
-			stream.Stop()
-		}
-	}()
-	return r
-}
-
-// isCopy asks once for each namespace what it is for.
-func (d *demo) isCopy(ctx context.Context, known map[string]bool, namespace string) bool {
-	if is, ok := known[namespace]; ok {
-		return is
-	}
-	var n corev1.Namespace
-	if d.Get(ctx, client.ObjectKey{Name: namespace}, &n) == nil {
-		known[namespace] = n.Labels[v1alpha1.PurposeLabel] != ""
-	}
-	return known[namespace]
-}
-
-func (r *roll) see(pod *corev1.Pod, gone, isCopy bool) {
-	if pod.Status.PodIP == "" || pod.Spec.HostNetwork {
-		return
-	}
-	r.Lock()
-	defer r.Unlock()
-	stay, known := r.stays[string(pod.UID)]
-	if !known {
-		stay = proof.Stay{
-			Namespace: pod.Namespace, Pod: pod.Name, IP: pod.Status.PodIP, Copy: isCopy, From: pod.CreationTimestamp.Time,
-		}
-	}
-	over := pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed
-	if stay.Until.IsZero() && (gone || over) {
-		stay.Until = time.Now()
-	}
-	r.stays[string(pod.UID)] = stay
-}
-
-// only ends the stay of every pod that is not there any more.
-func (r *roll) only(pods []corev1.Pod) {
-	there := map[string]bool{}
-	for _, p := range pods {
-		there[string(p.UID)] = true
-	}
-	r.Lock()
-	defer r.Unlock()
-	for uid, stay := range r.stays {
-		if !there[uid] && stay.Until.IsZero() {
-			stay.Until = time.Now()
-			r.stays[uid] = stay
-		}
-	}
-}
-
-func (r *roll) all() proof.Roll {
-	r.Lock()
-	defer r.Unlock()
-	var out proof.Roll
-	for _, s := range r.stays {
-		out = append(out, s)
-	}
-	return out
 }

@@ -38,6 +38,9 @@ type Stay struct {
 	// Copy says that the namespace is one of a copy.
 	Copy        bool
 	From, Until time.Time
+	// Closed is when its first container had seen its network closed; zero:
+	// not yet. A pod without such a container has its From.
+	Closed time.Time
 }
 
 // Roll is every pod that was seen.
@@ -78,14 +81,19 @@ func (r Roll) Strangers(connections []Connection) []string {
 			continue // the node itself: readiness probes
 		}
 		if len(senders) == 0 || slices.ContainsFunc(senders, func(s Stay) bool { return s.Copy }) {
-			var who []string
-			for _, s := range senders {
-				who = append(who, s.Namespace+"/"+s.Pod)
-			}
-			out = append(out, fmt.Sprintf("%s at %s, %s", c.From, c.At.Format(time.TimeOnly), strings.Join(who, " or ")))
+			out = append(out, fmt.Sprintf("%s at %s, %s", c.From, c.At.Format(time.TimeOnly), senders.names()))
 		}
 	}
 	return out
+}
+
+// names tells whose an address may have been.
+func (r Roll) names() string {
+	var who []string
+	for _, s := range r {
+		who = append(who, s.Namespace+"/"+s.Pod)
+	}
+	return strings.Join(who, " or ")
 }
 
 // known says whether an address was ever a pod's.
