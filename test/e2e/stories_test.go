@@ -219,6 +219,7 @@ func toTheGate(t *testing.T, ns string) {
 	for _, step := range []string{v1alpha1.StepBackUp, v1alpha1.StepRunTrial, v1alpha1.StepUpgradeStaging, v1alpha1.StepTest} {
 		awaitStep(t, 8*time.Minute, plan, step, v1alpha1.StepPassed)
 	}
+	enterStaging(t, plan)
 	gate := awaitGate(t, 2*time.Minute, plan, func(g v1alpha1.GateStatus) bool { return g.State == v1alpha1.GateWaiting && g.Digest != "" })
 	if len(gate.Missing) != 1 {
 		t.Errorf("want one approval missing, got %q", gate.Missing)

@@ -145,6 +145,12 @@ func (w *World) Cluster(ctx context.Context, args ...string) (string, error) {
 
 // Kubectl runs kubectl as the administrator.
 func (w *World) Kubectl(ctx context.Context, args ...string) (string, error) {
+	program, args := w.kubectl(args)
+	return w.run(ctx, program, args...)
+}
+
+// kubectl gives the program, the cluster's own if there is one, and all its arguments.
+func (w *World) kubectl(args []string) (string, []string) {
 	program := "kubectl"
 	if !w.Options.Current && w.Options.Kubeconfig != "" {
 		program = filepath.Join(filepath.Dir(filepath.Dir(w.Options.Kubeconfig)), "bin", "kubectl")
@@ -155,7 +161,7 @@ func (w *World) Kubectl(ctx context.Context, args ...string) (string, error) {
 	if w.Options.Kubeconfig != "" {
 		args = append([]string{"--kubeconfig", w.Options.Kubeconfig}, args...)
 	}
-	return w.run(ctx, program, args...)
+	return program, args
 }
 
 // run runs a program in the root of the repository.
