@@ -4,6 +4,7 @@
 package faults
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -15,23 +16,35 @@ import (
 type family struct {
 	name  string
 	kinds []gate.Kind
+	// brief: one is over with the next request, and costs the story a moment.
+	brief bool
+}
+
+// size is how many plans of it one run tells.
+func (f family) size() int {
+	if f.brief {
+		return cmp.Or(*perRun, 48)
+	}
+	return cmp.Or(*perRun, 16)
 }
 
 // families of all faults. Absences are told alone where a site is closed: what comes of
 // them depends on when. One refusal for want of rights (403) is among the answers: an
 // API server that starts knows no roles for a moment.
 var families = []family{
-	{"crashes", crashes},
-	{"lost", []gate.Kind{gate.LostAnswer, gate.Answer409}},
-	{"answers", []gate.Kind{gate.Answer403, gate.Answer429, gate.Answer500, gate.Answer503, gate.Delay}},
-	{"reads", []gate.Kind{gate.Blind403, gate.Blind503}},
-	{"rivals", []gate.Kind{gate.Squat, gate.Hold, gate.Mark, gate.Strip}},
+	{name: "crashes", kinds: crashes},
+	{name: "lost", brief: true, kinds: []gate.Kind{gate.LostAnswer, gate.Answer409}},
+	{name: "answers", brief: true, kinds: []gate.Kind{
+		gate.Answer403, gate.Answer429, gate.Answer500, gate.Answer503, gate.Delay,
+	}},
+	{name: "reads", brief: true, kinds: []gate.Kind{gate.Blind403, gate.Blind503}},
+	{name: "rivals", kinds: []gate.Kind{gate.Squat, gate.Hold, gate.Mark, gate.Strip, gate.Touch}},
 	// These are over before anybody gives up.
-	{"lasting", []gate.Kind{gate.WatchdogAway, gate.Outage, gate.Late}},
+	{name: "lasting", kinds: []gate.Kind{gate.WatchdogAway, gate.Outage, gate.Late, gate.Again503}},
 	// Caches that show what was.
-	{"views", []gate.Kind{gate.Stale, gate.Missed, gate.TimeTravel, gate.Sleeper}},
-	{"absences", []gate.Kind{gate.OperatorAway, gate.AllAway}},
-	{"pairs", []gate.Kind{pairs}},
+	{name: "views", kinds: []gate.Kind{gate.Stale, gate.Missed, gate.TimeTravel, gate.Sleeper}},
+	{name: "absences", kinds: []gate.Kind{gate.OperatorAway, gate.AllAway}},
+	{name: "pairs", kinds: []gate.Kind{pairs}},
 }
 
 var crashes = []gate.Kind{gate.CrashBefore, gate.CrashAfter}

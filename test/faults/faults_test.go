@@ -16,7 +16,7 @@ import (
 )
 
 var (
-	which  = flag.String("faults", "sample", "which faults at every write: none, sample, chosen (crashes), views, reads, all, or kinds with commas between")
+	which  = flag.String("faults", "sample", "faults at every write: none, sample, chosen, all, or families or kinds with commas between")
 	only   = flag.String("scenario", "", "tell this scenario alone")
 	replay = flag.String("plan", "", "plan to replay, a JSON file")
 	failed = flag.String("failed", "../../dist/faults", "folder for plans that were not survived")
@@ -66,7 +66,7 @@ func tellFamily(t *testing.T, s Scenario, f family, ref Result, sums *summary) {
 	if *which == "sample" {
 		plans = sample(plans)
 	}
-	results, together := runAll(t.Context(), s, plans, &ref)
+	results, together := runAll(t.Context(), s, f.size(), plans, &ref)
 	sums.add(t, s, f, plans, results, len(together) == 0)
 	for _, found := range together {
 		t.Errorf("each alone is survived, and not together: %s", failure(t, found.plan, found.Result))

@@ -16,7 +16,7 @@ import (
 
 // perRun is how many plans one run tells. Faults far from each other do not
 // meet; and where they do, that is survived as well.
-var perRun = flag.Int("per-run", 16, "plans that one run tells; those of a run that fails are told one by one")
+var perRun = flag.Int("per-run", 0, "plans that one run tells; 0 is the usual number")
 
 // sideBySide is how many runs share the API server: two cores are busy with four.
 const sideBySide = 4
@@ -28,14 +28,14 @@ var slots = make(chan struct{}, sideBySide)
 // plans is run alone; when all of those are, the plans together are a finding.
 // Plans whose request did not come are run once more in smaller company, and then
 // alone.
-func runAll(ctx context.Context, s Scenario, plans []Plan, ref *Result) (each []Result, together []finding) {
+func runAll(ctx context.Context, s Scenario, size int, plans []Plan, ref *Result) (each []Result, together []finding) {
 	each = make([]Result, len(plans))
 	var alone []int
 	rest := make([]int, len(plans))
 	for i := range plans {
 		rest[i] = i
 	}
-	for _, size := range []int{*perRun, max(1, *perRun/4)} {
+	for _, size := range []int{size, max(1, size/4)} {
 		groups := apart(s, plans, rest, grouped(picked(plans, rest), size))
 		rest = nil
 		for g, r := range side(ctx, s, ref, joined(plans, groups)) {

@@ -55,6 +55,10 @@ const (
 	// Our labels nobody can take off: admission refuses.
 	Mark  Kind = "Mark"
 	Strip Kind = "Strip"
+	// Touch: right before a change somebody else writes such a mark on the object.
+	Touch Kind = "Touch"
+	// Again503: Answer503, five times in a row.
+	Again503 Kind = "Again503"
 	// OperatorAway: the operator dies as in CrashBefore, and is not back for
 	// long; AllAway: the watchdog as well; WatchdogAway: the watchdog alone.
 	OperatorAway Kind = "OperatorAway"
@@ -101,6 +105,8 @@ func (k Kind) Fits(call Call) bool {
 		return call.Verb == "create" && call.Resource != "leases" // admission guards the lock
 	case Hold:
 		return call.Verb == "delete"
+	case Touch:
+		return (call.Verb == "patch" || call.Verb == "update") && call.Resource != "leases"
 	case Late, Sleeper, Stale, TimeTravel: // the watchdog has no cache
 		return call.Process != "watchdog"
 	case Missed:
@@ -126,6 +132,14 @@ func ResourceOf(object client.Object) string {
 	utilruntime.Must(err)
 	plural, _ := meta.UnsafeGuessKindToResource(gvk)
 	return plural.Resource
+}
+
+// times is how often in a row it happens.
+func (k Kind) times() int {
+	if k == Again503 {
+		return 5
+	}
+	return 1
 }
 
 // Deserts says whether nobody of the operator is there for long: what comes of

@@ -33,17 +33,18 @@ type Gate struct {
 	// Lag lets caches show what was before a request.
 	Lag func(Kind, Call)
 
-	lock  sync.Mutex
-	down  bool
-	plan  []Fault
-	fired []bool
+	lock sync.Mutex
+	down bool
+	plan []Fault
+	// fired counts how often each has happened.
+	fired []int
 	done  map[string]int
 	trace []Call
 }
 
 // New makes a gate at which these things go wrong.
 func New(plan ...Fault) *Gate {
-	return &Gate{plan: plan, fired: make([]bool, len(plan)), done: map[string]int{}}
+	return &Gate{plan: plan, fired: make([]int, len(plan)), done: map[string]int{}}
 }
 
 // Trace gives the requests so far.
@@ -59,7 +60,7 @@ func (g *Gate) Unfired() []Fault {
 	defer g.lock.Unlock()
 	var out []Fault
 	for i, f := range g.plan {
-		if !g.fired[i] {
+		if g.fired[i] == 0 {
 			out = append(out, f)
 		}
 	}
@@ -126,8 +127,8 @@ func (g *Gate) note(process string, r *http.Request, body []byte) (Call, Fault) 
 	call.N, call.Seq = g.done[call.Site]+1, len(g.trace)+1
 	g.trace = append(g.trace, call)
 	for i, f := range g.plan {
-		if !g.fired[i] && f.Call == call.Site && f.N == call.N {
-			g.fired[i] = true
+		if g.fired[i] < f.Kind.times() && f.Call == call.Site && f.N == call.N {
+			g.fired[i]++
 			return call, f
 		}
 	}

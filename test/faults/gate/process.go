@@ -90,11 +90,11 @@ func (p *Process) before(call Call, fault Fault, r *http.Request, body []byte) (
 	switch fault.Kind {
 	case CrashBefore:
 		return nil, p.die()
-	case Answer403, Answer409, Answer429, Answer500, Answer503, Blind403, Blind503:
+	case Answer403, Answer409, Answer429, Answer500, Answer503, Again503, Blind403, Blind503:
 		return answer(r, fault.Kind), nil
 	case Delay:
 		p.gate.Pause()
-	case Squat, Hold:
+	case Squat, Hold, Touch:
 		p.gate.Rival(fault.Kind, call, body)
 	case Stale, Missed, TimeTravel:
 		p.gate.Lag(fault.Kind, call)

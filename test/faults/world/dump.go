@@ -92,10 +92,16 @@ func (w *World) Collect() {
 }
 
 // Dump gives the end state, by kind and name, without what differs between runs.
+// A UID stands for whose it is.
 func (w *World) Dump() map[string]string {
+	left := w.Left()
+	whose := map[types.UID]string{}
+	for _, object := range left {
+		whose[object.GetUID()] = w.steady(w.named(object))
+	}
 	alike := map[string][]string{} // by names without UIDs, which two may share
-	for _, object := range w.Left() {
-		key, text := w.dumped(object)
+	for _, object := range left {
+		key, text := w.dumped(object, whose)
 		alike[key] = append(alike[key], text)
 	}
 	out := map[string]string{}
@@ -108,16 +114,21 @@ func (w *World) Dump() map[string]string {
 	return out
 }
 
-func (w *World) dumped(object client.Object) (key, text string) {
+func (w *World) named(object client.Object) string {
 	gvk, err := apiutil.GVKForObject(object, scheme)
 	w.Must(err)
+	return gvk.Kind + " " + object.GetNamespace() + "/" + object.GetName()
+}
+
+func (w *World) dumped(object client.Object, whose map[types.UID]string) (key, text string) {
 	legible(object)
 	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(object)
 	w.Must(err)
 	strip(content)
 	all, err := json.MarshalIndent(content, "", " ")
 	w.Must(err)
-	return w.steady(gvk.Kind + " " + object.GetNamespace() + "/" + object.GetName()), w.steady(string(all))
+	owned := uid.ReplaceAllStringFunc(string(all), func(id string) string { return whose[types.UID(id)] })
+	return w.steady(w.named(object)), w.steady(owned)
 }
 
 // legible makes what Gradus wrote in bytes a text that can be compared. Of
@@ -143,7 +154,7 @@ func legible(object client.Object) {
 
 // volatile are fields that tell how often something was written, and when.
 var volatile = []string{
-	"uid", "resourceVersion", "creationTimestamp", "generation", "managedFields", "observedGeneration",
+	"resourceVersion", "creationTimestamp", "generation", "managedFields", "observedGeneration",
 	"clusterIP", "clusterIPs", "size", "lms.gradus.dev/size",
 	"leaseTransitions", theirMark, "lastTransitionTime", "seconds", "estimate", "leaseDurationSeconds",
 }
@@ -154,8 +165,11 @@ func strip(value any) {
 		for _, field := range volatile {
 			delete(v, field)
 		}
-		for _, inner := range v {
+		for field, inner := range v {
 			strip(inner)
+			if marks, ok := inner.(map[string]any); ok && len(marks) == 0 && (field == "labels" || field == "annotations") {
+				delete(v, field)
+			}
 		}
 	case []any:
 		for _, inner := range v {
@@ -165,6 +179,7 @@ func strip(value any) {
 }
 
 var (
+	uid    = regexp.MustCompile(`[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}`)
 	moment = regexp.MustCompile(`\w{3} \d+ \w{3} \d{4} \d\d:\d\d \w+|` +
 		`\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z| UTC)?`)
 	span = regexp.MustCompile(`\b(\d+h)?(\d+m)?\d+(\.\d+)?s\b|\b\d+m\b`)
@@ -226,7 +241,7 @@ func (w *World) Site() map[string]string {
 		w.List(list)
 		for _, item := range itemsOf(list) {
 			if item.GetLabels()[v1alpha1.OwnerUIDLabel] == "" {
-				key, text := w.dumped(item)
+				key, text := w.dumped(item, nil)
 				out[key] = text
 			}
 		}

@@ -51,7 +51,7 @@ func (w *World) meddle(kind gate.Kind, call gate.Call, body []byte) {
 		err = w.server.admin.Create(w.ctx, object)
 	case gate.Hold:
 		err = w.patch(object, `{"metadata":{"finalizers":["`+finalizer+`"]}}`)
-	case gate.Mark:
+	case gate.Mark, gate.Touch:
 		err = w.patch(object, `{"metadata":{"labels":{"`+theirMark+`":"yes"},"annotations":{"`+theirMark+`":"yes"}}}`)
 	case gate.Strip:
 		err = w.patch(object, `{"metadata":{"ownerReferences":null}}`)
