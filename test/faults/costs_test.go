@@ -91,6 +91,8 @@ var costs = map[string]cost{
 	"plan-deleted-late":         {22, 6, 53, 3, 16, 10, 1081},
 	"plan-aborted-in-support":   {23, 6, 65, 2, 16, 9, 1175},
 	"plan-waits-for-another":    {16, 0, 23, 3, 0, 0, 309},
+	"plan-waits-for-live":       {18, 0, 27, 2, 0, 0, 443},
+	"golive-back-early":         {13, 6, 26, 2, 16, 10, 630},
 }
 
 // bound is the most that a story may write: one for each child and step, half

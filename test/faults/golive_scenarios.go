@@ -83,6 +83,19 @@ func goLiveHeld(w *world.World) {
 	w.Until("a go-live that says that it failed", over(w, &v1alpha1.GoLive{}, "go", metav1.ConditionFalse))
 }
 
+// goLiveBackEarly: a person orders the way back while the go-live can still be undone. There is no
+// fix point to go back to yet, and the go-live goes on.
+func goLiveBackEarly(w *world.World) {
+	w.Outcomes["-awaitsilence-"] = running
+	goLive(w, nil)
+	w.Until("a closed site", at(w, "go", "AwaitSilence", v1alpha1.StepRunning))
+	w.Mark()
+	back := backToFixPoint(w)
+	w.Until("a rollback that finds no way", over(w, back, "way", metav1.ConditionFalse))
+	delete(w.Outcomes, "-awaitsilence-")
+	w.Until("a go-live that succeeded", over(w, &v1alpha1.GoLive{}, "go", metav1.ConditionTrue))
+}
+
 // goLiveDeletedLate: past the point of no return it stays until a rollback has the site.
 func goLiveDeletedLate(w *world.World) {
 	w.Outcomes["go-hop"] = running

@@ -101,6 +101,20 @@ func planWaits(w *world.World) {
 	w.Until("its gate", func() bool { return digestOf(w, second) != "" })
 }
 
+// planWaitsForLive: a second plan waits until the first one has upgraded the site, and finds it
+// at its own target.
+func planWaitsForLive(w *world.World) {
+	first := apply(w, "autumn")
+	w.Until("a gate that waits", func() bool { return digestOf(w, first) != "" })
+	second := apply(w, "winter")
+	w.Until("a plan that waits", stepIs(w, second, v1alpha1.StepReviewSite, v1alpha1.StepWaiting))
+	approve(w, first, "yes", v1alpha1.DecisionApprove)
+	w.Mark()
+	w.Outcomes["-review"] = world.Finds("2.0", 100)
+	w.Until("a plan that is complete", complete(w, first))
+	w.Until("a target that is not newer", stepIs(w, second, v1alpha1.StepEstablishRequirements, v1alpha1.StepFailed))
+}
+
 func gateIs(w *world.World, plan *v1alpha1.UpgradePlan, state v1alpha1.GateState) func() bool {
 	return func() bool {
 		w.Get(plan.Name, plan)
