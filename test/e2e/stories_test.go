@@ -60,9 +60,9 @@ func TestUpgrade(t *testing.T) {
 		{"a database that loses its volume when scaled is refused", scalingDeletes, 0},
 		{"through staging to the gate", toTheGate, 0},
 		{"approvals that do not count", uncounted, 0},
-		{"go-live", goLive, deadFor(t) + 8*time.Minute},
-		{"rollback", rollback, 5 * time.Minute},
-		{"another plan, whose go-live fails, goes back by itself", failing, 12 * time.Minute},
+		{"go-live", goLive, deadFor(t) + 5*time.Minute},
+		{"rollback", rollback, 3 * time.Minute},
+		{"another plan, whose go-live fails, goes back by itself", failing, 8 * time.Minute},
 	}
 	for i, story := range stories {
 		if need := story.time; need > 0 && short(t, need) {

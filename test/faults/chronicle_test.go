@@ -43,12 +43,12 @@ func (s *chronicle) wrote(of Scenario, ref Result) {
 			story.Marked++
 		}
 		story.Writes = append(story.Writes, fmt.Sprint(call.Site, " ", call.N))
-		story.From = append(story.From, plain(call.From))
+		story.At = append(story.At, call.At)
 	}
 	s.add(of.Name, story)
 }
 
-// covered wants every function that writes to be come to, and, when every write was
+// covered wants every place that writes to be come to, and, when every write was
 // crashed, every write of every scenario to be crashed, in it or in another one that
 // begins alike.
 func (s *summary) covered(t *testing.T) {
@@ -57,9 +57,9 @@ func (s *summary) covered(t *testing.T) {
 	all := crashing && *which != "sample"
 	written, crashed := map[string]bool{}, map[string]bool{}
 	for _, story := range s.told.of {
-		for i, from := range story.From {
-			written[from] = true
-			crashed[from] = crashed[from] || i >= story.Marked
+		for i, at := range story.At {
+			written[at] = true
+			crashed[at] = crashed[at] || i >= story.Marked
 		}
 	}
 	covered(t, written, crashed, all)

@@ -4,35 +4,44 @@
 package faults
 
 import (
+	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
 	"io/fs"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
 )
 
-// writers finds the functions of the operator that ask the API server to write:
-// those that call Create, Update, Patch or Delete with ctx.
-func writers(t *testing.T) []string {
+// writer is a place of the operator's code that asks the API server to write.
+type writer struct{ function, at string }
+
+// writers finds all: calls of Create, Update, Patch or Delete with ctx.
+func writers(t *testing.T) []writer {
 	t.Helper()
-	var out []string
+	var out []writer
 	for _, root := range []string{"controllers", "internal"} {
 		err := filepath.WalkDir(filepath.Join("../..", root), func(path string, _ fs.DirEntry, err error) error {
 			if err != nil || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
 				return err
 			}
-			file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.SkipObjectResolution)
+			files := token.NewFileSet()
+			file, err := parser.ParseFile(files, path, nil, parser.SkipObjectResolution)
 			if err != nil {
 				return err
 			}
-			pkg, err := filepath.Rel("../..", filepath.Dir(path))
+			from, err := filepath.Rel("../..", path)
+			from = filepath.ToSlash(from)
 			for _, d := range file.Decls {
-				if f, ok := d.(*ast.FuncDecl); ok && writes(f) {
-					out = append(out, filepath.ToSlash(pkg)+"."+nameOf(f))
+				f, ok := d.(*ast.FuncDecl)
+				if !ok {
+					continue
+				}
+				for _, write := range writes(f) {
+					line := files.Position(write).Line
+					out = append(out, writer{filepath.ToSlash(filepath.Dir(from)) + "." + nameOf(f), fmt.Sprintf("%s:%d", from, line)})
 				}
 			}
 			return err
@@ -44,8 +53,8 @@ func writers(t *testing.T) []string {
 	return out
 }
 
-func writes(f *ast.FuncDecl) bool {
-	found := false
+func writes(f *ast.FuncDecl) []token.Pos {
+	var found []token.Pos
 	ast.Inspect(f, func(n ast.Node) bool {
 		call, ok := n.(*ast.CallExpr)
 		if !ok || len(call.Args) < 2 {
@@ -53,8 +62,9 @@ func writes(f *ast.FuncDecl) bool {
 		}
 		to, ok := call.Fun.(*ast.SelectorExpr)
 		first, isName := call.Args[0].(*ast.Ident)
-		found = found || ok && isName && first.Name == "ctx" &&
-			slices.Contains([]string{"Create", "Update", "Patch", "Delete"}, to.Sel.Name)
+		if ok && isName && first.Name == "ctx" && slices.Contains([]string{"Create", "Update", "Patch", "Delete"}, to.Sel.Name) {
+			found = append(found, to.Sel.Pos())
+		}
 		return true
 	})
 	return found
@@ -76,25 +86,20 @@ func nameOf(f *ast.FuncDecl) string {
 	return f.Name.Name
 }
 
-// inner are closures and type arguments in the runtime's names.
-var inner = regexp.MustCompile(`\.func\d.*$|\[\.\.\.\]`)
-
-func plain(name string) string { return inner.ReplaceAllString(name, "") }
-
-// covered fails for every function that writes and that no scenario comes to,
+// covered fails for every place that writes and that no scenario comes to,
 // and, when every write was crashed, for those that no plan crashed.
 func covered(t *testing.T, written, crashed map[string]bool, all bool) {
 	t.Helper()
-	for _, name := range writers(t) {
+	for _, w := range writers(t) {
 		switch {
-		case elsewhere[name] != "":
-			if written[name] {
-				t.Errorf("%s is said to be out of reach, and a scenario comes to it", name)
+		case elsewhere[w.function] != "":
+			if written[w.at] {
+				t.Errorf("%s: %s is said to be out of reach, and a scenario comes to it", w.at, w.function)
 			}
-		case !written[name]:
-			t.Errorf("%s writes, and no scenario comes to it", name)
-		case all && !crashed[name]:
-			t.Errorf("%s writes, and no plan crashed it", name)
+		case !written[w.at]:
+			t.Errorf("%s: %s writes, and no scenario comes to it", w.at, w.function)
+		case all && !crashed[w.at]:
+			t.Errorf("%s: %s writes, and no plan crashed it", w.at, w.function)
 		}
 	}
 }

@@ -35,8 +35,8 @@ type row struct {
 
 // Story is what a scenario writes without faults, and from where on it is broken.
 type Story struct {
-	// Writes are call sites with their numbers; From are the functions that made them.
-	Writes, From []string
+	// Writes are call sites with their numbers; At are the lines that made them.
+	Writes, At []string
 	// Marked is how many of them are other scenarios' to break.
 	Marked int
 }

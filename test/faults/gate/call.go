@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"path"
 	"regexp"
 	"runtime"
 	"strings"
@@ -26,8 +27,8 @@ type Call struct {
 	// Verb is one of get, list, create, update, patch, delete.
 	Verb, Group, Resource, Subresource, Namespace, Name string
 	Write                                               bool
-	// From is the function of the operator that made it.
-	From string
+	// From is the function of the operator that made it, At the line.
+	From, At string
 }
 
 var verbs = map[string]string{
@@ -44,7 +45,8 @@ func Uidish(text string) string { return uidish.ReplaceAllString(text, "${2}${3}
 // callOf reads what a request is about. A create has its name in its body,
 // which is why processes under test speak JSON.
 func callOf(process string, r *http.Request, body []byte, normalise func(string) string) Call {
-	c := Call{Process: process, Verb: verbs[r.Method], From: caller()}
+	c := Call{Process: process, Verb: verbs[r.Method]}
+	c.From, c.At = caller()
 	c.Namespace, c.Resource, c.Name, c.Subresource = pathOf(r.URL.Path)
 	if rest, ok := strings.CutPrefix(r.URL.Path, "/apis/"); ok {
 		c.Group, _, _ = strings.Cut(rest, "/")
@@ -102,18 +104,21 @@ func nameIn(body []byte) string {
 
 const module = "github.com/gradus-lms/gradus/"
 
-// caller finds the function of the operator on whose stack the request is made.
-func caller() string {
+// caller finds the function of the operator on whose stack the request is made, and
+// the line, as FILE:LINE from the root of the module.
+func caller() (function, line string) {
 	var at [64]uintptr
 	frames := runtime.CallersFrames(at[:runtime.Callers(3, at[:])])
 	for {
 		frame, more := frames.Next()
 		name, ours := strings.CutPrefix(frame.Function, module)
 		if ours && !strings.HasPrefix(name, "test/") {
-			return name
+			folder, file := path.Split(name)
+			pkg, _, _ := strings.Cut(file, ".")
+			return name, fmt.Sprintf("%s%s/%s:%d", folder, pkg, path.Base(frame.File), frame.Line)
 		}
 		if !more {
-			return ""
+			return "", ""
 		}
 	}
 }
