@@ -26,6 +26,8 @@ type march[V closing.Stage] struct {
 	session *production.Session
 	// objection to the point of no return.
 	objection func(V) *pipeline.Verdict
+	// stopped says that people have given the run up; nil: it is deleted then.
+	stopped func(V) *pipeline.Verdict
 	// wayBack: past the point of no return another run takes over from this one
 	// where it fails. A rollback is the last that there is: it goes on trying.
 	wayBack bool
@@ -97,6 +99,14 @@ func (m march[V]) halt(now time.Time) *pipeline.Verdict {
 		if closing.Abandon(*m.ledger, v1alpha1.SiteNotReadyReason, what, now) {
 			no := givingUp(m.instead()+": "+what, now)
 			return &no
+		}
+	}
+	// Whoever gives a run up does not wait for its copies: the point of no return would ask
+	// them, and users would be shut out until then.
+	if m.stopped != nil && scene.Held() && !scene.Committed() && scene.Shut() {
+		if no := m.stopped(m.view); no != nil && closing.Abandon(*m.ledger, no.Reason, no.Message, now) {
+			wait := givingUp(m.instead()+": "+no.Message, now)
+			return &wait
 		}
 	}
 	if scene.Rival != nil && scene.Held() && scene.Committed() {

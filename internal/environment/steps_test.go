@@ -38,7 +38,7 @@ func TestTheOrderIsLaw3(t *testing.T) {
 		if step.Judge == nil || len(step.Name) > 40 {
 			t.Errorf("step %s cannot be judged, or its name is too long", step.Name)
 		}
-		if step.Needs != nil || step.Finally || step.Repeatable {
+		if step.Needs != nil || step.Finally || step.Repeatable != nil {
 			t.Errorf("step %s does not simply follow the one before it", step.Name)
 		}
 	}

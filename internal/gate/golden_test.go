@@ -40,7 +40,8 @@ func decided() Facts {
 		},
 		Trial: &v1alpha1.TrialUpgrade{
 			ObjectMeta: metav1.ObjectMeta{Name: "autumn-trial-1"},
-			Status:     v1alpha1.TrialUpgradeStatus{ReportDigest: "sha256:bbbbbbbbbbbb"},
+			Status: v1alpha1.TrialUpgradeStatus{ReportDigest: "sha256:bbbbbbbbbbbb",
+				Conditions: []metav1.Condition{{Type: v1alpha1.PassedCondition, Status: metav1.ConditionTrue, Reason: "Passed"}}},
 		},
 		Staging: &v1alpha1.StagingEnvironment{Status: v1alpha1.StagingEnvironmentStatus{
 			Version: "3.0", Address: "http://campus-web.copy.svc",

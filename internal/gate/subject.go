@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/gradus-lms/gradus/api/v1alpha1"
@@ -183,7 +184,11 @@ func Summary(f Facts) []string {
 	}
 	lines = append(lines, "stops: "+strings.Join(path, ", "), "goes live: "+strings.Join(images(f), ", "))
 	if f.Trial != nil {
-		lines = append(lines, "trial "+f.Trial.Name+" passed, report "+short(f.Trial.Status.ReportDigest))
+		verdict := "has not passed"
+		if meta.IsStatusConditionTrue(f.Trial.Status.Conditions, v1alpha1.PassedCondition) {
+			verdict = "passed"
+		}
+		lines = append(lines, "trial "+f.Trial.Name+" "+verdict+", report "+short(f.Trial.Status.ReportDigest))
 	}
 	if f.Staging != nil {
 		lines = append(lines, "staging serves "+f.Staging.Status.Version+" at "+f.Staging.Status.Address)

@@ -45,11 +45,6 @@ func (v View) unfit() string {
 	if what := workload.Unscalable(v.GoLive.Spec.Scale, v.Site, v.Autoscalers); what != "" {
 		return what
 	}
-	if name := v.unknownCronJob(); name != "" {
-		return "CronJob " + name + " works on the site's volumes or database, and no release of the plan has an image " +
-			"of its repository: suspend it (kubectl patch cronjob " + name + " -p '{\"spec\":{\"suspend\":true}}'), " +
-			"or it would run as it is on the upgraded site"
-	}
 	if what := v.noted(); what != "" {
 		return what + " still has the note of an earlier run that was not undone"
 	}

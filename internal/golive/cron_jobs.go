@@ -13,6 +13,7 @@ import (
 
 	"github.com/gradus-lms/gradus/api/v1alpha1"
 	"github.com/gradus-lms/gradus/internal/golive/closing"
+	"github.com/gradus-lms/gradus/internal/pipeline"
 	"github.com/gradus-lms/gradus/internal/production"
 )
 
@@ -62,13 +63,29 @@ func repository(image string) string {
 }
 
 // unknownCronJob names a CronJob that works on the site with an image that no
-// release replaces; "" when there is none.
+// release replaces; "" when there is none. One that is suspended stays as it is,
+// but for those that this run suspended and would wake.
 func (v View) unknownCronJob() string {
 	images := v.images(v.target())
 	for _, cron := range v.CronJobs {
-		if !ptr.Deref(cron.Spec.Suspend, false) && len(ofRelease(cron, images)) == 0 {
+		asleep := ptr.Deref(cron.Spec.Suspend, false) && !v.Suspends(cron.Name)
+		if !asleep && len(ofRelease(cron, images)) == 0 {
 			return cron.Name
 		}
 	}
 	return ""
+}
+
+// cronJobsMustBeKnown: one may have been resumed, or have come, since the first look.
+func cronJobsMustBeKnown(v View) *pipeline.Verdict {
+	if v.Site == nil {
+		return nil // said elsewhere
+	}
+	name := v.unknownCronJob()
+	if name == "" {
+		return nil
+	}
+	return against("SiteUnfit", "CronJob %[1]s works on the site's volumes or database, and no release of the plan has an image "+
+		"of its repository: suspend it (kubectl patch cronjob %[1]s -p '{\"spec\":{\"suspend\":true}}'), "+
+		"or it would run as it is on the upgraded site", name)
 }

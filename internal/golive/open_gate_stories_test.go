@@ -75,6 +75,31 @@ func TestPeopleWhoLookedLetUsersIn(t *testing.T) {
 	w.wantServing("campus:2.0")
 }
 
+// What people let users into is what runs, not what the plan was made to say since.
+func TestNobodyIsAskedAboutReleasesThatDoNotRun(t *testing.T) {
+	w := newWorld(t)
+	digest := w.looking("")
+	plan := &v1alpha1.UpgradePlan{}
+	w.must(w.admin.Get(w.ctx, client.ObjectKey{Namespace: w.namespace, Name: "plan"}, plan))
+	was := plan.DeepCopy()
+	plan.Spec.Target.Releases[len(plan.Spec.Target.Releases)-1].Image = "campus:2.0-r2"
+	w.must(w.admin.Update(w.ctx, plan))
+	w.decide("tester", "testers", w.subject(plan, v1alpha1.GateOpen), v1alpha1.DecisionApprove)
+	for range 5 {
+		w.tick()
+	}
+	w.wantClosed()
+	if said := message(w.get(), "Look"); !strings.Contains(said, "spec.upgrade.releases") || !strings.Contains(said, "put spec.target") {
+		t.Errorf("it does not say what to mend: %s", said)
+	}
+	plan.Spec.Target.Releases = was.Spec.Target.Releases
+	w.must(w.admin.Update(w.ctx, plan))
+	w.decide("other", "testers", digest, v1alpha1.DecisionApprove)
+	if c := succeeded(w.until("over", over)); c.Status != metav1.ConditionTrue {
+		t.Errorf("%s: %s", c.Reason, c.Message)
+	}
+}
+
 func TestPeopleWhoLookedAndSaidNoGoBack(t *testing.T) {
 	w := newWorld(t)
 	digest := w.looking("")

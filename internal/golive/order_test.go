@@ -51,8 +51,12 @@ func TestWhatNoTrialHasSeenDoesNotGoLive(t *testing.T) {
 	g := w.order(nil)
 	upgrade := *g.Spec.Upgrade.DeepCopy()
 	upgrade.Releases[0].Image = "campus:2.0-rehearsed"
-	w.must(w.admin.Create(w.ctx, &v1alpha1.TrialUpgrade{ObjectMeta: w.meta("trial"), Spec: v1alpha1.TrialUpgradeSpec{
-		SiteRef: g.Spec.SiteRef, BackupRef: g.Spec.BackupRef, Upgrade: upgrade}}))
+	trial := &v1alpha1.TrialUpgrade{ObjectMeta: w.meta("trial"), Spec: v1alpha1.TrialUpgradeSpec{
+		SiteRef: g.Spec.SiteRef, BackupRef: g.Spec.BackupRef, Upgrade: upgrade}}
+	w.must(w.admin.Create(w.ctx, trial))
+	trial.Status.Conditions = []metav1.Condition{{Type: v1alpha1.PassedCondition, Status: metav1.ConditionTrue, Reason: "Passed",
+		LastTransitionTime: metav1.NewTime(w.clock.Now())}}
+	w.must(w.admin.Status().Update(w.ctx, trial))
 	plan := &v1alpha1.UpgradePlan{}
 	w.must(w.admin.Get(w.ctx, client.ObjectKey{Namespace: w.namespace, Name: "plan"}, plan))
 	plan.Status.Trial = "trial"

@@ -4,10 +4,12 @@
 package golive
 
 import (
+	"strings"
 	"time"
 
 	"github.com/gradus-lms/gradus/api/v1alpha1"
 	"github.com/gradus-lms/gradus/internal/golive/closing"
+	"github.com/gradus-lms/gradus/internal/golive/order"
 	"github.com/gradus-lms/gradus/internal/pipeline"
 	"github.com/gradus-lms/gradus/internal/production"
 )
@@ -71,6 +73,11 @@ var look = pipeline.Step[View]{
 		if v.Plan == nil {
 			return pipeline.Fail("PlanNotFound", "UpgradePlan %s is gone: nobody can open the site by its gate any more",
 				v.GoLive.Spec.PlanRef.Name)
+		}
+		if field := order.Strays(v.GoLive.Spec, v.Plan); strings.HasPrefix(field, "spec.upgrade.") {
+			return pipeline.Await("NotTheOrder", "the site is upgraded and closed for users; %s is not what UpgradePlan %s says "+
+				"now: put spec.target of the plan back, for gate Open is about what runs", field, v.Plan.Name).
+				By(seen.Now.Add(15 * time.Second))
 		}
 		switch v.Open.State {
 		case v1alpha1.GateOpened:

@@ -8,9 +8,11 @@ import (
 	"testing"
 	"time"
 
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 
 	"github.com/gradus-lms/gradus/api/v1alpha1"
 	"github.com/gradus-lms/gradus/internal/golive/closing"
@@ -101,6 +103,16 @@ func TestObjections(t *testing.T) {
 		"an old backup, with a fix point": {func(v *View) {
 			maxAge(v, time.Minute)
 			v.FixPoint = v.Backup
+		}, ""},
+		"a CronJob that woke, and would run as it is": {func(v *View) {
+			v.CronJobs = []batchv1.CronJob{{ObjectMeta: metav1.ObjectMeta{Name: "nightly"}}}
+		}, "SiteUnfit"},
+		"a CronJob that this run put to sleep": {func(v *View) {
+			v.CronJobs = []batchv1.CronJob{{ObjectMeta: metav1.ObjectMeta{Name: "nightly"}, Spec: batchv1.CronJobSpec{Suspend: ptr.To(true)}}}
+			v.GoLive.Status.Changes = []v1alpha1.Change{{ID: "suspend-nightly"}}
+		}, "SiteUnfit"},
+		"a CronJob that sleeps, and goes on sleeping": {func(v *View) {
+			v.CronJobs = []batchv1.CronJob{{ObjectMeta: metav1.ObjectMeta{Name: "nightly"}, Spec: batchv1.CronJobSpec{Suspend: ptr.To(true)}}}
 		}, ""},
 		"an order that is not the plan's": {func(v *View) { v.GoLive.Spec.Upgrade.Releases = []v1alpha1.Release{{Version: "3.0", Image: "evil"}} }, "NotTheOrder"},
 		"the backup of another site":      {func(v *View) { v.Backup.Spec.SiteRef.Name = "other" }, "BackupOfAnother"},

@@ -79,7 +79,8 @@ func verified(b *v1alpha1.SiteBackup) bool {
 // before the point of no return.
 func (v View) Objection() *pipeline.Verdict {
 	for _, objection := range []func(View) *pipeline.Verdict{
-		planMustStand, fixPointMustStand, orderMustBeApproved, backupMustBeGood, windowMustBeOpen, journalMustSuffice,
+		View.GivenUp, fixPointMustStand, orderMustBeApproved, backupMustBeGood, windowMustBeOpen, cronJobsMustBeKnown,
+		journalMustSuffice,
 	} {
 		if no := objection(v); no != nil {
 			return no
@@ -94,7 +95,8 @@ func against(reason, format string, a ...any) *pipeline.Verdict {
 	return &verdict
 }
 
-func planMustStand(v View) *pipeline.Verdict {
+// GivenUp says that the plan is gone, or was given up; nil when it stands.
+func (v View) GivenUp() *pipeline.Verdict {
 	name := v.GoLive.Spec.PlanRef.Name
 	switch {
 	case v.Plan == nil:

@@ -211,7 +211,8 @@ func (w *walk[V]) retry(entry *v1alpha1.StepStatus, step Step[V]) {
 	if step.Repeats != nil && entry.State == v1alpha1.StepPassed {
 		with = step.Repeats(w.view)
 	}
-	if entry.State != v1alpha1.StepFailed && (entry.State != v1alpha1.StepPassed || !step.Repeatable && len(with) == 0) {
+	once := step.Repeatable == nil || !step.Repeatable(w.view)
+	if entry.State != v1alpha1.StepFailed && (entry.State != v1alpha1.StepPassed || once && len(with) == 0) {
 		return
 	}
 	again(entry)

@@ -205,7 +205,7 @@ func TestNothingIsUndoneBeforeTheFailureIsKept(t *testing.T) {
 }
 
 func TestRepeatable(t *testing.T) {
-	w := begin(t, judges("A", makesJob, func(s *Step[*script]) { s.Repeatable = true }), judges("B", makesJob))
+	w := begin(t, judges("A", makesJob, func(s *Step[*script]) { s.Repeatable = func(*script) bool { return true } }), judges("B", makesJob))
 	w.run()
 	w.owner.Annotations = map[string]string{v1alpha1.RetryAnnotation: "A@1"}
 	w.view.says["A"] = Wait("Working", "working")

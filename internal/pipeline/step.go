@@ -68,8 +68,9 @@ type Step[V any] struct {
 	// so that mending the spec is enough.
 	Repairable bool
 	// Repeatable steps may be run again by a person although they passed, such
-	// as a backup that has become too old. What rests on them is not undone.
-	Repeatable bool
+	// as a backup that has become too old, while this holds. What rests on them is not
+	// undone. Nil: never.
+	Repeatable func(V) bool
 	// Repeats names the steps that begin anew with this one when a person runs it
 	// again although it passed, as what they found rests on it. Named none, it is
 	// not run again now. Nil: see Repeatable.

@@ -15,7 +15,7 @@ import (
 // backUp orders a SiteBackup and waits until it is proven by restoring. The
 // first copy of personal data is made here: gate CopyData comes before it.
 var backUp = pipeline.Step[View]{
-	Name: v1alpha1.StepBackUp, Needs: after(v1alpha1.StepMakeUpgradePlan), Repeatable: true,
+	Name: v1alpha1.StepBackUp, Needs: after(v1alpha1.StepMakeUpgradePlan), Repeatable: View.mayRepeat,
 	Create: func(v View, at pipeline.At) []client.Object {
 		if closed(v, v1alpha1.GateCopyData) != nil {
 			return nil

@@ -159,12 +159,25 @@ func Followed(v View) ([]pipeline.Step[View], *v1alpha1.StepStatus) {
 }
 
 // Expects says whether a plan has still to see how its go-live ended, which has a verdict.
+// An order whose record was lost is known by its name.
 func Expects(p *v1alpha1.UpgradePlan, run *v1alpha1.GoLive) bool {
-	if _, known := condition(run, v1alpha1.SucceededCondition); !known {
+	complete, _ := condition(p, v1alpha1.CompleteCondition)
+	if _, known := condition(run, v1alpha1.SucceededCondition); !known || isTrue(complete) {
 		return false
 	}
+	ours := run.Labels[v1alpha1.OwnerUIDLabel] == string(p.UID)
 	return slices.ContainsFunc(p.Status.Steps, func(e v1alpha1.StepStatus) bool {
-		return e.Name == v1alpha1.StepGoLive && e.Finished == nil &&
+		next := e
+		next.Attempt++
+		switch {
+		case e.Name != v1alpha1.StepGoLive:
+			return false
+		case e.State == v1alpha1.StepFailed: // a retry may have been heard, and ordered
+			return ours && run.Name == OrderName(p, next)
+		case e.Finished != nil:
+			return false
+		}
+		return ours && run.Name == OrderName(p, e) ||
 			slices.ContainsFunc(e.Children, func(c v1alpha1.ChildRef) bool { return c.UID == run.UID })
 	})
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/gradus-lms/gradus/api/v1alpha1"
 	"github.com/gradus-lms/gradus/internal/golive/order"
+	"github.com/gradus-lms/gradus/internal/pipeline"
 )
 
 // proofs names the steps whose verdicts are of the plan's releases. They begin anew
@@ -38,19 +39,50 @@ func (v View) ordered() bool {
 		})
 }
 
+// mayRepeat says whether steps that passed may be run again. A backup that is made while the
+// site is being closed is a session that the go-live waits for, and another trial is not the
+// one that people agreed to.
+func (v View) mayRepeat() bool { return !v.ordered() }
+
 // unrehearsed says what people are not to be asked about: an upgrade that no trial and
 // no staging has seen, with the command that mends it; "" when both have.
 func unrehearsed(v View) string {
 	what := order.Unrehearsed(v.upgrade(), v.Trial, v.Staging)
-	if what == "" && settledWell(v.Plan, v1alpha1.StepMakeUpgradePlan) &&
-		!equality.Semantic.DeepEqual(v.Plan.Status.Releases, v.pinned()) { // whatever copies are gone
-		what = "spec.target.releases is not what step 5 wrote down"
+	if what == "" {
+		what = v.strayed() // whatever copies are gone
 	}
 	switch {
 	case what == "":
 		return ""
+	case v.Trial != nil && !order.Passed(v.Trial):
+		return what + "; mend it, then: " + again(v, v1alpha1.StepRunTrial)
 	case v.ordered():
 		return what + "; go-live " + v.Plan.Status.GoLive + " carries its own: put spec.target back"
 	}
-	return what + "; put it back, or run the steps from 4 on again: " + again(v, v1alpha1.StepEstablishRequirements)
+	return what + "; put it back, or " + anew(v)
+}
+
+// strayed says that the plan's images are not those that step 5 wrote down; "" when they are.
+func (v View) strayed() string {
+	if !settledWell(v.Plan, v1alpha1.StepMakeUpgradePlan) || equality.Semantic.DeepEqual(v.Plan.Status.Releases, v.pinned()) {
+		return ""
+	}
+	return "spec.target.releases is not what step 5 wrote down (for spec.workloads of Site " + v.Plan.Spec.SiteRef.Name + ")"
+}
+
+// anew is how the steps that rest on the releases are run again.
+func anew(v View) string {
+	return "run the steps from 4 on again: " + again(v, v1alpha1.StepEstablishRequirements)
+}
+
+// uncopied keeps images away from personal data that gate CopyData was not asked about. A
+// copy that is made already goes on.
+func uncopied(v View, at pipeline.At) *pipeline.Verdict {
+	what := v.strayed()
+	if what == "" || len(at.Entry.Children) > 0 {
+		return nil
+	}
+	wait := pipeline.Await("NotTheReleases", "%s, and no copy of the site's data is for other images; put it back, or %s",
+		what, anew(v))
+	return &wait
 }

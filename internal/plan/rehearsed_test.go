@@ -7,6 +7,9 @@ import (
 	"strings"
 	"testing"
 
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/gradus-lms/gradus/api/v1alpha1"
 	"github.com/gradus-lms/gradus/internal/pipeline"
 )
@@ -38,6 +41,12 @@ func TestWhatWasNotRehearsedIsNotAskedFor(t *testing.T) {
 		"another path":            {func(v *View) { v.Plan.Status.Hops = v.Plan.Status.Hops[1:] }, "status.hops"},
 		"another word for a stop": {func(v *View) { v.Plan.Status.Hops[0].Reason = "because" }, ""},
 		"more time for a hop":     {func(v *View) { v.Plan.Spec.Upgrade.HopDeadline = minutes(600) }, ""},
+		"a trial that was run again, and failed": {func(v *View) {
+			meta.SetStatusCondition(&v.Trial.Status.Conditions,
+				metav1.Condition{Type: v1alpha1.PassedCondition, Status: metav1.ConditionFalse, Reason: "TrialFailed"})
+		}, "trial autumn-trial-1 has not passed; mend it, then: kubectl annotate"},
+		"a container of another name": {func(v *View) { v.Site.Spec.Workloads[0].ApplicationContainer = "other" },
+			"is not what step 5 wrote down (for spec.workloads of Site campus)"},
 		"a go-live carries its own": {func(v *View) {
 			v.Plan.Spec.Target.Releases, v.Plan.Status.GoLive = other, "autumn-golive-1"
 		}, "go-live autumn-golive-1 carries its own: put spec.target back"},
@@ -93,6 +102,78 @@ func TestTheProofsBeginAnew(t *testing.T) {
 	}
 	if e := v.Plan.Status.Steps[9]; e.State != v1alpha1.StepPending {
 		t.Errorf("%s is %s", e.Name, e.State)
+	}
+}
+
+// Images that gate CopyData was not asked about get no copy of the site's data; a copy that
+// is there already goes on.
+func TestOtherImagesGetNoCopy(t *testing.T) {
+	for _, name := range []string{v1alpha1.StepRunTrial, v1alpha1.StepUpgradeStaging} {
+		v := ready(t)
+		v.Plan.Spec.Target.Releases = []v1alpha1.Release{{Version: "1.5", Image: "campus:1.5"}, {Version: "3.0", Image: "campus:3.0-r2"}}
+		b := only(t, v, name)
+		e := b.run()
+		if e.State != v1alpha1.StepWaiting || e.Reason != "NotTheReleases" || len(b.made) > 0 ||
+			!strings.Contains(e.Message, v1alpha1.RetryAnnotation+"=EstablishRequirements@1") {
+			t.Errorf("%s is %s %s: %s; made %v", name, e.State, e.Reason, e.Message, b.made)
+		}
+		at := pipeline.PlaceOf(v.Plan, v1alpha1.StepStatus{Name: name, Children: []v1alpha1.ChildRef{{Name: "copy"}}})
+		if wait := uncopied(v, at); wait != nil {
+			t.Errorf("%s: a copy that is there is held up: %s", name, wait.Message)
+		}
+	}
+}
+
+// While a go-live is ordered neither backup nor trial is made again.
+func TestNothingIsRepeatedBesideAGoLive(t *testing.T) {
+	v := ready(t)
+	if !backUp.Repeatable(v) || !runTrial.Repeatable(v) {
+		t.Error("a plan that waits must be able to repeat both")
+	}
+	v.Plan.Status.GoLive = "autumn-golive-1"
+	if backUp.Repeatable(v) || runTrial.Repeatable(v) {
+		t.Error("they are repeated beside a go-live")
+	}
+}
+
+// A go-live that is deleted stays until its plan has seen how it ended, whatever record was lost.
+func TestAPlanExpectsItsGoLive(t *testing.T) {
+	v := ready(t)
+	run := func(attempt int32) *v1alpha1.GoLive {
+		r := &v1alpha1.GoLive{}
+		r.Name = OrderName(v.Plan, v1alpha1.StepStatus{Name: v1alpha1.StepGoLive, Attempt: attempt})
+		r.Labels = map[string]string{v1alpha1.OwnerUIDLabel: string(v.Plan.UID)}
+		meta.SetStatusCondition(&r.Status.Conditions,
+			metav1.Condition{Type: v1alpha1.SucceededCondition, Status: metav1.ConditionTrue, Reason: "Succeeded"})
+		return r
+	}
+	at := func(state v1alpha1.StepState, finished bool) *v1alpha1.UpgradePlan {
+		p := v.Plan.DeepCopy()
+		e := v1alpha1.StepStatus{Name: v1alpha1.StepGoLive, State: state, Attempt: 1}
+		if finished {
+			e.Finished = &metav1.Time{Time: v.Now}
+		}
+		p.Status.Steps = []v1alpha1.StepStatus{e}
+		return p
+	}
+	for name, c := range map[string]struct {
+		plan *v1alpha1.UpgradePlan
+		run  *v1alpha1.GoLive
+		want bool
+	}{
+		"the record of the order was lost":        {at(v1alpha1.StepWaiting, false), run(1), true},
+		"a retry was ordered and its record lost": {at(v1alpha1.StepFailed, true), run(2), true},
+		"the plan has seen it":                    {at(v1alpha1.StepPassed, true), run(1), false},
+		"the plan has seen that it failed":        {at(v1alpha1.StepFailed, true), run(1), false},
+		"the go-live of an earlier plan, same name": {at(v1alpha1.StepWaiting, false), func() *v1alpha1.GoLive {
+			r := run(1)
+			r.Labels[v1alpha1.OwnerUIDLabel] = "other"
+			return r
+		}(), false},
+	} {
+		if got := Expects(c.plan, c.run); got != c.want {
+			t.Errorf("%s: expected %v, want %v", name, got, c.want)
+		}
 	}
 }
 

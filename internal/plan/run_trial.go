@@ -20,8 +20,11 @@ const defaultKeep = 48 * time.Hour
 
 // runTrial rehearses every hop on a copy that is thrown away.
 var runTrial = pipeline.Step[View]{
-	Name: v1alpha1.StepRunTrial, Needs: after(v1alpha1.StepBackUp), Repeatable: true,
+	Name: v1alpha1.StepRunTrial, Needs: after(v1alpha1.StepBackUp), Repeatable: View.mayRepeat,
 	Create: func(v View, at pipeline.At) []client.Object {
+		if uncopied(v, at) != nil {
+			return nil
+		}
 		keep := v.Plan.Spec.Trial.KeepOnFailure
 		if keep == nil {
 			keep = &metav1.Duration{Duration: defaultKeep}
@@ -37,7 +40,10 @@ var runTrial = pipeline.Step[View]{
 			},
 		}}
 	},
-	Judge: func(v View, _ pipeline.At, seen pipeline.Seen) pipeline.Verdict {
+	Judge: func(v View, at pipeline.At, seen pipeline.Seen) pipeline.Verdict {
+		if wait := uncopied(v, at); wait != nil {
+			return *wait
+		}
 		trial, ok := pipeline.First[*v1alpha1.TrialUpgrade](seen)
 		if !ok || trial == nil {
 			return pipeline.Wait("Rehearsing", "the trial begins")
@@ -50,8 +56,8 @@ var runTrial = pipeline.Step[View]{
 		case known && isTrue(passed):
 			return judgePassed(trial)
 		case known && passed.Status == metav1.ConditionFalse:
-			return pipeline.Fail("TrialFailed", "trial %s failed: %s; mend it, then: %s",
-				trial.Name, passed.Message, again(v, v1alpha1.StepRunTrial))
+			return pipeline.Fail("TrialFailed", "trial %s failed: %s; mend it, then: %s; if that changes spec.target.releases, %s",
+				trial.Name, passed.Message, again(v, v1alpha1.StepRunTrial), anew(v))
 		}
 		ready, _ := condition(trial, v1alpha1.ReadyCondition)
 		return pipeline.Wait("Rehearsing", "trial %s: %s", trial.Name, ready.Message)

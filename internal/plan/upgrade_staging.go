@@ -21,7 +21,7 @@ const stagingDays = 30
 var upgradeStaging = pipeline.Step[View]{
 	Name: v1alpha1.StepUpgradeStaging, Needs: after(v1alpha1.StepRunTrial),
 	Create: func(v View, at pipeline.At) []client.Object {
-		if v.newestTrial() == nil {
+		if v.newestTrial() == nil || uncopied(v, at) != nil {
 			return nil // its time is in what is asked for, and must be there to be read again
 		}
 		upgrade := v.upgrade()
@@ -37,7 +37,10 @@ var upgradeStaging = pipeline.Step[View]{
 			},
 		}}
 	},
-	Judge: func(v View, _ pipeline.At, seen pipeline.Seen) pipeline.Verdict {
+	Judge: func(v View, at pipeline.At, seen pipeline.Seen) pipeline.Verdict {
+		if wait := uncopied(v, at); wait != nil {
+			return *wait
+		}
 		if v.newestTrial() == nil {
 			return pipeline.Wait("UpgradingStaging", "trial %s is looked at", v.Plan.Status.Trial).By(seen.Now.Add(time.Second))
 		}

@@ -79,6 +79,7 @@ func autumn(t *testing.T, change ...func(*View)) View {
 			ObjectMeta: metav1.ObjectMeta{Name: "autumn-trial-1", CreationTimestamp: metav1.NewTime(noon.Add(-time.Hour))},
 			Status: v1alpha1.TrialUpgradeStatus{
 				ReportDigest: "sha256:bbbb",
+				Conditions:   []metav1.Condition{{Type: v1alpha1.PassedCondition, Status: metav1.ConditionTrue, Reason: "Passed"}},
 				Parts: []v1alpha1.TimedPart{
 					{Name: "recover database", Measured: minutes(500)}, // nobody is shut out for it
 					{Name: "hop to 1.5", Measured: minutes(20)}, {Name: "hop to 3.0", Measured: minutes(60)},

@@ -222,6 +222,21 @@ spec:
     spec: {containers: [{name: app, image: "localhost/campus:1.9"}]}
 `
 
+const lockedSite = `
+apiVersion: lms.gradus.dev/v1alpha1
+kind: Site
+metadata: {name: campus, namespace: locked}
+spec:
+  profile: campus
+  url: http://campus.example
+  workloads:
+  - {name: web, role: Web, targetRef: {apiVersion: apps/v1, kind: Deployment, name: web}, applicationContainer: app}
+  traffic: {serviceRef: {name: web}}
+  database:
+    {engine: PostgreSQL, name: campus, workloadRef: {apiVersion: apps/v1, kind: StatefulSet, name: db},
+     readerSecretRef: {name: reader}, ownerSecretRef: {name: owner}, clone: {method: VolumeSnapshot}}
+`
+
 const watchdogRole = `
 apiVersion: rbac.authorization.k8s.io/v1
 kind: Role

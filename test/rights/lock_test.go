@@ -11,6 +11,7 @@ import (
 // E9: from Lock to HandOver nobody else writes the site's workloads.
 func TestALockedSiteIsWrittenByGradusAlone(t *testing.T) {
 	const web, scaled = "apps/v1 Deployment locked/web", `{"spec":{"replicas":5}}`
+	const site = "lms.gradus.dev/v1alpha1 Site locked/campus"
 	refused := "site-lock: namespace locked is locked by campus-2-0-golive-1"
 	another := with(lockedDeployment, "name: web,", "name: other,")
 	unlock := `{"metadata":{"labels":{"lms.gradus.dev/locked-by":null}}}`
@@ -35,6 +36,11 @@ func TestALockedSiteIsWrittenByGradusAlone(t *testing.T) {
 		"the garbage collector":                        {by: garbage, do: deletes(web)},
 		"the end of the namespace":                     {by: namespacer, do: deletes(web)},
 		"what is no workload":                          {by: tenant, do: creates(`{apiVersion: v1, kind: ConfigMap, metadata: {name: x, namespace: locked}}`)},
+		"the Site that names the workloads":            {by: tenant, do: merges(site, `{"spec":{"database":{"name":"other"}}}`), refused: refused},
+		"a label of the Site":                          {by: tenant, do: merges(site, `{"metadata":{"labels":{"a":"b"}}}`)},
+		"the Site goes":                                {by: tenant, do: deletes(site), refused: refused},
+		"another Site comes":                           {by: tenant, do: creates(with(lockedSite, "name: campus", "name: other")), refused: refused},
+		"its state, as gradus-manager":                 {by: manager, do: mergesStatus(site, `{"status":{"version":"2.0"}}`)},
 		"a namespace that is not locked":               {by: tenant, do: merges("apps/v1 Deployment campus/campus-web", scaled)},
 		"taking the lock off, as gradus-production":    {by: production, do: merges("v1 Namespace locked", unlock)},
 		"taking the lock off, as cluster-admin":        {by: clusterAdmin, do: merges("v1 Namespace locked", unlock)},

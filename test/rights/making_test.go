@@ -68,7 +68,7 @@ func makeObjects(ctx context.Context) error {
 
 // lockSite is what step Lock of a go-live does.
 func lockSite(ctx context.Context) error {
-	for _, object := range parse(lockedDeployment) {
+	for _, object := range parse(lockedDeployment + "---" + lockedSite) {
 		if err := create(ctx, as(owner), object); err != nil {
 			return fmt.Errorf("%s %s: %w", object.GetKind(), object.GetName(), err)
 		}

@@ -93,6 +93,12 @@ func quietID(workload string) string { return "replicas-" + workload }
 
 func suspendID(cronJob string) string { return "suspend-" + cronJob }
 
+// Suspends says whether a CronJob is asleep because of the run, which wakes it again.
+func (s *Scene) Suspends(cronJob string) bool { return s.change(suspendID(cronJob)) != nil }
+
+// Shut says whether users are kept out, or are about to be.
+func (s *Scene) Shut() bool { return s.change(doorID) != nil }
+
 // suspended gives the ids of the CronJobs that the run has suspended.
 func (s *Scene) suspended() []string {
 	var ids []string
