@@ -83,37 +83,47 @@ func (m march[V]) instead() string {
 	return "the site is put back as it was"
 }
 
-// halt says what a run past the point of no return must not go on against; nil
-// when nothing. Before that point a site that cannot be seen is given up, and
-// the walk goes on to put it back.
+// halt says what a run that holds a site must not go on against; nil when nothing.
+// Past the point of no return it waits. Before it the run is given up, and the walk
+// goes on to put the site back.
 func (m march[V]) halt(now time.Time) *pipeline.Verdict {
 	scene := m.view.Stage()
 	if scene.Grip.Unattended {
 		closing.Unattended(*m.ledger)
 	}
-	if what := scene.Blind(*m.ledger); what != "" && scene.Held() {
-		if scene.Committed() {
-			no := pipeline.Fail(v1alpha1.SiteNotReadyReason, "%s; the site stays as it is until it is back", what)
-			return &no
-		}
-		if closing.Abandon(*m.ledger, v1alpha1.SiteNotReadyReason, what, now) {
-			no := givingUp(m.instead()+": "+what, now)
-			return &no
+	if !scene.Held() {
+		return nil
+	}
+	what := scene.Blind(*m.ledger)
+	var no pipeline.Verdict
+	switch {
+	case !scene.Committed():
+		return m.giveBack(what, now)
+	case what != "":
+		no = pipeline.Fail(v1alpha1.SiteNotReadyReason, "%s; the site stays as it is until it is back", what)
+	case scene.Rival != nil:
+		no = failed(scene.Conflict(*scene.Rival))
+	default:
+		return nil
+	}
+	return &no
+}
+
+// giveBack gives up a run before the point of no return that cannot see its site, or that
+// people have given up: they do not wait for its copies, after which that point would ask
+// them, for users would be shut out until then.
+func (m march[V]) giveBack(blind string, now time.Time) *pipeline.Verdict {
+	reason, why := v1alpha1.SiteNotReadyReason, blind
+	if why == "" && m.stopped != nil && m.view.Stage().Shut() {
+		if no := m.stopped(m.view); no != nil {
+			reason, why = no.Reason, no.Message
 		}
 	}
-	// Whoever gives a run up does not wait for its copies: the point of no return would ask
-	// them, and users would be shut out until then.
-	if m.stopped != nil && scene.Held() && !scene.Committed() && scene.Shut() {
-		if no := m.stopped(m.view); no != nil && closing.Abandon(*m.ledger, no.Reason, no.Message, now) {
-			wait := givingUp(m.instead()+": "+no.Message, now)
-			return &wait
-		}
+	if why == "" || !closing.Abandon(*m.ledger, reason, why, now) {
+		return nil
 	}
-	if scene.Rival != nil && scene.Held() && scene.Committed() {
-		no := failed(scene.Conflict(*scene.Rival))
-		return &no
-	}
-	return nil
+	wait := givingUp(m.instead()+": "+why, now)
+	return &wait
 }
 
 // failed turns what waits for a person's repair into a stall, without

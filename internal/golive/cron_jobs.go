@@ -85,7 +85,7 @@ func cronJobsMustBeKnown(v View) *pipeline.Verdict {
 	if name == "" {
 		return nil
 	}
-	return against("SiteUnfit", "CronJob %[1]s works on the site's volumes or database, and no release of the plan has an image "+
-		"of its repository: suspend it (kubectl patch cronjob %[1]s -p '{\"spec\":{\"suspend\":true}}'), "+
+	return against("SiteUnfit", "CronJob %[1]s works on the site's volumes or database, and no release of the plan has "+
+		"an image of its repository: suspend it (kubectl patch cronjob %[1]s -p '{\"spec\":{\"suspend\":true}}'), "+
 		"or it would run as it is on the upgraded site", name)
 }

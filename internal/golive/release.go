@@ -75,8 +75,8 @@ var look = pipeline.Step[View]{
 				v.GoLive.Spec.PlanRef.Name)
 		}
 		if field := order.Strays(v.GoLive.Spec, v.Plan); strings.HasPrefix(field, "spec.upgrade.") {
-			return pipeline.Await("NotTheOrder", "the site is upgraded and closed for users; %s is not what UpgradePlan %s says "+
-				"now: put spec.target of the plan back, for gate Open is about what runs", field, v.Plan.Name).
+			return pipeline.Await("NotTheOrder", "the site is upgraded and closed for users; %s is not what UpgradePlan %s "+
+				"says now: put spec.target of the plan back, for gate Open is about what runs", field, v.Plan.Name).
 				By(seen.Now.Add(15 * time.Second))
 		}
 		switch v.Open.State {

@@ -4,6 +4,7 @@
 package plan
 
 import (
+	"fmt"
 	"slices"
 
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -64,10 +65,12 @@ func unrehearsed(v View) string {
 
 // strayed says that the plan's images are not those that step 5 wrote down; "" when they are.
 func (v View) strayed() string {
-	if !settledWell(v.Plan, v1alpha1.StepMakeUpgradePlan) || equality.Semantic.DeepEqual(v.Plan.Status.Releases, v.pinned()) {
+	was := v.Plan.Status.Releases
+	if !settledWell(v.Plan, v1alpha1.StepMakeUpgradePlan) || equality.Semantic.DeepEqual(was, v.pinned()) {
 		return ""
 	}
-	return "spec.target.releases is not what step 5 wrote down (for spec.workloads of Site " + v.Plan.Spec.SiteRef.Name + ")"
+	return fmt.Sprintf("spec.target.releases is not what step 5 wrote down (for spec.workloads of Site %s)",
+		v.Plan.Spec.SiteRef.Name)
 }
 
 // anew is how the steps that rest on the releases are run again.

@@ -56,7 +56,8 @@ var runTrial = pipeline.Step[View]{
 		case known && isTrue(passed):
 			return judgePassed(trial)
 		case known && passed.Status == metav1.ConditionFalse:
-			return pipeline.Fail("TrialFailed", "trial %s failed: %s; mend it, then: %s; if that changes spec.target.releases, %s",
+			return pipeline.Fail("TrialFailed",
+				"trial %s failed: %s; mend it, then: %s; if that changes spec.target.releases, %s",
 				trial.Name, passed.Message, again(v, v1alpha1.StepRunTrial), anew(v))
 		}
 		ready, _ := condition(trial, v1alpha1.ReadyCondition)

@@ -84,26 +84,13 @@ type Fence struct {
 func (r Roll) Fence(flows []Flow) Fence {
 	var f Fence
 	for _, flow := range flows {
-		senders := r.At(flow.From, flow.At)
-		if len(senders) == 0 && !known(r, flow.From) {
-			continue // the node itself
-		}
-		if len(senders) > 0 && !slices.ContainsFunc(senders, func(s Stay) bool { return s.Copy }) {
-			continue
-		}
-		receivers := r.At(flow.To, flow.At)
-		all := func(is func(sender, receiver Stay) bool) bool {
-			for _, sender := range senders {
-				if slices.ContainsFunc(receivers, func(s Stay) bool { return !is(sender, s) }) {
-					return false
-				}
-			}
-			return len(senders) > 0 && len(receivers) > 0
-		}
+		senders, receivers := r.At(flow.From, flow.At), r.At(flow.To, flow.At)
 		switch {
-		case all(func(sender, s Stay) bool { return s.Namespace == sender.Namespace }):
+		case len(senders) == 0 && !known(r, flow.From): // the node itself
+		case len(senders) > 0 && !slices.ContainsFunc(senders, func(s Stay) bool { return s.Copy }):
+		case every(senders, receivers, func(sender, s Stay) bool { return s.Namespace == sender.Namespace }):
 			f.Inside++
-		case all(func(_, s Stay) bool { return s.Namespace == "kube-system" && flow.Port == "53" }):
+		case flow.Port == "53" && every(senders, receivers, func(_, s Stay) bool { return s.Namespace == "kube-system" }):
 			f.Names++
 		case len(senders) > 0 && !slices.ContainsFunc(senders, func(s Stay) bool { return s.closed(flow.At) }):
 			f.Tried++
@@ -113,6 +100,16 @@ func (r Roll) Fence(flows []Flow) Fence {
 		}
 	}
 	return f
+}
+
+// every says whether something is true of whoever may have sent and whoever may have received.
+func every(senders, receivers Roll, is func(sender, receiver Stay) bool) bool {
+	for _, sender := range senders {
+		if slices.ContainsFunc(receivers, func(s Stay) bool { return !is(sender, s) }) {
+			return false
+		}
+	}
+	return len(senders) > 0 && len(receivers) > 0
 }
 
 // closed says whether the pod had found its network closed. Kubernetes tells

@@ -101,18 +101,27 @@ func (k Kind) Fits(call Call) bool {
 	switch k {
 	case Blind403, Blind503:
 		return false
-	case Squat, Mark, Strip:
-		return call.Verb == "create" && call.Resource != "leases" // admission guards the lock
-	case Hold:
-		return call.Verb == "delete"
-	case Touch:
-		return (call.Verb == "patch" || call.Verb == "update") && call.Resource != "leases"
+	case Squat, Mark, Strip, Hold, Touch:
+		return k.meddles(call)
 	case Late, Sleeper, Stale, TimeTravel: // the watchdog has no cache
 		return call.Process != "watchdog"
 	case Missed:
 		return call.Process != "watchdog" && !uncached[call.Resource]
 	}
 	return true
+}
+
+// meddles says whether somebody else may act on the object of a request.
+func (k Kind) meddles(call Call) bool {
+	switch {
+	case k == Hold:
+		return call.Verb == "delete"
+	case call.Resource == "leases": // admission guards the lock
+		return false
+	case k == Touch:
+		return call.Verb == "patch" || call.Verb == "update"
+	}
+	return call.Verb == "create"
 }
 
 // uncached are the resources that the operator reads from the API server always.
