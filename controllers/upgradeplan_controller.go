@@ -153,15 +153,15 @@ func (r *UpgradePlanReconciler) goLiveOf(ctx context.Context, p *v1alpha1.Upgrad
 	return run, nil
 }
 
-// recollect finds what step GoLive has ordered where the status that should have told was
-// lost: in this attempt or, as a retry is heard and ordered at once, in the next.
+// recollect finds what step GoLive has ordered where the status that should have told was lost.
 func (r *UpgradePlanReconciler) recollect(ctx context.Context, p *v1alpha1.UpgradePlan, e *v1alpha1.StepStatus) error {
-	next, reader := *e, client.Reader(r.Client)
-	switch {
-	case e.State == v1alpha1.StepFailed: // rare, and an abort or a deletion goes by it
-		next, reader = v1alpha1.StepStatus{Name: e.Name, State: v1alpha1.StepPending, Attempt: e.Attempt + 1}, r.Live
-	case e.Finished != nil || len(e.Children) > 0:
+	next, lost := plan.Unrecorded(*e)
+	if !lost {
 		return nil
+	}
+	reader := client.Reader(r.Client)
+	if e.State == v1alpha1.StepFailed { // rare, and an abort or a deletion goes by it
+		reader = r.Live
 	}
 	run, err := child[v1alpha1.GoLive](ctx, reader, p.Namespace, plan.OrderName(p, next))
 	if err != nil || run == nil || run.Labels[v1alpha1.OwnerUIDLabel] != string(p.UID) {

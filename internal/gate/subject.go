@@ -185,7 +185,7 @@ func Summary(f Facts) []string {
 	lines = append(lines, "stops: "+strings.Join(path, ", "), "goes live: "+strings.Join(images(f), ", "))
 	if f.Trial != nil {
 		verdict := "has not passed"
-		if meta.IsStatusConditionTrue(f.Trial.Status.Conditions, v1alpha1.PassedCondition) {
+		if TrialPassed(f.Trial) {
 			verdict = "passed"
 		}
 		lines = append(lines, "trial "+f.Trial.Name+" "+verdict+", report "+short(f.Trial.Status.ReportDigest))
@@ -213,6 +213,11 @@ func Summary(f Facts) []string {
 		lines[i] = clip(lines[i], 250)
 	}
 	return lines
+}
+
+// TrialPassed says whether a trial has; one that was run again by a person may have failed.
+func TrialPassed(trial *v1alpha1.TrialUpgrade) bool {
+	return meta.IsStatusConditionTrue(trial.Status.Conditions, v1alpha1.PassedCondition)
 }
 
 // images tells what the live site would run, container by container where they are named.

@@ -89,11 +89,6 @@ func orderOf(v View, at pipeline.At) *v1alpha1.GoLive {
 	return run
 }
 
-// OrderName is how the go-live of an attempt is called.
-func OrderName(p *v1alpha1.UpgradePlan, e v1alpha1.StepStatus) string {
-	return pipeline.PlaceOf(p, e).Name("golive")
-}
-
 // Freed says whether a go-live has the site no more: it is gone, or has ended without
 // success and holds nothing.
 func Freed(run *v1alpha1.GoLive) bool {
@@ -142,51 +137,6 @@ func failedForGood(run *v1alpha1.GoLive) bool {
 	succeeded, known := condition(run, v1alpha1.SucceededCondition)
 	ready, _ := over(run)
 	return known && succeeded.Status == metav1.ConditionFalse && isTrue(ready)
-}
-
-// Followed is the step of a go-live that is under way, alone: it needs the go-live and
-// nothing of the site. Of a plan without one there is no entry.
-func Followed(v View) ([]pipeline.Step[View], *v1alpha1.StepStatus) {
-	alone := goLive
-	alone.Needs = pipeline.None
-	for i := range v.Plan.Status.Steps {
-		e := &v.Plan.Status.Steps[i]
-		if e.Name == v1alpha1.StepGoLive && e.Finished == nil && len(e.Children) > 0 {
-			return []pipeline.Step[View]{alone}, e
-		}
-	}
-	return nil, nil
-}
-
-// Expects says whether a plan has still to see how its go-live ended, which has a verdict.
-// An order whose record was lost is known by its name.
-func Expects(p *v1alpha1.UpgradePlan, run *v1alpha1.GoLive) bool {
-	complete, _ := condition(p, v1alpha1.CompleteCondition)
-	if _, known := condition(run, v1alpha1.SucceededCondition); !known || isTrue(complete) {
-		return false
-	}
-	ours := run.Labels[v1alpha1.OwnerUIDLabel] == string(p.UID)
-	return slices.ContainsFunc(p.Status.Steps, func(e v1alpha1.StepStatus) bool {
-		next := e
-		next.Attempt++
-		switch {
-		case e.Name != v1alpha1.StepGoLive:
-			return false
-		case e.State == v1alpha1.StepFailed: // a retry may have been heard, and ordered
-			return ours && run.Name == OrderName(p, next)
-		case e.Finished != nil:
-			return false
-		}
-		return ours && run.Name == OrderName(p, e) ||
-			slices.ContainsFunc(e.Children, func(c v1alpha1.ChildRef) bool { return c.UID == run.UID })
-	})
-}
-
-// ExpectsWayBack says whether a plan has still to see that a rollback from its go-live
-// brought the site back.
-func ExpectsWayBack(p *v1alpha1.UpgradePlan, back *v1alpha1.Rollback, run *v1alpha1.GoLive) bool {
-	complete, _ := condition(p, v1alpha1.CompleteCondition)
-	return run.Name != "" && p.Status.GoLive == run.Name && !isTrue(complete) && wentBack(back) && goesBackFrom(back, run)
 }
 
 // outageOf is the time for which users were shut out.

@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 
 	"github.com/gradus-lms/gradus/api/v1alpha1"
+	"github.com/gradus-lms/gradus/internal/gate"
 	"github.com/gradus-lms/gradus/internal/golive/order"
 	"github.com/gradus-lms/gradus/internal/pipeline"
 )
@@ -55,7 +56,7 @@ func unrehearsed(v View) string {
 	switch {
 	case what == "":
 		return ""
-	case v.Trial != nil && !order.Passed(v.Trial):
+	case v.Trial != nil && !gate.TrialPassed(v.Trial):
 		return what + "; mend it, then: " + again(v, v1alpha1.StepRunTrial)
 	case v.ordered():
 		return what + "; go-live " + v.Plan.Status.GoLive + " carries its own: put spec.target back"

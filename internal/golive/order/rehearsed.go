@@ -7,18 +7,18 @@ import (
 	"slices"
 
 	"k8s.io/apimachinery/pkg/api/equality"
-	"k8s.io/apimachinery/pkg/api/meta"
 
 	"github.com/gradus-lms/gradus/api/v1alpha1"
+	"github.com/gradus-lms/gradus/internal/gate"
 )
 
 // Unrehearsed says in what an upgrade is not the one that trial and staging made;
 // "" when it is. Releases may be edited while a plan runs, and verdicts of other
-// images prove nothing of these, nor does a trial that failed. A copy that is gone is not compared: freshness and
-// the digest of the gate speak of it.
+// images prove nothing of these, nor does a trial that failed. A copy that is gone is
+// not compared: freshness and the digest of the gate speak of it.
 func Unrehearsed(u v1alpha1.UpgradeSpec, trial *v1alpha1.TrialUpgrade, staging *v1alpha1.StagingEnvironment) string {
 	if trial != nil {
-		if !Passed(trial) {
+		if !gate.TrialPassed(trial) {
 			return "trial " + trial.Name + " has not passed"
 		}
 		if field := differs(u, trial.Spec.Upgrade); field != "" {
@@ -31,11 +31,6 @@ func Unrehearsed(u v1alpha1.UpgradeSpec, trial *v1alpha1.TrialUpgrade, staging *
 		}
 	}
 	return ""
-}
-
-// Passed says whether a trial has; one that was run again by a person may have failed.
-func Passed(trial *v1alpha1.TrialUpgrade) bool {
-	return meta.IsStatusConditionTrue(trial.Status.Conditions, v1alpha1.PassedCondition)
 }
 
 // differs names the part of a plan by which two upgrades are not the same. A deadline
