@@ -133,7 +133,8 @@ func thaw(group string) error {
 	for file, value := range map[string]string{"freezer.state": "THAWED", "cgroup.freeze": "0"} {
 		err := os.WriteFile(filepath.Join(group, file), []byte(value), 0)
 		// The file is missing where the hierarchy does not freeze.
-		if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) && !errors.Is(err, syscall.ENODEV) {
+		missing := errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.ENODEV)
+		if err != nil && !missing {
 			return fmt.Errorf("thaw cgroup %s: %w", group, err)
 		}
 	}

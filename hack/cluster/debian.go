@@ -43,7 +43,8 @@ func ensurePackages(programs map[string]string) error {
 		return fmt.Errorf("programs are missing and there is no apt-get: install the likes of %s", list)
 	}
 	fmt.Fprintf(os.Stderr, "install Debian packages %s\n", list)
-	for _, args := range [][]string{{"update", "-qq"}, append([]string{"install", "-y", "-qq", "--no-install-recommends"}, missing...)} {
+	install := append([]string{"install", "-y", "-qq", "--no-install-recommends"}, missing...)
+	for _, args := range [][]string{{"update", "-qq"}, install} {
 		command := exec.Command("apt-get", args...)
 		command.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
 		if out, err := command.CombinedOutput(); err != nil {
@@ -70,17 +71,17 @@ func findProgram(name string) (string, error) {
 // systemPath is the PATH of everything that the cluster starts.
 const systemPath = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-// system runs one of Debian's programs and returns what it printed.
-func system(name string, args ...string) (string, error) {
+// system runs one of Debian's programs; what it printed is told if it fails.
+func system(name string, args ...string) error {
 	path, err := findProgram(name)
 	if err != nil {
-		return "", err
+		return err
 	}
 	command := exec.Command(path, args...)
 	command.Env = append(os.Environ(), systemPath)
 	out, err := command.CombinedOutput()
 	if err != nil {
-		return string(out), fmt.Errorf("%s %s: %w: %s", name, strings.Join(args, " "), err, strings.TrimSpace(string(out)))
+		return fmt.Errorf("%s %s: %w: %s", name, strings.Join(args, " "), err, strings.TrimSpace(string(out)))
 	}
-	return string(out), nil
+	return nil
 }

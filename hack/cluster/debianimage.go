@@ -30,7 +30,8 @@ func imageDebian(l Layout, args []string) error {
 	flags.StringVar(&packages, "packages", "", "Debian packages, with commas between")
 	flags.StringVar(&user, "user", "999", "user id; a user of that number is in the image before the packages are")
 	flags.Var(&env, "env", "NAME=VALUE; may be repeated")
-	flags.BoolVar(&rootfs, "rootfs", false, "write no image; print the path of the root file system's tar, for `image binary --base`")
+	flags.BoolVar(&rootfs, "rootfs", false,
+		"write no image; print the path of the root file system's tar, for `image binary --base`")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -65,7 +66,8 @@ func debianRoot(l Layout, packages []string, user string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	sum := sha256.Sum256([]byte(suite + "\n" + strings.Join(packages, ",") + "\n" + user + "\n" + strings.Join(hooks("", ""), "\n")))
+	parts := []string{suite, strings.Join(packages, ","), user, strings.Join(hooks("", ""), "\n")}
+	sum := sha256.Sum256([]byte(strings.Join(parts, "\n")))
 	root := filepath.Join(l.Cache, "rootfs", hex.EncodeToString(sum[:])[:12]+".tar")
 	if _, err := os.Stat(root); err == nil {
 		return root, nil
@@ -114,7 +116,8 @@ func mmdebstrap(args []string, out string) error {
 func hooks(user, name string) []string {
 	addUser := ""
 	if user != "0" {
-		addUser = fmt.Sprintf(`echo %[2]s:x:%[1]s:%[1]s::/tmp:/bin/sh >> "$1/etc/passwd"; echo %[2]s:x:%[1]s: >> "$1/etc/group"; `+
+		addUser = fmt.Sprintf(`echo %[2]s:x:%[1]s:%[1]s::/tmp:/bin/sh >> "$1/etc/passwd"; `+
+			`echo %[2]s:x:%[1]s: >> "$1/etc/group"; `+
 			`echo '%[2]s:*:19000:0:99999:7:::' >> "$1/etc/shadow"; `, user, name)
 	}
 	return []string{

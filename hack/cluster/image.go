@@ -168,7 +168,7 @@ func load(l Layout, args []string) error {
 	}
 	for _, tar := range args {
 		start := time.Now()
-		if _, err := containerdClient(l, "images", "import", tar); err != nil {
+		if err := containerdClient(l, "images", "import", tar); err != nil {
 			return err
 		}
 		fmt.Printf("loaded %s in %.1fs\n", tar, time.Since(start).Seconds())

@@ -4,6 +4,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"fmt"
@@ -87,6 +88,7 @@ func TestUpRepairs(t *testing.T) {
 	startWriter(t, l)
 	for _, victim := range []string{"csi-driver", "csi-provisioner", "etcd", "kubelet", "containerd", "kube-apiserver", "cluster"} {
 		killNamed(t, l, victim)
+		//nolint:forbidigo // up is to meet a cluster whose part died a moment ago, not one that has mended itself
 		time.Sleep(300 * time.Millisecond)
 		mustRun(t, l, "up")
 		mustRun(t, l, "status")
@@ -168,12 +170,13 @@ func mustRun(t *testing.T, l Layout, args ...string) {
 
 func killUp(t *testing.T, l Layout, after time.Duration) {
 	t.Helper()
-	command := exec.Command(programFile(t), "up", "--state", l.State)
+	program := programFile(t)
+	ctx, cancel := context.WithTimeout(t.Context(), after)
+	defer cancel()
+	command := exec.CommandContext(ctx, program, "up", "--state", l.State)
 	if err := command.Start(); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(after)
-	kill(t, command.Process.Pid)
 	_ = command.Wait()
 }
 

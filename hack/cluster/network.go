@@ -18,7 +18,7 @@ func (l Layout) namespacePath() string { return filepath.Join("/run/netns", l.ID
 // of the node look one up before the address is translated.
 func makeNetwork(l Layout) error {
 	if !hasNamespace(l) {
-		if _, err := system("ip", "netns", "add", l.ID); err != nil {
+		if err := system("ip", "netns", "add", l.ID); err != nil {
 			return err
 		}
 	}
@@ -36,7 +36,7 @@ func makeNetwork(l Layout) error {
 		"-n " + l.ID + " route add unreachable default",
 		"-n " + l.ID + " route add " + serviceCIDR + " dev " + l.NodeVeth,
 	} {
-		if _, err := system("ip", strings.Fields(line)...); err != nil {
+		if err := system("ip", strings.Fields(line)...); err != nil {
 			return err
 		}
 	}
@@ -52,12 +52,12 @@ func hasNamespace(l Layout) bool {
 
 func removeNetwork(l Layout) error {
 	if _, err := os.Stat("/sys/class/net/" + l.HostVeth); err == nil {
-		if _, err := system("ip", "link", "delete", l.HostVeth); err != nil {
+		if err := system("ip", "link", "delete", l.HostVeth); err != nil {
 			return err
 		}
 	}
 	if _, err := os.Stat(l.namespacePath()); err == nil {
-		if _, err := system("ip", "netns", "delete", l.ID); err != nil {
+		if err := system("ip", "netns", "delete", l.ID); err != nil {
 			return err
 		}
 	}

@@ -55,15 +55,14 @@ func mountImage(image, pool string) error {
 		if err := os.Truncate(partial, poolSize); err != nil {
 			return fmt.Errorf("size image of pool: %w", err)
 		}
-		if _, err := system("mkfs.btrfs", "-q", partial); err != nil {
+		if err := system("mkfs.btrfs", "-q", partial); err != nil {
 			return err
 		}
 		if err := os.Rename(partial, image); err != nil {
 			return fmt.Errorf("rename image of pool: %w", err)
 		}
 	}
-	_, err := system("mount", "-o", "loop,noatime", image, pool)
-	return err
+	return system("mount", "-o", "loop,noatime", image, pool)
 }
 
 // hideHost gives the cluster folders of its own where its programs would leave

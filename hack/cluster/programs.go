@@ -51,7 +51,8 @@ func controlPlane(l Layout) []program {
 				"--service-cluster-ip-range=" + serviceCIDR, "--allow-privileged", "--authorization-mode=Node,RBAC",
 				"--enable-admission-plugins=NodeRestriction", "--client-ca-file=" + pki("ca.crt"),
 				"--tls-cert-file=" + pki("apiserver.crt"), "--tls-private-key-file=" + pki("apiserver.key"),
-				"--kubelet-client-certificate=" + pki("apiserver-kubelet.crt"), "--kubelet-client-key=" + pki("apiserver-kubelet.key"),
+				"--kubelet-client-certificate=" + pki("apiserver-kubelet.crt"),
+				"--kubelet-client-key=" + pki("apiserver-kubelet.key"),
 				"--service-account-issuer=https://kubernetes.default.svc.cluster.local",
 				"--service-account-key-file=" + pki("sa.pub"), "--service-account-signing-key-file=" + pki("sa.key"),
 				"--requestheader-client-ca-file=" + pki("front-proxy-ca.crt"), "--requestheader-allowed-names=front-proxy-client",
@@ -59,7 +60,8 @@ func controlPlane(l Layout) []program {
 				"--requestheader-extra-headers-prefix=X-Remote-Extra-",
 				"--proxy-client-cert-file=" + pki("front-proxy.crt"), "--proxy-client-key-file=" + pki("front-proxy.key"),
 				"--audit-policy-file=" + l.Path("config", "audit.yaml"), "--audit-log-path=" + auditLog(l),
-				"--kubelet-preferred-address-types=InternalIP", "--audit-log-maxsize=100", "--audit-log-maxbackup=3", "--profiling=false",
+				"--kubelet-preferred-address-types=InternalIP", "--audit-log-maxsize=100", "--audit-log-maxbackup=3",
+				"--profiling=false",
 			},
 			Ready: answers("https://127.0.0.1:6443/readyz"),
 		},
@@ -93,10 +95,7 @@ func node(l Layout) []program {
 	return []program{
 		{
 			Name: "containerd", Args: []string{"--config", l.Path("config", "containerd.toml"), "--log-level", "warn"},
-			Ready: func() error {
-				_, err := containerdClient(l, "version")
-				return err
-			},
+			Ready: func() error { return containerdClient(l, "version") },
 		},
 		{
 			Name: "kubelet", After: []string{"kube-apiserver", "containerd"},
@@ -137,7 +136,9 @@ func node(l Layout) []program {
 // and a snapshotter for the one that makes snapshots.
 func storage(l Layout, pool string) []program {
 	snapshots, plain := l.Path("run", "csi.sock"), l.Path("run", "csi-plain.sock")
-	patience := []string{"--retry-interval-start=500ms", "--retry-interval-max=10s", "--kube-api-qps=50", "--kube-api-burst=100"}
+	patience := []string{
+		"--retry-interval-start=500ms", "--retry-interval-max=10s", "--kube-api-qps=50", "--kube-api-burst=100",
+	}
 	driver := []string{
 		"-node", nodeName, "-pool", l.Path("pool"), "-engine", pool,
 		"-registrations", l.Path("kubelet", "plugins_registry"),

@@ -41,7 +41,7 @@ func answers(url string) func() error {
 }
 
 // containerdClient runs ctr against the cluster's containerd.
-func containerdClient(l Layout, args ...string) (string, error) {
+func containerdClient(l Layout, args ...string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
 	all := append([]string{"--address", l.Path("run", "containerd.sock"), "--namespace", "k8s.io"}, args...)
@@ -49,11 +49,10 @@ func containerdClient(l Layout, args ...string) (string, error) {
 	command.SysProcAttr = diesWithUs
 	var complaints strings.Builder
 	command.Stderr = &complaints
-	out, err := command.Output()
-	if err != nil {
-		return "", fmt.Errorf("ctr %s: %w: %s", strings.Join(args, " "), err, strings.TrimSpace(complaints.String()))
+	if err := command.Run(); err != nil {
+		return fmt.Errorf("ctr %s: %w: %s", strings.Join(args, " "), err, strings.TrimSpace(complaints.String()))
 	}
-	return string(out), nil
+	return nil
 }
 
 // kubectl runs kubectl as the administrator.

@@ -94,14 +94,13 @@ func logs(l Layout, args []string) error {
 		return fmt.Errorf("open log: %w", err)
 	}
 	defer file.Close()
-	for {
+	for tick := time.NewTicker(200 * time.Millisecond); ; <-tick.C {
 		if _, err := io.Copy(os.Stdout, file); err != nil {
 			return fmt.Errorf("print log: %w", err)
 		}
 		if !follow {
 			return nil
 		}
-		time.Sleep(200 * time.Millisecond)
 	}
 }
 

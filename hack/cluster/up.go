@@ -53,7 +53,8 @@ func up(l Layout, _ []string) error {
 	if err := settle(l, images, crds); err != nil {
 		return err
 	}
-	fmt.Fprintf(os.Stderr, "all ready in %.1fs\nexport KUBECONFIG=%s\n", time.Since(start).Seconds(), l.Kubeconfig("admin"))
+	fmt.Fprintf(os.Stderr, "all ready in %.1fs\nexport KUBECONFIG=%s\n",
+		time.Since(start).Seconds(), l.Kubeconfig("admin"))
 	return nil
 }
 
@@ -235,7 +236,7 @@ func waitFor(l Layout, object, condition string, more ...string) error {
 func waitDrivers(l Layout) error {
 	return poll(func() error {
 		out, err := kubectl(l, "", "get", "csinode", nodeName, "-o", "jsonpath={.spec.drivers[*].name}")
-		if err == nil && !(strings.Contains(out, driverSnapshots) && strings.Contains(out, driverPlain)) {
+		if err == nil && (!strings.Contains(out, driverSnapshots) || !strings.Contains(out, driverPlain)) {
 			err = fmt.Errorf("registered drivers are %q", out)
 		}
 		return err
@@ -263,7 +264,7 @@ func loadMissing(l Layout, tars []string) error {
 		if _, err := os.Stat(mark); err == nil {
 			continue
 		}
-		if _, err := containerdClient(l, "images", "import", tar); err != nil {
+		if err := containerdClient(l, "images", "import", tar); err != nil {
 			return err
 		}
 		if err := os.WriteFile(mark, nil, 0o644); err != nil {

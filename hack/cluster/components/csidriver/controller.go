@@ -34,7 +34,9 @@ func answer(err error) error {
 
 func invalid(message string) error { return status.Error(codes.InvalidArgument, message) }
 
-func (d *driver) ControllerGetCapabilities(context.Context, *csi.ControllerGetCapabilitiesRequest) (*csi.ControllerGetCapabilitiesResponse, error) {
+func (d *driver) ControllerGetCapabilities(
+	context.Context, *csi.ControllerGetCapabilitiesRequest,
+) (*csi.ControllerGetCapabilitiesResponse, error) {
 	types := []csi.ControllerServiceCapability_RPC_Type{
 		csi.ControllerServiceCapability_RPC_CREATE_DELETE_VOLUME,
 		csi.ControllerServiceCapability_RPC_LIST_VOLUMES,
@@ -55,37 +57,50 @@ func (d *driver) ControllerGetCapabilities(context.Context, *csi.ControllerGetCa
 	return response, nil
 }
 
-func (d *driver) CreateVolume(ctx context.Context, request *csi.CreateVolumeRequest) (*csi.CreateVolumeResponse, error) {
+func (d *driver) CreateVolume(
+	ctx context.Context, request *csi.CreateVolumeRequest,
+) (*csi.CreateVolumeResponse, error) {
 	if request.GetName() == "" {
 		return nil, invalid("name is missing")
 	}
 	if err := checkCapabilities(request.GetVolumeCapabilities()); err != nil {
 		return nil, err
 	}
-	capacity := request.GetCapacityRange()
-	size := max(capacity.GetRequiredBytes(), smallest)
-	if limit := capacity.GetLimitBytes(); size > largest || (limit > 0 && size > limit) {
-		return nil, status.Errorf(codes.OutOfRange, "size %d is not between %d and %d", size, smallest, largest)
-	}
-	wanted := entry{Handle: d.store.handleOf(volumePrefix, request.GetName()), Name: request.GetName(), Size: size}
-	if source := request.GetVolumeContentSource(); source != nil {
-		origin, err := d.origin(source)
-		if err != nil {
-			return nil, err
-		}
-		if size < origin.Size && capacity.GetRequiredBytes() > 0 {
-			return nil, status.Errorf(codes.OutOfRange, "size %d is below the source's %d", size, origin.Size)
-		}
-		wanted.Source, wanted.Size = origin.Handle, max(size, origin.Size)
+	wanted, err := d.wanted(request)
+	if err != nil {
+		return nil, err
 	}
 	made, err := d.store.create(ctx, wanted)
 	if err != nil {
 		return nil, answer(err)
 	}
+	capacity := request.GetCapacityRange()
 	if limit := capacity.GetLimitBytes(); made.Size < capacity.GetRequiredBytes() || (limit > 0 && made.Size > limit) {
 		return nil, answer(errConflict)
 	}
 	return &csi.CreateVolumeResponse{Volume: volumeOf(made, request.GetVolumeContentSource())}, nil
+}
+
+// wanted is the volume to make: of the size asked for, and no smaller than what
+// it starts from.
+func (d *driver) wanted(request *csi.CreateVolumeRequest) (entry, error) {
+	capacity := request.GetCapacityRange()
+	size := max(capacity.GetRequiredBytes(), smallest)
+	if limit := capacity.GetLimitBytes(); size > largest || (limit > 0 && size > limit) {
+		return entry{}, status.Errorf(codes.OutOfRange, "size %d is not between %d and %d", size, smallest, largest)
+	}
+	wanted := entry{Handle: d.store.handleOf(volumePrefix, request.GetName()), Name: request.GetName(), Size: size}
+	if source := request.GetVolumeContentSource(); source != nil {
+		origin, err := d.origin(source)
+		if err != nil {
+			return entry{}, err
+		}
+		if size < origin.Size && capacity.GetRequiredBytes() > 0 {
+			return entry{}, status.Errorf(codes.OutOfRange, "size %d is below the source's %d", size, origin.Size)
+		}
+		wanted.Source, wanted.Size = origin.Handle, max(size, origin.Size)
+	}
+	return wanted, nil
 }
 
 // origin finds the snapshot or the volume that a new volume starts from.
@@ -106,7 +121,9 @@ func volumeOf(e entry, source *csi.VolumeContentSource) *csi.Volume {
 	return &csi.Volume{VolumeId: e.Handle, CapacityBytes: e.Size, ContentSource: source}
 }
 
-func (d *driver) DeleteVolume(ctx context.Context, request *csi.DeleteVolumeRequest) (*csi.DeleteVolumeResponse, error) {
+func (d *driver) DeleteVolume(
+	ctx context.Context, request *csi.DeleteVolumeRequest,
+) (*csi.DeleteVolumeResponse, error) {
 	handle := request.GetVolumeId()
 	if handle == "" {
 		return nil, invalid("volume id is missing")
@@ -123,7 +140,9 @@ func (d *driver) DeleteVolume(ctx context.Context, request *csi.DeleteVolumeRequ
 	return &csi.DeleteVolumeResponse{}, answer(d.store.delete(ctx, handle))
 }
 
-func (d *driver) ValidateVolumeCapabilities(_ context.Context, request *csi.ValidateVolumeCapabilitiesRequest) (*csi.ValidateVolumeCapabilitiesResponse, error) {
+func (d *driver) ValidateVolumeCapabilities(
+	_ context.Context, request *csi.ValidateVolumeCapabilitiesRequest,
+) (*csi.ValidateVolumeCapabilitiesResponse, error) {
 	if request.GetVolumeId() == "" || len(request.GetVolumeCapabilities()) == 0 {
 		return nil, invalid("volume id or capabilities are missing")
 	}
@@ -131,6 +150,7 @@ func (d *driver) ValidateVolumeCapabilities(_ context.Context, request *csi.Vali
 		return nil, answer(err)
 	}
 	if err := checkCapabilities(request.GetVolumeCapabilities()); err != nil {
+		//nolint:nilerr // CSI wants a refusal told in the answer; an error would mean that there is no answer
 		return &csi.ValidateVolumeCapabilitiesResponse{Message: err.Error()}, nil
 	}
 	return &csi.ValidateVolumeCapabilitiesResponse{Confirmed: &csi.ValidateVolumeCapabilitiesResponse_Confirmed{

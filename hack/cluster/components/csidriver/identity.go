@@ -29,7 +29,9 @@ func (d *driver) GetPluginInfo(context.Context, *csi.GetPluginInfoRequest) (*csi
 	return &csi.GetPluginInfoResponse{Name: d.name, VendorVersion: "development"}, nil
 }
 
-func (d *driver) GetPluginCapabilities(context.Context, *csi.GetPluginCapabilitiesRequest) (*csi.GetPluginCapabilitiesResponse, error) {
+func (d *driver) GetPluginCapabilities(
+	context.Context, *csi.GetPluginCapabilitiesRequest,
+) (*csi.GetPluginCapabilitiesResponse, error) {
 	return &csi.GetPluginCapabilitiesResponse{Capabilities: []*csi.PluginCapability{{
 		Type: &csi.PluginCapability_Service_{Service: &csi.PluginCapability_Service{
 			Type: csi.PluginCapability_Service_CONTROLLER_SERVICE,
@@ -54,7 +56,9 @@ func (r *registrar) GetInfo(context.Context, *registration.InfoRequest) (*regist
 	}, nil
 }
 
-func (r *registrar) NotifyRegistrationStatus(_ context.Context, status *registration.RegistrationStatus) (*registration.RegistrationStatusResponse, error) {
+func (r *registrar) NotifyRegistrationStatus(
+	_ context.Context, status *registration.RegistrationStatus,
+) (*registration.RegistrationStatusResponse, error) {
 	if !status.PluginRegistered {
 		log.Printf("kubelet refused driver=%s: %s", r.name, status.Error)
 	}
@@ -66,7 +70,8 @@ func logCall(ctx context.Context, request any, info *grpc.UnaryServerInfo, handl
 	start := time.Now()
 	answer, err := handler(ctx, request)
 	method := info.FullMethod[strings.LastIndex(info.FullMethod, "/")+1:]
-	changes := strings.HasPrefix(method, "Create") || strings.HasPrefix(method, "Delete") || strings.HasPrefix(method, "Node")
+	changes := strings.HasPrefix(method, "Create") || strings.HasPrefix(method, "Delete") ||
+		strings.HasPrefix(method, "Node")
 	if err != nil || (changes && !strings.HasPrefix(method, "NodeGet")) {
 		log.Printf("%s took=%s err=%v request={%v}", method, time.Since(start).Round(time.Millisecond), err, request)
 	}

@@ -19,7 +19,9 @@ import (
 
 // NodeGetCapabilities offers staging although there is nothing to stage: the
 // kubelet leaves an empty globalmount folder per volume otherwise.
-func (d *driver) NodeGetCapabilities(context.Context, *csi.NodeGetCapabilitiesRequest) (*csi.NodeGetCapabilitiesResponse, error) {
+func (d *driver) NodeGetCapabilities(
+	context.Context, *csi.NodeGetCapabilitiesRequest,
+) (*csi.NodeGetCapabilitiesResponse, error) {
 	response := &csi.NodeGetCapabilitiesResponse{}
 	for _, kind := range []csi.NodeServiceCapability_RPC_Type{
 		csi.NodeServiceCapability_RPC_STAGE_UNSTAGE_VOLUME,
@@ -37,7 +39,9 @@ func (d *driver) NodeGetInfo(context.Context, *csi.NodeGetInfoRequest) (*csi.Nod
 	return &csi.NodeGetInfoResponse{NodeId: d.node}, nil
 }
 
-func (d *driver) NodeStageVolume(_ context.Context, request *csi.NodeStageVolumeRequest) (*csi.NodeStageVolumeResponse, error) {
+func (d *driver) NodeStageVolume(
+	_ context.Context, request *csi.NodeStageVolumeRequest,
+) (*csi.NodeStageVolumeResponse, error) {
 	if request.GetVolumeId() == "" || request.GetStagingTargetPath() == "" {
 		return nil, invalid("volume id or staging path is missing")
 	}
@@ -48,14 +52,18 @@ func (d *driver) NodeStageVolume(_ context.Context, request *csi.NodeStageVolume
 	return &csi.NodeStageVolumeResponse{}, answer(err)
 }
 
-func (d *driver) NodeUnstageVolume(_ context.Context, request *csi.NodeUnstageVolumeRequest) (*csi.NodeUnstageVolumeResponse, error) {
+func (d *driver) NodeUnstageVolume(
+	_ context.Context, request *csi.NodeUnstageVolumeRequest,
+) (*csi.NodeUnstageVolumeResponse, error) {
 	if request.GetVolumeId() == "" || request.GetStagingTargetPath() == "" {
 		return nil, invalid("volume id or staging path is missing")
 	}
 	return &csi.NodeUnstageVolumeResponse{}, nil
 }
 
-func (d *driver) NodePublishVolume(_ context.Context, request *csi.NodePublishVolumeRequest) (*csi.NodePublishVolumeResponse, error) {
+func (d *driver) NodePublishVolume(
+	_ context.Context, request *csi.NodePublishVolumeRequest,
+) (*csi.NodePublishVolumeResponse, error) {
 	handle, target := request.GetVolumeId(), request.GetTargetPath()
 	if handle == "" || target == "" {
 		return nil, invalid("volume id or target path is missing")
@@ -83,7 +91,9 @@ func (d *driver) NodePublishVolume(_ context.Context, request *csi.NodePublishVo
 	return &csi.NodePublishVolumeResponse{}, answer(bind(d.store.tree(handle), target, readonly))
 }
 
-func (d *driver) NodeUnpublishVolume(_ context.Context, request *csi.NodeUnpublishVolumeRequest) (*csi.NodeUnpublishVolumeResponse, error) {
+func (d *driver) NodeUnpublishVolume(
+	_ context.Context, request *csi.NodeUnpublishVolumeRequest,
+) (*csi.NodeUnpublishVolumeResponse, error) {
 	if request.GetVolumeId() == "" || request.GetTargetPath() == "" {
 		return nil, invalid("volume id or target path is missing")
 	}
@@ -92,7 +102,9 @@ func (d *driver) NodeUnpublishVolume(_ context.Context, request *csi.NodeUnpubli
 
 // NodeGetVolumeStats sums the folder up: the file system's own figures are
 // those of the whole pool.
-func (d *driver) NodeGetVolumeStats(_ context.Context, request *csi.NodeGetVolumeStatsRequest) (*csi.NodeGetVolumeStatsResponse, error) {
+func (d *driver) NodeGetVolumeStats(
+	_ context.Context, request *csi.NodeGetVolumeStatsRequest,
+) (*csi.NodeGetVolumeStatsResponse, error) {
 	if request.GetVolumeId() == "" || request.GetVolumePath() == "" {
 		return nil, invalid("volume id or path is missing")
 	}

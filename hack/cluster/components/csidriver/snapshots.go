@@ -16,7 +16,9 @@ import (
 // frozenParameter of a VolumeSnapshotClass asks for pods to be frozen.
 const frozenParameter = "frozen"
 
-func (d *driver) CreateSnapshot(ctx context.Context, request *csi.CreateSnapshotRequest) (*csi.CreateSnapshotResponse, error) {
+func (d *driver) CreateSnapshot(
+	ctx context.Context, request *csi.CreateSnapshotRequest,
+) (*csi.CreateSnapshotResponse, error) {
 	if !d.snapshots {
 		return nil, status.Error(codes.Unimplemented, "this driver makes no snapshots")
 	}
@@ -48,14 +50,18 @@ func (d *driver) CreateSnapshot(ctx context.Context, request *csi.CreateSnapshot
 	return &csi.CreateSnapshotResponse{Snapshot: snapshotOf(made)}, nil
 }
 
-func (d *driver) DeleteSnapshot(ctx context.Context, request *csi.DeleteSnapshotRequest) (*csi.DeleteSnapshotResponse, error) {
+func (d *driver) DeleteSnapshot(
+	ctx context.Context, request *csi.DeleteSnapshotRequest,
+) (*csi.DeleteSnapshotResponse, error) {
 	if request.GetSnapshotId() == "" {
 		return nil, invalid("snapshot id is missing")
 	}
 	return &csi.DeleteSnapshotResponse{}, answer(d.store.delete(ctx, request.GetSnapshotId()))
 }
 
-func (d *driver) ListSnapshots(_ context.Context, request *csi.ListSnapshotsRequest) (*csi.ListSnapshotsResponse, error) {
+func (d *driver) ListSnapshots(
+	_ context.Context, request *csi.ListSnapshotsRequest,
+) (*csi.ListSnapshotsResponse, error) {
 	entries, err := d.store.list(snapshotPrefix)
 	if err != nil {
 		return nil, answer(err)

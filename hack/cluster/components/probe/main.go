@@ -20,41 +20,44 @@ import (
 
 const patience = 3 * time.Second
 
+var commands = map[string]func(args []string) error{
+	"serve":  first(serve),
+	"get":    first(get),
+	"lookup": first(lookup),
+	"dial":   first(dial),
+	"reach":  first(reach),
+	"watch":  first(watch),
+	"fill":   first(fill),
+	"check":  first(check),
+	"write":  func(args []string) error { return write(argument(args, 0), argument(args, 1)) },
+	"verify": verifyAll,
+	"sleep":  func([]string) error { sleep(); return nil },
+}
+
 func main() {
 	if len(os.Args) < 2 {
 		fail("usage: probe serve|get|lookup|dial|reach|watch|fill|check|write|verify|sleep ...")
 	}
-	args := append(os.Args[2:], "", "", "")
-	var err error
-	switch os.Args[1] {
-	case "serve":
-		err = serve(args[0])
-	case "get":
-		err = get(args[0])
-	case "lookup":
-		err = lookup(args[0])
-	case "dial":
-		err = dial(args[0])
-	case "reach":
-		err = reach(args[0])
-	case "watch":
-		err = watch(args[0])
-	case "fill":
-		err = fill(args[0])
-	case "check":
-		err = check(args[0])
-	case "write":
-		err = write(args[0], args[1])
-	case "verify":
-		err = verifyAll(os.Args[2:])
-	case "sleep":
-		sleep()
-	default:
-		err = fmt.Errorf("%s: no such command", os.Args[1])
+	command, found := commands[os.Args[1]]
+	if !found {
+		fail(os.Args[1] + ": no such command")
 	}
-	if err != nil {
+	if err := command(os.Args[2:]); err != nil {
 		fail(err.Error())
 	}
+}
+
+// first is for commands that take one argument.
+func first(command func(string) error) func([]string) error {
+	return func(args []string) error { return command(argument(args, 0)) }
+}
+
+// argument is empty where nothing was given: a mode, for one, may be left out.
+func argument(args []string, position int) string {
+	if position >= len(args) {
+		return ""
+	}
+	return args[position]
 }
 
 func fail(message string) {

@@ -56,7 +56,9 @@ func WriteLayer(file string, files []File, folders ...string) error {
 }
 
 func (f File) write(writer *tar.Writer) error {
-	header := &tar.Header{Typeflag: tar.TypeReg, Name: strings.TrimPrefix(f.Path, "/"), Mode: f.Mode, Size: int64(len(f.Content))}
+	header := &tar.Header{
+		Typeflag: tar.TypeReg, Name: strings.TrimPrefix(f.Path, "/"), Mode: f.Mode, Size: int64(len(f.Content)),
+	}
 	if f.Content != nil {
 		if err := writer.WriteHeader(header); err != nil {
 			return err
