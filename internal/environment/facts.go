@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/gradus-lms/gradus/api/v1alpha1"
+	"github.com/gradus-lms/gradus/internal/message"
 	"github.com/gradus-lms/gradus/internal/pipeline"
 	"github.com/gradus-lms/gradus/internal/profile"
 	"github.com/gradus-lms/gradus/internal/task"
@@ -86,14 +87,6 @@ func Took(job pipeline.JobOutcome) time.Duration {
 // maxFindings of one Job in a status that takes 64.
 const maxFindings = 20
 
-// clipped keeps a text within a bound of the API.
-func clipped(s string, bound int) string {
-	if len(s) <= bound {
-		return s
-	}
-	return strings.ToValidUTF8(s[:bound], "")
-}
-
 // Findings turns what the agent saw into findings of the API.
 func Findings(result task.Result) []v1alpha1.Finding {
 	var out []v1alpha1.Finding
@@ -109,8 +102,8 @@ func Findings(result task.Result) []v1alpha1.Finding {
 			severity = v1alpha1.SeverityMinor
 		}
 		out = append(out, v1alpha1.Finding{
-			Severity: severity, Code: clipped(f.Code, 64),
-			Component: clipped(f.Component, 253), Message: clipped(f.Message, 1000),
+			Severity: severity, Code: message.Clip(f.Code, 64),
+			Component: message.Clip(f.Component, message.Line), Message: message.Clip(f.Message, message.Step),
 		})
 	}
 	return out

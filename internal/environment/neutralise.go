@@ -8,6 +8,7 @@ import (
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/gradus-lms/gradus/internal/message"
 	"github.com/gradus-lms/gradus/internal/pipeline"
 	"github.com/gradus-lms/gradus/internal/profile"
 	"github.com/gradus-lms/gradus/internal/task"
@@ -39,7 +40,7 @@ var neutralise = pipeline.Step[View]{
 	Record: func(v View, _ pipeline.At, seen pipeline.Seen) {
 		if v.serves() {
 			facts := seen.Job().Result.Facts
-			v.Env.Status.CodeVersion = clipped(cmp.Or(facts["version.disk"], facts["version.version"]), 64)
+			v.Env.Status.CodeVersion = message.Clip(cmp.Or(facts["version.disk"], facts["version.version"]), 64)
 			v.Env.Status.Silence = "network closed in every pod before it started; " +
 				"the LMS says that mail, cron, payment, push and hooks are off"
 		}

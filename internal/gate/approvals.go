@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/gradus-lms/gradus/api/v1alpha1"
+	"github.com/gradus-lms/gradus/internal/message"
 )
 
 // maxNotCounted is the API's bound.
@@ -110,7 +111,7 @@ func (b *ballot) admit(a v1alpha1.UpgradeApproval, same bool) bool {
 	refuse := func(format string, args ...any) bool {
 		if len(b.gate.NotCounted) < maxNotCounted {
 			b.gate.NotCounted = append(b.gate.NotCounted, v1alpha1.UncountedApproval{
-				Who: cmp.Or(who, "somebody"), Why: clip(fmt.Sprintf(format, args...), 250),
+				Who: cmp.Or(who, "somebody"), Why: message.Clip(fmt.Sprintf(format, args...), message.Line),
 			})
 		}
 		return false
@@ -191,12 +192,12 @@ func (b *ballot) fill(approvals []v1alpha1.UpgradeApproval) {
 		for _, a := range approvals {
 			if s, ok := seats[a.Spec.Approver]; ok && s.quorum == i && s.approval == a.Name {
 				b.gate.Counted = append(b.gate.Counted, v1alpha1.CountedApproval{
-					Name: a.Name, Approver: a.Spec.Approver, For: clip(q.name, 250), At: a.CreationTimestamp,
+					Name: a.Name, Approver: a.Spec.Approver, For: message.Clip(q.name, message.Line), At: a.CreationTimestamp,
 				})
 			}
 		}
 		if free[i] > 0 {
-			b.gate.Missing = append(b.gate.Missing, fmt.Sprintf("%s (%d)", clip(q.name, 240), free[i]))
+			b.gate.Missing = append(b.gate.Missing, fmt.Sprintf("%s (%d)", message.Clip(q.name, message.Line-10), free[i]))
 		}
 	}
 }

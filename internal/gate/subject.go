@@ -17,6 +17,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/gradus-lms/gradus/api/v1alpha1"
+	"github.com/gradus-lms/gradus/internal/message"
 )
 
 // SubjectV1 is what an approval binds to: what was decided, not what the
@@ -210,7 +211,7 @@ func Summary(f Facts) []string {
 		lines = append(lines[:9], fmt.Sprintf("and %d more plugins are dropped", len(lines)-9))
 	}
 	for i := range lines {
-		lines[i] = clip(lines[i], 250)
+		lines[i] = message.Clip(lines[i], message.Line)
 	}
 	return lines
 }
@@ -235,14 +236,6 @@ func images(f Facts) []string {
 		}
 	}
 	return out
-}
-
-// clip keeps a text within a bound of the API, at a rune's edge.
-func clip(s string, bound int) string {
-	if len(s) <= bound {
-		return s
-	}
-	return strings.ToValidUTF8(s[:bound-len("…")], "") + "…"
 }
 
 func short(digest string) string {

@@ -10,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/gradus-lms/gradus/api/v1alpha1"
+	"github.com/gradus-lms/gradus/internal/message"
 )
 
 // Ledger returns the record of a pipeline that has not started. It fixes the
@@ -42,7 +43,7 @@ func settled(s v1alpha1.StepState) bool { return done(s) || s == v1alpha1.StepFa
 // record writes a verdict into its entry. Messages have a bound in the API.
 func record(entry *v1alpha1.StepStatus, v Verdict, now time.Time) {
 	same := entry.State == v.State && entry.Finished != nil
-	entry.State, entry.Reason, entry.Message = v.State, v.Reason, clip(v.Message)
+	entry.State, entry.Reason, entry.Message = v.State, v.Reason, message.Clip(v.Message, message.Step)
 	if entry.Started == nil {
 		entry.Started = &metav1.Time{Time: now}
 	}
@@ -51,16 +52,4 @@ func record(entry *v1alpha1.StepStatus, v Verdict, now time.Time) {
 	} else if !same {
 		entry.Finished = &metav1.Time{Time: now}
 	}
-}
-
-func clip(s string) string {
-	const bound = 1000
-	if len(s) <= bound {
-		return s
-	}
-	cut := bound
-	for cut > 0 && s[cut]&0xC0 == 0x80 {
-		cut--
-	}
-	return s[:cut] + "…"
 }

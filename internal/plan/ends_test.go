@@ -110,4 +110,9 @@ func TestAPlanThatEndsLeavesNoStepRunning(t *testing.T) {
 	if failed.Reason != "HopFailed" || !strings.Contains(failed.Message, "a plugin is broken; rolled back") || failed.Finished == nil {
 		t.Errorf("%+v", failed)
 	}
+	v.Plan.Status.Steps[1].State, v.GoLive.Status.Steps[1].Message = v1alpha1.StepRunning, strings.Repeat("ü", 500)
+	end(v, v1alpha1.PlanAborted, pipeline.Verdict{State: v1alpha1.StepPassed, Message: strings.Repeat("ü", 500)})
+	if n := len(v.Plan.Status.Steps[1].Message); n > 1024 {
+		t.Errorf("a status that is refused: %d bytes", n)
+	}
 }

@@ -10,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/gradus-lms/gradus/api/v1alpha1"
+	"github.com/gradus-lms/gradus/internal/message"
 	"github.com/gradus-lms/gradus/internal/pipeline"
 	"github.com/gradus-lms/gradus/internal/status"
 )
@@ -100,16 +101,18 @@ func end(v View, state v1alpha1.PlanState, verdict pipeline.Verdict) pipeline.Ve
 		if e.State != v1alpha1.StepRunning && e.State != v1alpha1.StepWaiting {
 			continue
 		}
-		e.State, e.Reason, e.Message, e.Finished = v1alpha1.StepSkipped, verdict.Reason, verdict.Message, &at
-		if e.Name == v1alpha1.StepGoLive && state == v1alpha1.PlanAborted && live(v.GoLive) { // too late for it
+		e.State, e.Reason, e.Finished = v1alpha1.StepSkipped, verdict.Reason, &at
+		said, what := verdict.Message, broken(v.GoLive)
+		switch {
+		case e.Name != v1alpha1.StepGoLive:
+		case state == v1alpha1.PlanAborted && live(v.GoLive): // too late for it
 			e.State, e.Reason = v1alpha1.StepPassed, "Succeeded"
-			e.Message = fmt.Sprintf("the site serves %s; %s", v.GoLive.Status.Version, verdict.Message)
-			continue
-		}
-		if what := broken(v.GoLive); e.Name == v1alpha1.StepGoLive && what != nil {
+			said = fmt.Sprintf("the site serves %s; %s", v.GoLive.Status.Version, said)
+		case what != nil:
 			e.State, e.Reason = v1alpha1.StepFailed, what.Reason
-			e.Message = fmt.Sprintf("go-live %s, %s: %s; %s", v.GoLive.Name, what.Name, what.Message, verdict.Message)
+			said = fmt.Sprintf("go-live %s, %s: %s; %s", v.GoLive.Name, what.Name, what.Message, said)
 		}
+		e.Message = message.Clip(said, message.Step)
 	}
 	return verdict
 }

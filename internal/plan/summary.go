@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/gradus-lms/gradus/api/v1alpha1"
+	"github.com/gradus-lms/gradus/internal/message"
 	"github.com/gradus-lms/gradus/internal/pipeline"
 	"github.com/gradus-lms/gradus/internal/status"
 )
@@ -105,7 +106,7 @@ func goLiveStalled(v View, now place, verdict pipeline.Verdict) bool {
 // blocked says that a person must act, and how.
 func blocked(plan *v1alpha1.UpgradePlan, now place, verdict pipeline.Verdict, command string) {
 	plan.Status.Summary.State = v1alpha1.PlanBlocked
-	plan.Status.Summary.WaitsFor = clipped("you: " + verdict.Message)
+	plan.Status.Summary.WaitsFor = message.Clip("you: "+verdict.Message, message.Line)
 	plan.Status.WaitingFor = []v1alpha1.WaitingFor{{
 		Kind: "Person", Name: now.name, Since: now.since, Command: command,
 	}}
@@ -184,30 +185,24 @@ func wait(v View, now place, verdict pipeline.Verdict) {
 			continue
 		}
 		who := list(g.Missing)
-		plan.Status.Summary.WaitsFor = clipped(who + ": approval")
+		plan.Status.Summary.WaitsFor = message.Clip(who+": approval", message.Line)
 		plan.Status.WaitingFor = append(plan.Status.WaitingFor, v1alpha1.WaitingFor{
-			Kind: "Approval", Name: g.Name, Who: clipped(who), Since: now.since, Command: approveCommand(v, g),
+			Kind: "Approval", Name: g.Name, Who: message.Clip(who, message.Line), Since: now.since,
+			Command: approveCommand(v, g),
 		})
 		return
 	}
 	kind := v1alpha1.WaitKind("Person")
 	if verdict.Reason == v1alpha1.WaitingForWindowReason {
 		kind = "Window"
-		plan.Status.Summary.WaitsFor = clipped("window: " + strings.TrimPrefix(verdict.Message, "the window opens "))
+		plan.Status.Summary.WaitsFor = message.Clip(
+			"window: "+strings.TrimPrefix(verdict.Message, "the window opens "), message.Line)
 	} else {
-		plan.Status.Summary.WaitsFor = clipped("you: " + verdict.Message)
+		plan.Status.Summary.WaitsFor = message.Clip("you: "+verdict.Message, message.Line)
 	}
 	plan.Status.WaitingFor = append(plan.Status.WaitingFor, v1alpha1.WaitingFor{
 		Kind: kind, Name: now.name, Since: now.since,
 	})
-}
-
-func clipped(s string) string {
-	const bound = 250
-	if len(s) > bound {
-		return strings.ToValidUTF8(s[:bound], "")
-	}
-	return s
 }
 
 func drop(conditions *[]metav1.Condition, kind string) {

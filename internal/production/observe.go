@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -17,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gradus-lms/gradus/api/v1alpha1"
+	"github.com/gradus-lms/gradus/internal/message"
 )
 
 // FieldOwner is the field manager of every write to production.
@@ -106,7 +106,7 @@ func lastManager(object *unstructured.Unstructured, path []string) string {
 	if name == "" {
 		return "an unknown writer"
 	}
-	return clip(name)
+	return message.Clip(name, message.Line)
 }
 
 func holds(raw []byte, path []string) bool {
@@ -118,15 +118,6 @@ func holds(raw []byte, path []string) bool {
 		raw = level[part]
 	}
 	return true
-}
-
-// clip keeps a name within the API's bound.
-func clip(s string) string {
-	const bound = 250
-	if len(s) <= bound {
-		return s
-	}
-	return strings.ToValidUTF8(s[:bound], "")
 }
 
 // Observe reads the target of a change past every cache.

@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gradus-lms/gradus/api/v1alpha1"
+	"github.com/gradus-lms/gradus/internal/message"
 	"github.com/gradus-lms/gradus/internal/pipeline"
 )
 
@@ -142,11 +143,11 @@ func (s *Session) intend(ctx context.Context, step string, want []v1alpha1.Chang
 			return false, nil, err
 		}
 		if !now.writable() {
-			w.Foreign = clip(Rival(w, now))
+			w.Foreign = message.Clip(Rival(w, now), message.Line)
 			return false, &w, nil
 		}
 		if other := s.shutBy(w, now); other != "" {
-			w.Foreign = clip(other + ", which shut it and has not put it back")
+			w.Foreign = message.Clip(other+", which shut it and has not put it back", message.Line)
 			return false, &w, nil
 		}
 		w.Step, w.Before, w.Target.UID = step, now.Value.Record(), now.Object.GetUID()

@@ -9,6 +9,7 @@ import (
 	"fmt"
 
 	"github.com/gradus-lms/gradus/api/v1alpha1"
+	"github.com/gradus-lms/gradus/internal/message"
 )
 
 // settle brings one persisted change to where it is wanted.
@@ -63,7 +64,7 @@ func (s *Session) write(ctx context.Context, c *v1alpha1.Change, now Observed) (
 	switch {
 	case errors.As(err, &no):
 		said := *c
-		said.Foreign = clip(no.err.Error())
+		said.Foreign = message.Clip(no.err.Error(), message.Line)
 		return false, &said, nil
 	case errors.Is(err, errAgain):
 		return false, nil, nil

@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gradus-lms/gradus/api/v1alpha1"
+	"github.com/gradus-lms/gradus/internal/message"
 )
 
 // Undoer puts changes back.
@@ -56,7 +57,7 @@ func (u Undoer) one(ctx context.Context, namespace string, journal []v1alpha1.Ch
 	now, err := Observe(ctx, u.Live, namespace, *c)
 	switch {
 	case apierrors.IsForbidden(err): // as if the write were refused: people must be told which
-		u.mark(c, v1alpha1.ChangeUndoing, clip(err.Error()))
+		u.mark(c, v1alpha1.ChangeUndoing, message.Clip(err.Error(), message.Line))
 		return errAgain
 	case err != nil:
 		return err
@@ -72,7 +73,7 @@ func (u Undoer) one(ctx context.Context, namespace string, journal []v1alpha1.Ch
 		u.mark(c, v1alpha1.ChangeForeign, Rival(*c, now))
 		return nil
 	case Hold:
-		u.mark(c, v1alpha1.ChangeUndoing, clip("mixed with what "+Rival(*c, now)+" wrote"))
+		u.mark(c, v1alpha1.ChangeUndoing, message.Clip("mixed with what "+Rival(*c, now)+" wrote", message.Line))
 		return errAgain
 	case PutBack:
 		err = u.putBack(ctx, *c, now)
@@ -84,7 +85,7 @@ func (u Undoer) one(ctx context.Context, namespace string, journal []v1alpha1.Ch
 	case errors.As(err, &no):
 		// Not done: whoever refuses it now may let it pass later, and until then
 		// the site is as we left it.
-		u.mark(c, v1alpha1.ChangeUndoing, clip(no.err.Error()))
+		u.mark(c, v1alpha1.ChangeUndoing, message.Clip(no.err.Error(), message.Line))
 		return errAgain
 	case err != nil:
 		return err

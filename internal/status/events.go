@@ -9,6 +9,7 @@ import (
 	"k8s.io/client-go/tools/events"
 
 	"github.com/gradus-lms/gradus/api/v1alpha1"
+	"github.com/gradus-lms/gradus/internal/message"
 	"github.com/gradus-lms/gradus/internal/metrics"
 )
 
@@ -19,8 +20,8 @@ type Events struct {
 }
 
 // Warn emits one Event that no step stands behind.
-func (e Events) Warn(regarding Object, reason, message string) {
-	e.emit(regarding, corev1.EventTypeWarning, reason, message)
+func (e Events) Warn(regarding Object, reason, says string) {
+	e.emit(regarding, corev1.EventTypeWarning, reason, says)
 }
 
 // Diff emits one Event for every step that was settled or began to wait, and
@@ -52,9 +53,9 @@ func (e Events) Diff(before, after Object) {
 	}
 }
 
-func (e Events) emit(regarding Object, kind, reason, message string) {
+func (e Events) emit(regarding Object, kind, reason, says string) {
 	if e.Recorder == nil {
 		return
 	}
-	e.Recorder.Eventf(regarding, nil, kind, reason, "Reconcile", "%s", message)
+	e.Recorder.Eventf(regarding, nil, kind, reason, "Reconcile", "%s", message.Clip(says, message.Event))
 }

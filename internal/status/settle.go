@@ -19,6 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/gradus-lms/gradus/api/v1alpha1"
+	"github.com/gradus-lms/gradus/internal/message"
 	"github.com/gradus-lms/gradus/internal/pipeline"
 )
 
@@ -99,12 +100,12 @@ func (s Settler) tellRefused(ctx context.Context, before Object, refusal error) 
 // Of Ready=True, Reconciling=True and Stalled=True exactly one holds afterwards.
 func Conclude(conds *[]metav1.Condition, generation int64, v pipeline.Verdict, err error) {
 	ready, abnormal := metav1.ConditionFalse, v1alpha1.ReconcilingCondition
-	reason, message := v.Reason, v.Message
+	reason, says := v.Reason, v.Message
 	switch {
 	case errors.Is(err, reconcile.TerminalError(nil)):
-		abnormal, reason, message = v1alpha1.StalledCondition, v1alpha1.TerminalErrorReason, err.Error()
+		abnormal, reason, says = v1alpha1.StalledCondition, v1alpha1.TerminalErrorReason, err.Error()
 	case err != nil:
-		reason, message = v1alpha1.ProgressingWithRetryReason, err.Error()
+		reason, says = v1alpha1.ProgressingWithRetryReason, err.Error()
 	case v.State == v1alpha1.StepFailed:
 		abnormal = v1alpha1.StalledCondition
 	case v.State == v1alpha1.StepPassed || v.State == v1alpha1.StepSkipped:
@@ -112,20 +113,21 @@ func Conclude(conds *[]metav1.Condition, generation int64, v pipeline.Verdict, e
 	}
 	for _, t := range []string{v1alpha1.ReconcilingCondition, v1alpha1.StalledCondition} {
 		if t == abnormal {
-			Set(conds, t, metav1.ConditionTrue, generation, reason, message)
+			Set(conds, t, metav1.ConditionTrue, generation, reason, says)
 		} else {
 			meta.RemoveStatusCondition(conds, t)
 		}
 	}
-	Set(conds, v1alpha1.ReadyCondition, ready, generation, reason, message)
+	Set(conds, v1alpha1.ReadyCondition, ready, generation, reason, says)
 }
 
 // Set writes one condition, keeping its transition time when its status stays.
-func Set(conds *[]metav1.Condition, t string, s metav1.ConditionStatus, gen int64, reason, message string) {
+func Set(conds *[]metav1.Condition, t string, s metav1.ConditionStatus, gen int64, reason, says string) {
 	if reason == "" {
 		reason = v1alpha1.WorkingReason
 	}
 	meta.SetStatusCondition(conds, metav1.Condition{
-		Type: t, Status: s, ObservedGeneration: gen, Reason: reason, Message: message,
+		Type: t, Status: s, ObservedGeneration: gen, Reason: reason,
+		Message: message.Clip(says, message.Condition),
 	})
 }

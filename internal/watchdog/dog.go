@@ -19,6 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gradus-lms/gradus/api/v1alpha1"
+	"github.com/gradus-lms/gradus/internal/message"
 	"github.com/gradus-lms/gradus/internal/production"
 )
 
@@ -206,17 +207,8 @@ func (d *Dog) tellRefused(ctx context.Context, journal []v1alpha1.Change) {
 	}
 	d.refused = said
 	if said != "" {
-		d.tell(ctx, "UndoRefused", clip("cannot be put back, and is tried again: "+said))
+		d.tell(ctx, "UndoRefused", message.Clip("cannot be put back, and is tried again: "+said, message.Event))
 	}
-}
-
-// clip keeps a message within the bound of an Event.
-func clip(s string) string {
-	const bound = 1000
-	if len(s) <= bound {
-		return s
-	}
-	return strings.ToValidUTF8(s[:bound], "")
 }
 
 func (d *Dog) fence(ctx context.Context, mine *coordinationv1.Lease) error {

@@ -10,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/gradus-lms/gradus/api/v1alpha1"
+	"github.com/gradus-lms/gradus/internal/message"
 	"github.com/gradus-lms/gradus/internal/pipeline"
 	"github.com/gradus-lms/gradus/internal/production"
 )
@@ -84,7 +85,7 @@ func GiveUpCommitted(ledger []v1alpha1.StepStatus, err error, now time.Time) boo
 
 // Abandon fails the step at which a ledger stands, because the site's own
 // objects are gone. It says whether there was such a step.
-func Abandon(ledger []v1alpha1.StepStatus, reason, message string, now time.Time) bool {
+func Abandon(ledger []v1alpha1.StepStatus, reason, why string, now time.Time) bool {
 	for i := range ledger {
 		switch ledger[i].State {
 		case v1alpha1.StepPassed, v1alpha1.StepSkipped:
@@ -92,18 +93,16 @@ func Abandon(ledger []v1alpha1.StepStatus, reason, message string, now time.Time
 		case v1alpha1.StepFailed:
 			return false
 		}
-		abandon(&ledger[i], reason, message, now)
+		abandon(&ledger[i], reason, why, now)
 		return true
 	}
 	return false
 }
 
-func abandon(e *v1alpha1.StepStatus, reason, message string, now time.Time) {
+func abandon(e *v1alpha1.StepStatus, reason, why string, now time.Time) {
 	at := metav1.NewTime(now)
-	if len(message) > 1000 {
-		message = message[:1000]
-	}
-	e.State, e.Reason, e.Message, e.Finished = v1alpha1.StepFailed, reason, message, &at
+	e.State, e.Reason, e.Finished = v1alpha1.StepFailed, reason, &at
+	e.Message = message.Clip(why, message.Step)
 	if e.Started == nil {
 		e.Started = &at
 	}
