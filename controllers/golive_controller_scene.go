@@ -20,7 +20,8 @@ import (
 // scene reads the live site.
 func (b Base) scene(ctx context.Context, owner production.Owner, grip production.Grip) (*closing.Scene, error) {
 	s := &closing.Scene{Owner: owner, Grip: grip, Image: b.Install.Image, Now: b.Clock.Now(), Pods: map[string]int{}}
-	site, err := getSite(ctx, b.Client, owner.GetNamespace(), owner.SiteName())
+	// Past every cache: the lock that keeps a Site as it was approved guards the one that is there.
+	site, err := getSite(ctx, b.Live, owner.GetNamespace(), owner.SiteName())
 	if err != nil || site == nil {
 		return s, err
 	}

@@ -89,7 +89,7 @@ func TestNobodyIsAskedAboutReleasesThatDoNotRun(t *testing.T) {
 		w.tick()
 	}
 	w.wantClosed()
-	if said := message(w.get(), "Look"); !strings.Contains(said, "spec.upgrade.releases") || !strings.Contains(said, "put spec.target") {
+	if said := message(w.get(), "Look"); !strings.Contains(said, "spec.target.releases of UpgradePlan plan") || !strings.Contains(said, "put it back") {
 		t.Errorf("it does not say what to mend: %s", said)
 	}
 	plan.Spec.Target.Releases = was.Spec.Target.Releases

@@ -4,7 +4,6 @@
 package golive
 
 import (
-	"strings"
 	"time"
 
 	"github.com/gradus-lms/gradus/api/v1alpha1"
@@ -74,9 +73,9 @@ var look = pipeline.Step[View]{
 			return pipeline.Fail("PlanNotFound", "UpgradePlan %s is gone: nobody can open the site by its gate any more",
 				v.GoLive.Spec.PlanRef.Name)
 		}
-		if field := order.Strays(v.GoLive.Spec, v.Plan); strings.HasPrefix(field, "spec.upgrade.") {
-			return pipeline.Await("NotTheOrder", "the site is upgraded and closed for users; %s is not what UpgradePlan %s "+
-				"says now: put spec.target of the plan back, for gate Open is about what runs", field, v.Plan.Name).
+		if field := order.Differs(v.GoLive.Spec.Upgrade, order.Upgrade(v.Plan)); field != "" {
+			return pipeline.Await("NotTheOrder", "the site is upgraded and closed for users; %s of UpgradePlan %s "+
+				"is not what runs: put it back, for gate Open is about what runs", field, v.Plan.Name).
 				By(seen.Now.Add(15 * time.Second))
 		}
 		switch v.Open.State {

@@ -81,6 +81,8 @@ type world struct {
 	// blind: reads of this object of the site are refused; sights outlive a crash.
 	blind  string
 	sights *controllers.Sights
+	// cached is what stands between the operator and the API server; nil: nothing.
+	cached func(client.WithWatch) client.WithWatch
 	// at is called after each tick.
 	at func()
 }
@@ -275,6 +277,9 @@ func (w *world) base() controllers.Base {
 			return write(func() error { return c.SubResource(sub).Patch(ctx, o, p, opts...) })
 		},
 	})
+	if w.cached != nil {
+		c = w.cached(c)
+	}
 	return controllers.Base{
 		Client: c, Live: w.eyes(), Clock: w.clock, Install: environment.Install{Image: image}, Sights: w.sights,
 		Engine:  pipeline.Engine{Client: c, Live: w.eyes(), Clock: w.clock, Reports: reports{w}},

@@ -158,6 +158,9 @@ func notYet(v View) *pipeline.Verdict {
 		wait := pipeline.Await("NotRehearsed", "%s", what)
 		return &wait
 	}
+	if wait := repeating(v); wait != nil {
+		return wait
+	}
 	if wait := closed(v, v1alpha1.GateGoLive); wait != nil {
 		return wait
 	}

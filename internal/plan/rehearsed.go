@@ -46,6 +46,28 @@ func (v View) ordered() bool {
 // one that people agreed to.
 func (v View) mayRepeat() bool { return !v.ordered() }
 
+// repeating says that a step which people let run again is not done: what it makes may be
+// what go-live waits for, and what it finds may be what nobody agreed to.
+func repeating(v View) *pipeline.Verdict {
+	for _, e := range v.Plan.Status.Steps {
+		if e.Name != v1alpha1.StepBackUp && e.Name != v1alpha1.StepRunTrial || e.Attempt < 2 {
+			continue
+		}
+		var wait pipeline.Verdict
+		switch e.State {
+		case v1alpha1.StepPassed, v1alpha1.StepSkipped:
+			continue
+		case v1alpha1.StepFailed:
+			wait = pipeline.Await("Repeating", "%s was run again and failed: %s; mend it, then: %s",
+				e.Name, e.Message, again(v, e.Name))
+		default:
+			wait = pipeline.Wait("Repeating", "%s runs again; go-live begins when it has passed", e.Name)
+		}
+		return &wait
+	}
+	return nil
+}
+
 // unrehearsed says what people are not to be asked about: an upgrade that no trial and
 // no staging has seen, with the command that mends it; "" when both have.
 func unrehearsed(v View) string {

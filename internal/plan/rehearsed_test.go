@@ -136,6 +136,27 @@ func TestNothingIsRepeatedBesideAGoLive(t *testing.T) {
 	}
 }
 
+// Nor is a go-live ordered while one of them is.
+func TestNoGoLiveBesideWhatIsRepeated(t *testing.T) {
+	for _, name := range []string{v1alpha1.StepBackUp, v1alpha1.StepRunTrial} {
+		for state, says := range map[v1alpha1.StepState]string{
+			v1alpha1.StepPending: name + " runs again", v1alpha1.StepRunning: name + " runs again",
+			v1alpha1.StepFailed: v1alpha1.RetryAnnotation + "=" + name + "@2", v1alpha1.StepPassed: "",
+		} {
+			v := ready(t)
+			for i, e := range v.Plan.Status.Steps {
+				if e.Name == name {
+					v.Plan.Status.Steps[i].State, v.Plan.Status.Steps[i].Attempt = state, 2
+				}
+			}
+			b := only(t, v, v1alpha1.StepGoLive)
+			if e := b.run(); (len(b.made) == 0) != (says != "") || !strings.Contains(e.Message, says) {
+				t.Errorf("%s %s: made %v, GoLive says %s", name, state, b.made, e.Message)
+			}
+		}
+	}
+}
+
 // A go-live that is deleted stays until its plan has seen how it ended, whatever record was lost.
 func TestAPlanExpectsItsGoLive(t *testing.T) {
 	v := ready(t)

@@ -22,7 +22,8 @@ var looks = map[string]string{
 	"the lock of a site: an old answer is worse than none": `
 		production get leases, watchdog get leases`,
 	"what a run that writes production goes by: its order, its ledger, what it is told to stop for": `
-		production get golives, production list golives, production get rollbacks, production list rollbacks,
+		production get sites, production get golives, production list golives,
+		production get rollbacks, production list rollbacks,
 		production get upgradeplans, production list upgradeapprovals, production get sitebackups,
 		production get trialupgrades, production get stagingenvironments`,
 	"the watchdog: it looks at one run and its changes by name, and has no cache": `

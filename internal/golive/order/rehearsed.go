@@ -21,21 +21,21 @@ func Unrehearsed(u v1alpha1.UpgradeSpec, trial *v1alpha1.TrialUpgrade, staging *
 		if !gate.TrialPassed(trial) {
 			return "trial " + trial.Name + " has not passed"
 		}
-		if field := differs(u, trial.Spec.Upgrade); field != "" {
+		if field := Differs(u, trial.Spec.Upgrade); field != "" {
 			return field + " is not what trial " + trial.Name + " rehearsed"
 		}
 	}
 	if staging != nil && staging.Spec.Upgrade != nil {
-		if field := differs(u, *staging.Spec.Upgrade); field != "" {
+		if field := Differs(u, *staging.Spec.Upgrade); field != "" {
 			return field + " is not what staging " + staging.Name + " was brought to"
 		}
 	}
 	return ""
 }
 
-// differs names the part of a plan by which two upgrades are not the same. A deadline
+// Differs names the part of a plan by which two upgrades are not the same. A deadline
 // is none: a longer one changes nothing of what was seen, and people approve it.
-func differs(u, seen v1alpha1.UpgradeSpec) string {
+func Differs(u, seen v1alpha1.UpgradeSpec) string {
 	same := func(a, b v1alpha1.Hop) bool { return a.From == b.From && a.To == b.To }
 	switch {
 	case !equality.Semantic.DeepEqual(u.Releases, seen.Releases):
