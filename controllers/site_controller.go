@@ -70,6 +70,7 @@ func (r *SiteReconciler) look(ctx context.Context, site *v1alpha1.Site) (pipelin
 			site.Status.Images = append(site.Status.Images, imagesOf(w.Name, d.Spec.Template)...)
 		}
 	}
+	site.Status.Images = site.Status.Images[:min(len(site.Status.Images), 64)] // what a status takes
 	if err := r.progress(ctx, site); err != nil {
 		return pipeline.Verdict{}, err
 	}

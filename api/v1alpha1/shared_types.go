@@ -176,6 +176,9 @@ const (
 	SeverityInfo     Severity = "Info"
 )
 
+// MaxFindings of a status.
+const MaxFindings = 64
+
 // Finding is something that a check saw.
 type Finding struct {
 	// severity is Critical, Major, Minor or Info. Critical and Major block.

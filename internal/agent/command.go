@@ -15,6 +15,7 @@ import (
 
 	"github.com/gradus-lms/gradus/internal/agent/evidence"
 	"github.com/gradus-lms/gradus/internal/agent/process"
+	"github.com/gradus-lms/gradus/internal/message"
 	"github.com/gradus-lms/gradus/internal/task"
 )
 
@@ -47,7 +48,7 @@ func (r *runner) command(ctx context.Context, spec task.Command, p *evidence.Pag
 	}
 	said := spec.Argv[0]
 	if len(spec.Argv) > 1 {
-		said = p.Clean(task.Shorten(strings.Join(spec.Argv, " "), 120))
+		said = p.Clean(message.Clip(strings.Join(spec.Argv, " "), 120))
 	}
 	if exit.Stopped {
 		if errors.Is(ctx.Err(), context.DeadlineExceeded) {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/gradus-lms/gradus/internal/agent/evidence"
 	"github.com/gradus-lms/gradus/internal/agent/process"
+	"github.com/gradus-lms/gradus/internal/message"
 	"github.com/gradus-lms/gradus/internal/task"
 )
 
@@ -219,12 +220,12 @@ func (l *listener) lastLine() string {
 	if l.last == "" {
 		return "nothing"
 	}
-	return task.Shorten(l.last, 200)
+	return message.Clip(l.last, 200)
 }
 
 func (l *listener) lastError() string {
 	if l.lerr != "" {
-		return task.Shorten(l.lerr, 200)
+		return message.Clip(l.lerr, 200)
 	}
-	return task.Shorten(l.last, 200)
+	return message.Clip(l.last, 200)
 }

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/gradus-lms/gradus/internal/agent/evidence"
+	"github.com/gradus-lms/gradus/internal/message"
 	"github.com/gradus-lms/gradus/internal/task"
 )
 
@@ -109,7 +110,7 @@ func Do(ctx context.Context, t task.Task, book *evidence.Book, tmp string) task.
 	res.OK, res.Reason, res.Message = true, task.Succeeded, fmt.Sprintf("all %d actions succeeded", len(res.Actions))
 	if r.failure != nil {
 		res.OK, res.Reason = false, task.ReasonOf(r.failure, task.CommandFailed)
-		res.Message = task.Shorten(book.Clean(r.failed+": "+r.failure.Error()), 1000)
+		res.Message = message.Clip(book.Clean(r.failed+": "+r.failure.Error()), 1000)
 	}
 	return res
 }

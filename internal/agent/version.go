@@ -14,6 +14,7 @@ import (
 	"github.com/gradus-lms/gradus/internal/agent/evidence"
 	"github.com/gradus-lms/gradus/internal/agent/postgres"
 	"github.com/gradus-lms/gradus/internal/agent/probe"
+	"github.com/gradus-lms/gradus/internal/message"
 	"github.com/gradus-lms/gradus/internal/task"
 )
 
@@ -29,7 +30,7 @@ func (r *runner) version(ctx context.Context, spec task.Version, p *evidence.Pag
 		if v == "" {
 			return task.Fail(task.VersionUnknown, "the version cannot be read (%s)", place)
 		}
-		p.Fact(place, v)
+		p.Fact(place, message.Clip(v, 64)) // what a status takes
 		seen[place] = normal(spec.Normalise, v)
 		return nil
 	}

@@ -6,8 +6,6 @@
 package backup
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"slices"
 
 	snapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v8/apis/volumesnapshot/v1"
@@ -100,13 +98,7 @@ func (v View) filePlaces(kind func(v1alpha1.BackupLocation) bool) []place {
 
 // keyOf names a place in the ledger, whose keys have a bound.
 func keyOf(location, volume string) string {
-	const longest = 63
-	key := location + "." + volume
-	if len(key) <= longest {
-		return key
-	}
-	sum := sha256.Sum256([]byte(key))
-	return key[:longest-7] + "-" + hex.EncodeToString(sum[:])[:6]
+	return pipeline.Key(location + "." + volume)
 }
 
 func keys(places []place) []string {

@@ -73,7 +73,33 @@ func (v View) part(name string, job pipeline.JobOutcome) {
 // timed records how long a part of the copy took.
 func (v View) timed(name string, span time.Duration) {
 	took := metav1.Duration{Duration: span.Round(time.Second)}
-	v.Env.Status.Parts = append(v.Env.Status.Parts, v1alpha1.TimedPart{Name: name, Measured: &took})
+	// What was tried again took as long as the last time.
+	v.Env.Status.Parts = append(
+		slices.DeleteFunc(v.Env.Status.Parts, func(p v1alpha1.TimedPart) bool { return p.Name == name }),
+		v1alpha1.TimedPart{Name: name, Measured: &took})
+}
+
+// found adds what a Job saw. A status takes so many findings: what blocks is kept.
+func (v View) found(job pipeline.JobOutcome) {
+	all := append(v.Env.Status.Findings, Findings(job.Result)...)
+	if len(all) > v1alpha1.MaxFindings {
+		slices.SortStableFunc(all, func(a, b v1alpha1.Finding) int { return grave(b) - grave(a) })
+		all = all[:v1alpha1.MaxFindings]
+	}
+	v.Env.Status.Findings = all
+}
+
+// grave orders findings by how much they weigh.
+func grave(f v1alpha1.Finding) int {
+	switch f.Severity {
+	case v1alpha1.SeverityCritical:
+		return 3
+	case v1alpha1.SeverityMajor:
+		return 2
+	case v1alpha1.SeverityMinor:
+		return 1
+	}
+	return 0
 }
 
 // Took gives the wall time of a Job's pod.

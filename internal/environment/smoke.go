@@ -46,7 +46,7 @@ var smoke = pipeline.Step[View]{
 		if !v.serves() {
 			return
 		}
-		v.Env.Status.Findings = append(v.Env.Status.Findings, Findings(seen.Job().Result)...)
+		v.found(seen.Job())
 		v.part("smoke", seen.Job())
 	},
 }

@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gradus-lms/gradus/api/v1alpha1"
+	"github.com/gradus-lms/gradus/internal/message"
 	"github.com/gradus-lms/gradus/internal/pipeline"
 	"github.com/gradus-lms/gradus/internal/profile"
 	"github.com/gradus-lms/gradus/internal/task"
@@ -53,7 +54,7 @@ var hops = pipeline.Step[View]{
 		v.Env.Status.Hops = append(
 			slices.DeleteFunc(v.Env.Status.Hops, func(h v1alpha1.HopResult) bool { return h.To == at.Key }),
 			HopResult(v.Env.Spec.Upgrade.Hops, at.Key, seen.Job()))
-		v.Env.Status.Findings = append(v.Env.Status.Findings, Findings(seen.Job().Result)...)
+		v.found(seen.Job())
 		v.part("hop to "+at.Key, seen.Job())
 	},
 	Timeout: View.hopDeadline,
@@ -106,9 +107,7 @@ func HopResult(all []v1alpha1.Hop, to string, job pipeline.JobOutcome) v1alpha1.
 		if result.StoppedAt == "" {
 			result.StoppedAt = job.Message
 		}
-		if len(result.StoppedAt) > 500 {
-			result.StoppedAt = result.StoppedAt[:500]
-		}
+		result.StoppedAt = message.Clip(result.StoppedAt, 2*message.Line)
 	}
 	return result
 }

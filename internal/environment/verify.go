@@ -40,7 +40,7 @@ var verify = pipeline.Step[View]{
 		if version := job.Result.Facts["version.database"]; version != "" {
 			v.Env.Status.Version = version
 		}
-		v.Env.Status.Findings = append(v.Env.Status.Findings, Findings(job.Result)...)
+		v.found(job)
 		v.part("verify", job)
 	},
 }

@@ -16,8 +16,8 @@ import (
 	"github.com/gradus-lms/gradus/internal/message"
 )
 
-// maxNotCounted is the API's bound.
-const maxNotCounted = 32
+// maxCounted is the API's bound on those who count, and on those who do not.
+const maxCounted = 32
 
 // DefaultValidDays after which approvals must be given again.
 const DefaultValidDays = 14
@@ -109,7 +109,7 @@ func (b *ballot) count(approvals []v1alpha1.UpgradeApproval, about, same func(v1
 func (b *ballot) admit(a v1alpha1.UpgradeApproval, same bool) bool {
 	who := a.Spec.Approver
 	refuse := func(format string, args ...any) bool {
-		if len(b.gate.NotCounted) < maxNotCounted {
+		if len(b.gate.NotCounted) < maxCounted {
 			b.gate.NotCounted = append(b.gate.NotCounted, v1alpha1.UncountedApproval{
 				Who: cmp.Or(who, "somebody"), Why: message.Clip(fmt.Sprintf(format, args...), message.Line),
 			})
@@ -140,9 +140,7 @@ func (b *ballot) admit(a v1alpha1.UpgradeApproval, same bool) bool {
 	if a.Spec.Decision == v1alpha1.DecisionOverride {
 		// It opens the gate by itself, and the record says so.
 		b.overridden = true
-		b.gate.Counted = append(b.gate.Counted, v1alpha1.CountedApproval{
-			Name: a.Name, Approver: who, For: "override", At: a.CreationTimestamp,
-		})
+		b.note(a, "override")
 		return false
 	}
 	return true
@@ -191,14 +189,22 @@ func (b *ballot) fill(approvals []v1alpha1.UpgradeApproval) {
 	for i, q := range quorums {
 		for _, a := range approvals {
 			if s, ok := seats[a.Spec.Approver]; ok && s.quorum == i && s.approval == a.Name {
-				b.gate.Counted = append(b.gate.Counted, v1alpha1.CountedApproval{
-					Name: a.Name, Approver: a.Spec.Approver, For: message.Clip(q.name, message.Line), At: a.CreationTimestamp,
-				})
+				b.note(a, message.Clip(q.name, message.Line))
 			}
 		}
 		if free[i] > 0 {
 			b.gate.Missing = append(b.gate.Missing, fmt.Sprintf("%s (%d)", message.Clip(q.name, message.Line-10), free[i]))
 		}
+	}
+}
+
+// note tells whose word counts, and for whom: as many as a status takes. What
+// opens a gate is that nobody is missing.
+func (b *ballot) note(a v1alpha1.UpgradeApproval, seat string) {
+	if len(b.gate.Counted) < maxCounted {
+		b.gate.Counted = append(b.gate.Counted, v1alpha1.CountedApproval{
+			Name: a.Name, Approver: a.Spec.Approver, For: seat, At: a.CreationTimestamp,
+		})
 	}
 }
 

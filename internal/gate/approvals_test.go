@@ -231,6 +231,18 @@ func TestCountNamesWhoOverrode(t *testing.T) {
 	}
 }
 
+// As many are told as a status takes.
+func TestCountTellsOfSoMany(t *testing.T) {
+	var all []v1alpha1.UpgradeApproval
+	for range 40 {
+		all = append(all, approval("bob", "owners", decides(v1alpha1.DecisionOverride)))
+	}
+	got := Count(planOf(quorums("owners 2")), v1alpha1.GateGoLive, subject, all, noon)
+	if len(got.Counted) != 32 || got.State != v1alpha1.GateOpened {
+		t.Errorf("%d counted, %s", len(got.Counted), got.State)
+	}
+}
+
 func TestTheFirstToExpireEndsTheGate(t *testing.T) {
 	got := Count(planOf(quorums("owners 2")), v1alpha1.GateGoLive, subject, []v1alpha1.UpgradeApproval{
 		approval("bob", "owners"), approval("eve", "owners", aged(48*time.Hour)),

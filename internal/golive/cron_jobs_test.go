@@ -18,6 +18,9 @@ import (
 	"github.com/gradus-lms/gradus/api/v1alpha1"
 )
 
+// cronName is as long as the name of a CronJob may be; many charts cut theirs there.
+const cronName = "nightly-tasks-of-campus-whose-name-has-52-characters"
+
 // nightly makes a CronJob of the site, as an LMS's cron often is one.
 func (w *world) nightly(image string) {
 	w.t.Helper()
@@ -25,14 +28,14 @@ func (w *world) nightly(image string) {
 		PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: "files"}}}
 	pod := corev1.PodSpec{RestartPolicy: corev1.RestartPolicyNever, Volumes: []corev1.Volume{files},
 		Containers: []corev1.Container{{Name: "task", Image: image}}}
-	w.must(w.admin.Create(w.ctx, &batchv1.CronJob{ObjectMeta: w.meta("nightly"), Spec: batchv1.CronJobSpec{
+	w.must(w.admin.Create(w.ctx, &batchv1.CronJob{ObjectMeta: w.meta(cronName), Spec: batchv1.CronJobSpec{
 		Schedule: "0 1 * * *", JobTemplate: batchv1.JobTemplateSpec{Spec: batchv1.JobSpec{Template: corev1.PodTemplateSpec{Spec: pod}}}}}))
 }
 
 func (w *world) cronJob() *batchv1.CronJob {
 	w.t.Helper()
 	c := &batchv1.CronJob{}
-	w.must(w.admin.Get(w.ctx, client.ObjectKey{Namespace: w.namespace, Name: "nightly"}, c))
+	w.must(w.admin.Get(w.ctx, client.ObjectKey{Namespace: w.namespace, Name: cronName}, c))
 	return c
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"github.com/gradus-lms/gradus/api/v1alpha1"
 	"github.com/gradus-lms/gradus/internal/golive/closing"
+	"github.com/gradus-lms/gradus/internal/message"
 	"github.com/gradus-lms/gradus/internal/pipeline"
 	"github.com/gradus-lms/gradus/internal/profile"
 	"github.com/gradus-lms/gradus/internal/task"
@@ -131,7 +132,7 @@ func recordHop(v View, at pipeline.At, seen pipeline.Seen) {
 		if job.State == pipeline.JobSucceeded {
 			result.Verdict, result.Version = "Passed", job.Result.Facts["version.database"]
 		} else {
-			result.StoppedAt = task.Shorten(job.Result.Message, 500)
+			result.StoppedAt = message.Clip(job.Result.Message, 500)
 		}
 		if !job.Ended.IsZero() && !asked {
 			result.Took = lasted(job.Ended.Sub(job.Started))

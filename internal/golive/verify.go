@@ -10,6 +10,7 @@ import (
 	"github.com/gradus-lms/gradus/api/v1alpha1"
 	"github.com/gradus-lms/gradus/internal/environment"
 	"github.com/gradus-lms/gradus/internal/golive/closing"
+	"github.com/gradus-lms/gradus/internal/message"
 	"github.com/gradus-lms/gradus/internal/pipeline"
 	"github.com/gradus-lms/gradus/internal/task"
 )
@@ -54,12 +55,12 @@ func findings(r task.Result) []v1alpha1.Finding {
 	}
 	var out []v1alpha1.Finding
 	for _, f := range r.Findings {
-		if len(out) == 64 {
+		if len(out) == v1alpha1.MaxFindings {
 			break
 		}
 		out = append(out, v1alpha1.Finding{
-			Severity: severities[f.Severity], Code: task.Shorten(f.Code, 64),
-			Component: task.Shorten(f.Component, 250), Message: task.Shorten(f.Message, 1000),
+			Severity: severities[f.Severity], Code: message.Clip(f.Code, 64),
+			Component: message.Clip(f.Component, 250), Message: message.Clip(f.Message, 1000),
 		})
 	}
 	return out

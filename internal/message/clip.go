@@ -21,8 +21,10 @@ const (
 
 const cut = "…"
 
-// Clip cuts a text to a number of bytes, at a rune's edge, and shows that it did.
+// Clip cuts a text to a number of bytes, at a rune's edge, and shows that it did. What
+// is no UTF-8, which the API refuses as well, is replaced.
 func Clip(s string, bound int) string {
+	s = strings.ToValidUTF8(s, "�")
 	if len(s) <= bound {
 		return s
 	}

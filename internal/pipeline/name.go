@@ -33,6 +33,16 @@ func Name(owner Owner, what, key string, attempt int32) string {
 	return head + tail
 }
 
+// Key keeps what a ledger or a journal calls its entries within the API's bound; what
+// is too long is told apart by its digest.
+func Key(key string) string {
+	if len(key) <= longest {
+		return key
+	}
+	sum := sha256.Sum256([]byte(key))
+	return key[:longest-7] + "-" + hex.EncodeToString(sum[:])[:6]
+}
+
 // short gives the first 8 hexadecimal digits of a UID.
 func short(uid string) string {
 	digits := strings.ReplaceAll(uid, "-", "")

@@ -63,7 +63,7 @@ var establishRequirements = pipeline.Step[View]{
 			if o.Severity == task.Blocking {
 				severity = v1alpha1.SeverityCritical
 			}
-			if len(v.Plan.Status.Findings) == 64 {
+			if len(v.Plan.Status.Findings) == v1alpha1.MaxFindings {
 				break // the API's bound; the message of the step names the blocking ones
 			}
 			v.Plan.Status.Findings = append(v.Plan.Status.Findings, v1alpha1.Finding{

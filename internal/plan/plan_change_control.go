@@ -9,6 +9,7 @@ import (
 
 	"github.com/gradus-lms/gradus/api/v1alpha1"
 	"github.com/gradus-lms/gradus/internal/gate"
+	"github.com/gradus-lms/gradus/internal/message"
 	"github.com/gradus-lms/gradus/internal/pipeline"
 )
 
@@ -73,7 +74,7 @@ func gateStatus(v View, name string) v1alpha1.GateStatus {
 	}
 	if what := unrehearsed(v); what != "" && name != v1alpha1.GateCopyData {
 		closed := gate.Count(v.Plan, name, "", nil, v.Now)
-		closed.State, closed.Before, closed.Objections = v1alpha1.GateClosed, gatesBefore[name], []string{what}
+		closed.State, closed.Before, closed.Objections = v1alpha1.GateClosed, gatesBefore[name], []string{message.Clip(what, 2*message.Line)}
 		return closed
 	}
 	digest := gate.Subject(name, v.facts()).Digest()

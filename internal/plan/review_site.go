@@ -20,6 +20,7 @@ import (
 
 	"github.com/gradus-lms/gradus/api/v1alpha1"
 	"github.com/gradus-lms/gradus/internal/environment"
+	"github.com/gradus-lms/gradus/internal/message"
 	"github.com/gradus-lms/gradus/internal/pipeline"
 	"github.com/gradus-lms/gradus/internal/profile"
 	"github.com/gradus-lms/gradus/internal/task"
@@ -217,7 +218,11 @@ func recordInventory(v View, _ pipeline.At, seen pipeline.Seen) {
 		}
 	}
 	for _, p := range pluginsOf(job) {
-		inventory.Plugins = append(inventory.Plugins, v1alpha1.PluginStatus{Component: p.Name, Version: p.Version})
+		if p.Name == "" {
+			continue // a row of a plugin that has no name is none
+		}
+		inventory.Plugins = append(inventory.Plugins, v1alpha1.PluginStatus{
+			Component: message.Clip(p.Name, 100), Version: message.Clip(p.Version, 64)})
 	}
 	slices.SortFunc(inventory.Plugins, func(a, b v1alpha1.PluginStatus) int {
 		return strings.Compare(a.Component, b.Component)

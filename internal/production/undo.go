@@ -70,7 +70,7 @@ func (u Undoer) one(ctx context.Context, namespace string, journal []v1alpha1.Ch
 	switch verb {
 	case Leave:
 		// Reported as long as it lasts; a later look may find it mended.
-		u.mark(c, v1alpha1.ChangeForeign, Rival(*c, now))
+		u.mark(c, v1alpha1.ChangeForeign, message.Clip(Rival(*c, now), message.Line))
 		return nil
 	case Hold:
 		u.mark(c, v1alpha1.ChangeUndoing, message.Clip("mixed with what "+Rival(*c, now)+" wrote", message.Line))

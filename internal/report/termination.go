@@ -15,6 +15,7 @@ import (
 	"regexp"
 	"unicode/utf8"
 
+	"github.com/gradus-lms/gradus/internal/message"
 	"github.com/gradus-lms/gradus/internal/task"
 )
 
@@ -82,7 +83,7 @@ func parse(b []byte) (task.Result, error) {
 // sane refuses what no agent of ours writes, and shortens what may be long.
 func sane(r *task.Result) error {
 	if !reasonForm.MatchString(r.Reason) {
-		return fmt.Errorf("the reason %q is not one", task.Shorten(r.Reason, 40))
+		return fmt.Errorf("the reason %q is not one", message.Clip(r.Reason, 40))
 	}
 	if r.OK != (r.Reason == task.Succeeded) {
 		return errors.New("verdict and reason contradict each other")
@@ -108,7 +109,7 @@ func saneFindings(findings []task.Finding) error {
 	for i := range findings {
 		f := &findings[i]
 		if f.Severity != task.Info && f.Severity != task.Warning && f.Severity != task.Blocking {
-			return fmt.Errorf("a finding has the unknown severity %q", task.Shorten(string(f.Severity), 40))
+			return fmt.Errorf("a finding has the unknown severity %q", message.Clip(string(f.Severity), 40))
 		}
 		f.Code, f.Component, f.Message = clean(f.Code), clean(f.Component), clean(f.Message)
 	}
@@ -120,7 +121,7 @@ func saneDocuments(docs []task.Document) error {
 	for _, d := range docs {
 		switch {
 		case !documentForm.MatchString(d.Name):
-			return fmt.Errorf("a document has the name %q", task.Shorten(d.Name, 40))
+			return fmt.Errorf("a document has the name %q", message.Clip(d.Name, 40))
 		case seen[d.Name]:
 			return fmt.Errorf("the document %s is there twice", d.Name)
 		case d.Size < 0 || d.Size > task.MaxDocument:

@@ -16,6 +16,7 @@ import (
 
 	"github.com/gradus-lms/gradus/api/v1alpha1"
 	"github.com/gradus-lms/gradus/internal/golive/closing"
+	"github.com/gradus-lms/gradus/internal/message"
 	"github.com/gradus-lms/gradus/internal/pipeline"
 )
 
@@ -66,6 +67,10 @@ func (v View) noWayForFiles() string {
 		if v.snapshotOf(volume.Name) == nil {
 			return fmt.Sprintf("files: Restore: SiteBackup %s has no proven snapshot of volume %s; "+
 				"with KeepInPlace every file that the database names is looked up", v.Backup.Name, volume.Name)
+		}
+		if longest := 253 - len(v.claimReplaced("")); len(volume.ClaimName) > longest {
+			return fmt.Sprintf("files: Restore: the name of claim %s is too long to keep it under a name beside it: "+
+				"%d characters at most", volume.ClaimName, longest)
 		}
 		claim := v.Claims.Live[volume.Name]
 		if claim == nil || claim.Status.Phase != corev1.ClaimBound {
@@ -222,7 +227,8 @@ var switchFiles = pipeline.Step[View]{
 			return
 		}
 		for _, volume := range v.Site.Spec.Volumes {
-			kept := "claim " + v.claimReplaced(volume.ClaimName) + " with the volume that " + volume.ClaimName + " had"
+			kept := message.Clip("claim "+v.claimReplaced(volume.ClaimName)+" with the volume that "+volume.ClaimName+" had",
+				message.Line)
 			if !slices.Contains(v.Rollback.Status.Replaced, kept) {
 				v.Rollback.Status.Replaced = append(v.Rollback.Status.Replaced, kept)
 			}

@@ -20,6 +20,7 @@ import (
 	"github.com/gradus-lms/gradus/internal/environment"
 	"github.com/gradus-lms/gradus/internal/gate"
 	"github.com/gradus-lms/gradus/internal/golive/closing"
+	"github.com/gradus-lms/gradus/internal/message"
 	"github.com/gradus-lms/gradus/internal/pipeline"
 	"github.com/gradus-lms/gradus/internal/task"
 )
@@ -191,7 +192,7 @@ func missing(before, now []v1alpha1.Count, fresh, gone []string) string {
 	case len(gone) > 0:
 		why = append(why, "the database gave no figure of "+strings.Join(gone, ", "))
 	}
-	return task.Shorten(strings.Join(why, "; "), 1000)
+	return message.Clip(strings.Join(why, "; "), 1000)
 }
 
 // leading gives the number with which a figure begins.

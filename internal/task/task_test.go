@@ -11,6 +11,8 @@ import (
 	"testing"
 	"testing/quick"
 	"time"
+
+	"github.com/gradus-lms/gradus/internal/message"
 )
 
 func TestDecodeRefuses(t *testing.T) {
@@ -109,7 +111,7 @@ func TestShorten(t *testing.T) {
 		"cut at a rune":  {"ääääää", 9, "äää…"},
 		"not valid text": {"a\xffb", 10, "a\uFFFDb…"},
 	} {
-		if got := Shorten(c.in, c.n); name != "not valid text" && got != c.want {
+		if got := message.Clip(c.in, c.n); name != "not valid text" && got != c.want {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
 		} else if len(got) > c.n {
 			t.Errorf("%s: %d bytes", name, len(got))

@@ -5,7 +5,8 @@ package task
 
 import (
 	"encoding/json"
-	"unicode/utf8"
+
+	"github.com/gradus-lms/gradus/internal/message"
 )
 
 // MaxTermination bounds the termination message. The kubelet shares 12 KiB
@@ -19,8 +20,8 @@ const ResultDocument = "result.json"
 // EncodeTermination shortens a result until it fits, and never cuts JSON: the
 // verdict, its message and the digest of the whole result always stay.
 func EncodeTermination(r Result) []byte {
-	r.Message = Shorten(r.Message, 400)
-	r.Reason = Shorten(r.Reason, 64)
+	r.Message = message.Clip(r.Message, 400)
+	r.Reason = message.Clip(r.Reason, 64)
 	if b, ok := fits(r); ok {
 		return b
 	}
@@ -34,7 +35,7 @@ func EncodeTermination(r Result) []byte {
 		func(r *Result) { r.Facts = nil },
 		func(r *Result) { r.Actions = nil },
 		func(r *Result) { r.Findings = nil },
-		func(r *Result) { r.Message = Shorten(r.Message, 100) },
+		func(r *Result) { r.Message = message.Clip(r.Message, 100) },
 	} {
 		cut(&r)
 		if b, ok := fits(r); ok {
@@ -50,28 +51,13 @@ func fits(r Result) ([]byte, bool) {
 	return b, err == nil && len(b) <= MaxTermination
 }
 
-// Shorten cuts at a rune and says so with an ellipsis; invalid text is replaced.
-func Shorten(s string, n int) string {
-	if len(s) <= n && utf8.ValidString(s) {
-		return s
-	}
-	out := make([]byte, 0, n)
-	for _, r := range s {
-		if len(out)+utf8.RuneLen(r) > n-len("…") {
-			return string(out) + "…"
-		}
-		out = utf8.AppendRune(out, r)
-	}
-	return string(out)
-}
-
 // shortFindings keeps the blocking ones first.
 func shortFindings(in []Finding, n, length int) []Finding {
 	var out []Finding
 	for _, s := range []Severity{Blocking, Warning, Info} {
 		for _, f := range in {
 			if f.Severity == s && len(out) < n {
-				f.Message = Shorten(f.Message, length)
+				f.Message = message.Clip(f.Message, length)
 				out = append(out, f)
 			}
 		}

@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+
+	"github.com/gradus-lms/gradus/internal/message"
 )
 
 var ansi = regexp.MustCompile("\x1b\\[[0-9;?]*[A-Za-z]")
@@ -41,7 +43,7 @@ func NewCatalogue(known []Known) (Catalogue, error) {
 
 // Explain looks a line up. The order of the catalogue is its precedence, so
 // the caller compares the index with that of the best line so far.
-func (c Catalogue) Explain(line string) (index int, reason, message string, ok bool) {
+func (c Catalogue) Explain(line string) (index int, reason, says string, ok bool) {
 	line = StripANSI(line)
 	for i, k := range c {
 		m := k.re.FindStringSubmatch(line)
@@ -50,7 +52,7 @@ func (c Catalogue) Explain(line string) (index int, reason, message string, ok b
 		}
 		msg := k.Message
 		for g := 1; g < len(m); g++ {
-			msg = strings.ReplaceAll(msg, "{"+strconv.Itoa(g)+"}", Shorten(strings.TrimSpace(m[g]), 120))
+			msg = strings.ReplaceAll(msg, "{"+strconv.Itoa(g)+"}", message.Clip(strings.TrimSpace(m[g]), 120))
 		}
 		return i, k.Reason, msg, true
 	}

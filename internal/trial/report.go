@@ -6,20 +6,14 @@ package trial
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/gradus-lms/gradus/api/v1alpha1"
+	"github.com/gradus-lms/gradus/internal/message"
 )
-
-// mostFindings is how many the status takes.
-const mostFindings = 64
-
-// longestMessage that a finding takes.
-const longestMessage = 1000
 
 // broken is what of the upgrade did not work.
 type broken struct {
@@ -90,8 +84,8 @@ func record(t *v1alpha1.TrialUpgrade, env *v1alpha1.StagingEnvironment, now time
 			status.KeptUntil = &metav1.Time{Time: now.Add(keep.Duration).Truncate(time.Second)}
 		}
 	}
-	if len(status.Findings) > mostFindings {
-		status.Findings = status.Findings[:mostFindings]
+	if len(status.Findings) > v1alpha1.MaxFindings {
+		status.Findings = status.Findings[:v1alpha1.MaxFindings]
 	}
 	meta.SetStatusCondition(&status.Conditions, condition)
 	status.ReportDigest = Digest(t)
@@ -105,11 +99,8 @@ func blame(status *v1alpha1.TrialUpgradeStatus, failed broken) {
 	if told {
 		return
 	}
-	text := failed.message
-	if len(text) > longestMessage {
-		text = strings.ToValidUTF8(text[:longestMessage], "")
-	}
 	status.Findings = slices.Insert(status.Findings, 0, v1alpha1.Finding{
-		Severity: v1alpha1.SeverityCritical, Code: failed.reason, Component: failed.component, Message: text,
+		Severity: v1alpha1.SeverityCritical, Code: failed.reason, Component: failed.component,
+		Message: message.Clip(failed.message, message.Step),
 	})
 }

@@ -32,10 +32,10 @@ var resolve = pipeline.Step[View]{
 				backup.Name, backup.Spec.SiteRef.Name, v.Trial.Spec.SiteRef.Name)
 		case over && !proven:
 			return pipeline.Fail("BackupNotVerified", "SiteBackup %s is not proven: %s; name a verified one",
-				backup.Name, message(backup, v1alpha1.VerifiedCondition))
+				backup.Name, saidOf(backup, v1alpha1.VerifiedCondition))
 		case !over || !proven:
 			return pipeline.Await("BackupNotVerified", "waiting until SiteBackup %s is verified: %s",
-				backup.Name, message(backup, v1alpha1.ReadyCondition))
+				backup.Name, saidOf(backup, v1alpha1.ReadyCondition))
 		case backup.Status.Version != "" && profile.Compare(backup.Status.Version, upgrade.From) != 0:
 			return pipeline.Fail("VersionDiffers",
 				"SiteBackup %s has version %s and the trial begins at %s; name another backup",
@@ -64,7 +64,7 @@ func brokenPath(u v1alpha1.UpgradeSpec) string {
 	return ""
 }
 
-func message(backup *v1alpha1.SiteBackup, condition string) string {
+func saidOf(backup *v1alpha1.SiteBackup, condition string) string {
 	c := meta.FindStatusCondition(backup.Status.Conditions, condition)
 	if c == nil {
 		return "it has not begun"

@@ -17,6 +17,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/gradus-lms/gradus/internal/message"
 	"github.com/gradus-lms/gradus/internal/task"
 )
 
@@ -77,7 +78,7 @@ func (b *Book) Page(action string) *Page { return &Page{Book: b, Action: action}
 func (p *Page) Fact(key, value string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.res.Facts[p.Action+"."+key] = task.Shorten(p.Clean(value), 512)
+	p.res.Facts[p.Action+"."+key] = message.Clip(p.Clean(value), 512)
 }
 
 // maxFindings bounds the result; a check that finds more has said enough.
@@ -86,7 +87,7 @@ const maxFindings = 200
 // Find records a finding.
 func (p *Page) Find(severity task.Severity, code, component, format string, args ...any) {
 	f := task.Finding{Severity: severity, Code: code, Component: p.Clean(component),
-		Message: task.Shorten(p.Clean(fmt.Sprintf(format, args...)), 500)}
+		Message: message.Clip(p.Clean(fmt.Sprintf(format, args...)), 500)}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if severity == task.Blocking {

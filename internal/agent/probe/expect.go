@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/gradus-lms/gradus/internal/message"
 	"github.com/gradus-lms/gradus/internal/task"
 )
 
@@ -88,7 +89,7 @@ func wrongTitle(a answer, e task.Expect) error {
 	}
 	got := pageTitle(a.body)
 	if ok, err := regexp.MatchString(e.Title, got); err != nil || !ok {
-		return fmt.Errorf("the page's title is %q, expected %q", task.Shorten(got, 80), e.Title)
+		return fmt.Errorf("the page's title is %q, expected %q", message.Clip(got, 80), e.Title)
 	}
 	return nil
 }
@@ -127,10 +128,10 @@ func pageTitle(body []byte) string {
 // hint is what a person needs besides the number.
 func hint(a answer) string {
 	if l := a.header.Get("Location"); l != "" {
-		return ", leads to " + task.Shorten(l, 120)
+		return ", leads to " + message.Clip(l, 120)
 	}
 	if t := pageTitle(a.body); t != "" {
-		return ", the page says " + fmt.Sprintf("%q", task.Shorten(t, 80))
+		return ", the page says " + fmt.Sprintf("%q", message.Clip(t, 80))
 	}
 	return ""
 }

@@ -91,7 +91,7 @@ const (
 
 func quietID(workload string) string { return "replicas-" + workload }
 
-func suspendID(cronJob string) string { return "suspend-" + cronJob }
+func suspendID(cronJob string) string { return pipeline.Key("suspend-" + cronJob) }
 
 // Suspends says whether a CronJob is asleep because of the run, which wakes it again.
 func (s *Scene) Suspends(cronJob string) bool { return s.change(suspendID(cronJob)) != nil }
@@ -122,7 +122,7 @@ func (s *Scene) awake() []string {
 }
 
 // ReleaseID is the id of the change of a workload's images.
-func ReleaseID(workload string) string { return "release-" + workload }
+func ReleaseID(workload string) string { return pipeline.Key("release-" + workload) }
 
 // change finds one of the journal.
 func (s *Scene) change(id string) *v1alpha1.Change {
