@@ -228,6 +228,11 @@ type UpgradePlanStatus struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
 	Staging string `json:"staging,omitempty"`
+	// stagingVerdict is the digest of what was seen on staging when step 10 passed. People
+	// agree to it, and staging itself may have expired when it is used.
+	// +optional
+	// +kubebuilder:validation:MaxLength=71
+	StagingVerdict string `json:"stagingVerdict,omitempty"`
 	// started is when step 3 began; target and site are frozen from then on.
 	// +optional
 	Started *metav1.Time `json:"started,omitempty"`

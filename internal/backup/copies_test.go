@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	snapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v8/apis/volumesnapshot/v1"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 
@@ -139,6 +140,31 @@ func TestDumpIsRecordedWithItsFigures(t *testing.T) {
 	dir, name := DumpPath("/mnt", status.Copies[0])
 	if dir != "/mnt/campus-database" || name != "nightly-dump-vault-1-0b4cdd3e" {
 		t.Errorf("found at %s %s", dir, name)
+	}
+}
+
+// A claim that waits for its first consumer has its volume only when something was written.
+func TestACopyThatWouldGoWithItsClaimIsNone(t *testing.T) {
+	goes := &corev1.PersistentVolume{Spec: corev1.PersistentVolumeSpec{
+		PersistentVolumeReclaimPolicy: corev1.PersistentVolumeReclaimDelete}}
+	copied := map[string]string{"hash-rest.digest": "cc33"}
+	for name, step := range map[string]func(View) pipeline.Verdict{
+		"dump": func(v View) pipeline.Verdict {
+			return dump.Judge(v, key("vault"), jobSaid(pipeline.JobSucceeded, dumpFacts()))
+		},
+		"files": func(v View) pipeline.Verdict {
+			return copyFiles.Judge(v, key("vault.files"), jobSaid(pipeline.JobSucceeded, copied))
+		},
+	} {
+		v := campus(t)
+		v.Kept["vault"] = goes
+		if got := step(v); got.State != v1alpha1.StepWaiting || got.Reason != "BackupNotKept" || got.Until.IsZero() {
+			t.Errorf("%s: %+v", name, got)
+		}
+		delete(v.Kept, "vault")
+		if got := step(v); got.State != v1alpha1.StepRunning || got.Until.IsZero() {
+			t.Errorf("%s: nobody has seen the volume yet, and it is %+v", name, got)
+		}
 	}
 }
 

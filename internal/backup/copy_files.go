@@ -44,6 +44,9 @@ var copyFiles = pipeline.Step[View]{
 			if r.Facts["hash-rest.digest"] == "" {
 				return pipeline.Fail(task.NoResult, "the copy ended without its digest")
 			}
+			if no := v.unkept(v.filePlaces(isVolume), where, seen.Now); no != nil {
+				return *no
+			}
 			return pipeline.Pass("%d files of %d bytes, hashed again", sum(r.Facts, ".files"), sum(r.Facts, ".bytes"))
 		})(seen)
 	},

@@ -167,11 +167,8 @@ func targetsFit(v View) *objection {
 				"the name %s must begin with %s; Gradus may write to no other claim beside a live site",
 				l.Name, v.Site.Name, name, writable)
 		}
-		if kept := v.Kept[l.Name]; kept != nil &&
-			kept.Spec.PersistentVolumeReclaimPolicy != corev1.PersistentVolumeReclaimRetain {
-			return object("BackupNotKept", "spec.backup.locations[%s].volume.claimName of Site %s: "+
-				"PersistentVolume %s of claim %s goes when the claim does (persistentVolumeReclaimPolicy %s); set it to Retain",
-				l.Name, v.Site.Name, kept.Name, name, kept.Spec.PersistentVolumeReclaimPolicy)
+		if no := v.goesWithItsClaim(l); no != nil {
+			return no
 		}
 	}
 	return nil

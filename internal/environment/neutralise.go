@@ -38,9 +38,11 @@ var neutralise = pipeline.Step[View]{
 		})(seen)
 	},
 	Record: func(v View, _ pipeline.At, seen pipeline.Seen) {
-		if v.serves() {
-			facts := seen.Job().Result.Facts
-			v.Env.Status.CodeVersion = message.Clip(cmp.Or(facts["version.disk"], facts["version.version"]), 64)
+		job := seen.Job()
+		v.Env.Status.CodeVersion = message.Clip(
+			cmp.Or(job.Result.Facts["version.disk"], job.Result.Facts["version.version"]), 64)
+		v.Env.Status.Silence = ""
+		if job.State == pipeline.JobSucceeded {
 			v.Env.Status.Silence = "network closed in every pod before it started; " +
 				"the LMS says that mail, cron, payment, push and hooks are off"
 		}

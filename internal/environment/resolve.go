@@ -7,8 +7,11 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 
 	"github.com/gradus-lms/gradus/api/v1alpha1"
@@ -17,8 +20,44 @@ import (
 
 // resolve waits until everything that the copy is made of is there.
 var resolve = pipeline.Step[View]{
-	Name:  "Resolve",
-	Judge: func(v View, _ pipeline.At, _ pipeline.Seen) pipeline.Verdict { return whole(v) },
+	Name: "Resolve",
+	Judge: func(v View, _ pipeline.At, seen pipeline.Seen) pipeline.Verdict {
+		verdict := whole(v)
+		if verdict.State != v1alpha1.StepPassed {
+			return verdict
+		}
+		if no := v.otherData(seen.Now); no != nil {
+			return *no
+		}
+		return verdict
+	},
+}
+
+// otherData objects to data that is not this site's, or of which nobody knows whether it
+// is whole. A backup is proven by a Scratch copy of itself, and a trial asks for its own.
+func (v View) otherData(now time.Time) *pipeline.Verdict {
+	var no pipeline.Verdict
+	proven := meta.FindStatusCondition(v.Backup.Status.Conditions, v1alpha1.VerifiedCondition)
+	switch {
+	case v.Backup.Spec.SiteRef != v.Env.Spec.SiteRef:
+		no = pipeline.Fail("OtherSite", "spec.backupRef: SiteBackup %s is of Site %s, not of %s; name a backup of this site",
+			v.Backup.Name, v.Backup.Spec.SiteRef.Name, v.Env.Spec.SiteRef.Name)
+	case v.purpose() != v1alpha1.PurposeScratch && (proven == nil || proven.Status != metav1.ConditionTrue):
+		no = pipeline.Await("BackupNotVerified", "spec.backupRef: waiting until SiteBackup %s is verified; or name one that is",
+			v.Backup.Name).By(now.Add(15 * time.Second))
+	case !v.secret():
+		no = pipeline.Await("NoSecret", "Site %s names no Secret that copies read: their database passwords are made of "+
+			"one, or anybody could work them out; name one in spec.copies.secrets, spec.config or "+
+			"spec.probeAccountSecretRef", v.Site.Name).By(now.Add(15 * time.Second))
+	default:
+		return nil
+	}
+	return &no
+}
+
+// secret says whether a copy has something that not everybody can read.
+func (v View) secret() bool {
+	return slices.ContainsFunc(v.Secrets, func(s corev1.Secret) bool { return len(s.Data) > 0 })
 }
 
 // Whole says whether everything is there that the steps decide from. While it

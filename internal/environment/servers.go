@@ -4,6 +4,10 @@
 package environment
 
 import (
+	"fmt"
+	"slices"
+	"time"
+
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -47,7 +51,12 @@ var startDatabase = pipeline.Step[View]{
 		}
 		return pipeline.Pass("the copy's database answers")
 	},
+	Timeout: func(View) time.Duration { return startLimit },
 }
+
+// startLimit ends a server that does not become ready: images are pulled and volumes
+// bound by then.
+const startLimit = 45 * time.Minute
 
 func (v View) databaseCopying(labels map[string]string) workload.Copying {
 	c := v.copying(nil)
@@ -116,7 +125,7 @@ var startApplication = pipeline.Step[View]{
 		for _, obj := range seen.Objects {
 			d, ok := obj.(*appsv1.Deployment)
 			if obj == nil || ok && d.Status.ReadyReplicas < 1 {
-				return pipeline.Wait("StartingApplication", "the copy's application starts")
+				return pipeline.Wait("StartingApplication", "the copy's application starts%s", deploymentSays(d))
 			}
 		}
 		return pipeline.Pass("serves at %s", v.address())
@@ -128,8 +137,38 @@ var startApplication = pipeline.Step[View]{
 		v.timed("start application", seen.Now.Sub(seen.Since))
 		v.Env.Status.Address = v.address()
 		_, live := v.web()
-		_, v.Env.Status.Dropped = v.copying(nil).Pod(live.Spec.Template)
+		_, dropped := v.copying(nil).Pod(live.Spec.Template)
+		v.Env.Status.Dropped = listed(dropped)
 	},
+	Timeout: func(v View) time.Duration {
+		if !v.serves() {
+			return 0
+		}
+		return startLimit
+	},
+}
+
+// deploymentSays gives what keeps a Deployment from having pods, or from getting on.
+func deploymentSays(d *appsv1.Deployment) string {
+	if d == nil {
+		return ""
+	}
+	for _, c := range d.Status.Conditions {
+		if c.Type == appsv1.DeploymentReplicaFailure && c.Status == corev1.ConditionTrue ||
+			c.Type == appsv1.DeploymentProgressing && c.Status == corev1.ConditionFalse {
+			return ": " + c.Message
+		}
+	}
+	return ""
+}
+
+// listed gives as much of a list as a status takes.
+func listed(all []string) []string {
+	const most = 64
+	if len(all) <= most {
+		return all
+	}
+	return append(slices.Clone(all[:most-1]), fmt.Sprintf("and %d more", len(all)-most+1))
 }
 
 func (v View) deployment(live *appsv1.Deployment) *appsv1.Deployment {

@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gradus-lms/gradus/api/v1alpha1"
+	"github.com/gradus-lms/gradus/internal/pipeline"
 )
 
 func TestNoTrackingLabelComesAlong(t *testing.T) {
@@ -136,6 +137,28 @@ func TestWhole(t *testing.T) {
 	} {
 		got, whole := Whole(campus(t, c.change))
 		if got.State != c.state || !strings.Contains(got.Message, c.says) || whole != (c.state == v1alpha1.StepPassed) {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}
+
+// Data of another site, data that nobody has proven, passwords that anybody can work out.
+func TestDataOfACopy(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(*View)
+		state  v1alpha1.StepState
+		reason string
+	}{
+		"a proven backup of this site": {func(*View) {}, v1alpha1.StepPassed, "Passed"},
+		"of another site":              {func(v *View) { v.Backup.Spec.SiteRef.Name = "other" }, v1alpha1.StepFailed, "OtherSite"},
+		"not proven":                   {func(v *View) { v.Backup.Status.Conditions = nil }, v1alpha1.StepWaiting, "BackupNotVerified"},
+		"not proven, and to be": {func(v *View) {
+			v.Backup.Status.Conditions, v.Env.Spec.Purpose = nil, v1alpha1.PurposeScratch
+		}, v1alpha1.StepPassed, "Passed"},
+		"no Secret": {func(v *View) { v.Secrets = nil }, v1alpha1.StepWaiting, "NoSecret"},
+	} {
+		got := resolve.Judge(campus(t, c.change), pipeline.At{}, pipeline.Seen{Now: noon})
+		if got.State != c.state || got.Reason != c.reason {
 			t.Errorf("%s: %+v", name, got)
 		}
 	}

@@ -5,6 +5,7 @@ package environment
 
 import (
 	"slices"
+	"time"
 
 	snapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v8/apis/volumesnapshot/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -49,7 +50,7 @@ var cloneVolumes = pipeline.Step[View]{
 		}
 		snapshot, ok := pipeline.First[*snapshotv1.VolumeSnapshot](seen)
 		if !ok || snapshot == nil || snapshot.Status == nil || !ptr.Deref(snapshot.Status.ReadyToUse, false) {
-			return pipeline.Wait("CloningVolume", "opening the snapshot of %s", at.Key)
+			return pipeline.Wait("CloningVolume", "opening the snapshot of %s%s", at.Key, snapshotSays(snapshot))
 		}
 		claim, ok := pipeline.First[*corev1.PersistentVolumeClaim](seen)
 		if !ok || claim == nil {
@@ -57,6 +58,18 @@ var cloneVolumes = pipeline.Step[View]{
 		}
 		return pipeline.Pass("claim %s holds the data of %s", source.Ref.ClaimName, source.Ref.Name)
 	},
+	Timeout: func(View) time.Duration { return cloneLimit },
+}
+
+// cloneLimit ends a clone that goes nowhere: what opens a snapshot is the storage.
+const cloneLimit = 2 * time.Hour
+
+// snapshotSays gives what the driver says of a snapshot that is not ready.
+func snapshotSays(s *snapshotv1.VolumeSnapshot) string {
+	if s == nil || s.Status == nil || s.Status.Error == nil || s.Status.Error.Message == nil {
+		return ""
+	}
+	return ": " + *s.Status.Error.Message
 }
 
 func (v View) clone(at pipeline.At) workload.Clone {

@@ -67,8 +67,12 @@ func campus(t *testing.T, change ...func(*View)) View {
 				},
 			},
 		},
-		Site:    liveSite(),
-		Backup:  &v1alpha1.SiteBackup{ObjectMeta: metav1.ObjectMeta{Name: "nightly"}, Status: v1alpha1.SiteBackupStatus{Version: "1.0"}},
+		Site: liveSite(),
+		Backup: &v1alpha1.SiteBackup{
+			ObjectMeta: metav1.ObjectMeta{Name: "nightly"}, Spec: v1alpha1.SiteBackupSpec{SiteRef: v1alpha1.LocalRef{Name: "campus"}},
+			Status: v1alpha1.SiteBackupStatus{Version: "1.0", Conditions: []metav1.Condition{
+				{Type: v1alpha1.VerifiedCondition, Status: metav1.ConditionTrue, Reason: "RestoredAndCompared"}}},
+		},
 		Profile: &known,
 		Install: Install{Image: "gradus:test", Namespace: "gradus-system", Account: "gradus-manager", Canaries: []string{"10.96.0.1:443", "10.96.0.9:8090"}},
 		Secrets: []corev1.Secret{
@@ -187,6 +191,7 @@ type story struct {
 	clock  *clocktesting.FakeClock
 	made   []client.Object // in order
 	fails  map[string]task.Result
+	sick   func(client.Object) // what is made does not come up; nil: it does
 }
 
 func tell(t *testing.T, view View) *story {
@@ -203,6 +208,9 @@ func tell(t *testing.T, view View) *story {
 			obj.SetUID(types.UID(fmt.Sprintf("uid-%d", len(s.made)+1)))
 			s.made = append(s.made, obj.DeepCopyObject().(client.Object))
 			run(obj)
+			if s.sick != nil {
+				s.sick(obj)
+			}
 			return c.Create(ctx, obj, opts...)
 		},
 	}).Build()

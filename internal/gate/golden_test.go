@@ -89,6 +89,10 @@ func TestWhatVoidsAndWhatDoesNot(t *testing.T) {
 		"an older backup than was agreed":       {func(f *Facts) { f.Plan.Spec.Backup.MaxAge.Duration *= 100 }, true},
 		"the zone in which the window is read":  {func(f *Facts) { f.Site.Spec.TimeZone = "America/New_York" }, true},
 		"a further trial with the same outcome": {func(f *Facts) { f.Trial.Name = "autumn-trial-2" }, false},
+		"staging has expired": {func(f *Facts) {
+			f.Plan.Status.StagingVerdict, f.Staging = StagingVerdict(f.Staging), nil
+		}, false},
+		"staging is gone before its tests passed": {func(f *Facts) { f.Staging = nil }, true},
 		"a small finding on staging": {func(f *Facts) {
 			f.Staging.Status.Findings = []v1alpha1.Finding{{Severity: v1alpha1.SeverityMinor, Code: "X"}}
 		}, false},
@@ -141,6 +145,12 @@ func TestSummary(t *testing.T) {
 	}, "\n")
 	if got := strings.Join(Summary(f), "\n"); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	gone := f
+	gone.Plan, gone.Staging = f.Plan.DeepCopy(), nil
+	gone.Plan.Status.StagingVerdict = StagingVerdict(f.Staging)
+	if got := strings.Join(Summary(gone), "\n"); !strings.Contains(got, "staging passed its tests and is not there any more") {
+		t.Errorf("nobody is told that staging is gone\n%s", got)
 	}
 	f.Site.Spec.ProbeAccount = &v1alpha1.LocalRef{Name: "campus-probe"}
 	if got := strings.Join(Summary(f), "\n"); strings.Contains(got, "signed in") {

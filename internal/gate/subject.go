@@ -107,8 +107,9 @@ func Subject(name string, f Facts) SubjectV1 {
 	if f.Trial != nil {
 		s.Trial = f.Trial.Status.ReportDigest
 	}
+	s.Staging = plan.Status.StagingVerdict // what the clock takes away voids nothing
 	if f.Staging != nil {
-		s.Staging = digest(stagingVerdict(f.Staging))
+		s.Staging = StagingVerdict(f.Staging)
 	}
 	return s
 }
@@ -134,8 +135,9 @@ func liveParts(site *v1alpha1.Site) any {
 	}
 }
 
-// stagingVerdict leaves out times and counts: these change by the day.
-func stagingVerdict(env *v1alpha1.StagingEnvironment) any {
+// StagingVerdict is the digest of what was seen on staging. It leaves out times and
+// counts: these change by the day.
+func StagingVerdict(env *v1alpha1.StagingEnvironment) string {
 	var hops []string
 	for _, hop := range env.Status.Hops {
 		hops = append(hops, hop.From+">"+hop.To+":"+hop.Verdict)
@@ -147,7 +149,7 @@ func stagingVerdict(env *v1alpha1.StagingEnvironment) any {
 		}
 	}
 	slices.Sort(findings)
-	return []any{env.Status.Version, hops, findings}
+	return digest([]any{env.Status.Version, hops, findings})
 }
 
 // Digest gives sha256:<hex> over the canonical JSON of the subject.
@@ -191,7 +193,10 @@ func Summary(f Facts) []string {
 		}
 		lines = append(lines, "trial "+f.Trial.Name+" "+verdict+", report "+short(f.Trial.Status.ReportDigest))
 	}
-	if f.Staging != nil {
+	switch {
+	case f.Staging == nil && plan.Status.StagingVerdict != "":
+		lines = append(lines, "staging passed its tests and is not there any more")
+	case f.Staging != nil:
 		lines = append(lines, "staging serves "+f.Staging.Status.Version+" at "+f.Staging.Status.Address)
 		if f.Site.Spec.ProbeAccount == nil {
 			lines = append(lines, "nobody signed in to staging: the Site names no account for it in spec.probeAccountSecretRef")

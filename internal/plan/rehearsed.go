@@ -58,8 +58,10 @@ func repeating(v View) *pipeline.Verdict {
 		case v1alpha1.StepPassed, v1alpha1.StepSkipped:
 			continue
 		case v1alpha1.StepFailed:
-			wait = pipeline.Await("Repeating", "%s was run again and failed: %s; mend it, then: %s",
-				e.Name, e.Message, again(v, e.Name))
+			wait = pipeline.Await("Repeating", "%s was run again and failed; mend it, then: %s; it said: %s",
+				e.Name, again(v, e.Name), e.Message)
+		case v1alpha1.StepWaiting: // whoever is waited for there is told there
+			wait = pipeline.Await("Repeating", "%s was run again and waits: %s", e.Name, e.Message)
 		default:
 			wait = pipeline.Wait("Repeating", "%s runs again; go-live begins when it has passed", e.Name)
 		}

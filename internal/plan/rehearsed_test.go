@@ -142,6 +142,7 @@ func TestNoGoLiveBesideWhatIsRepeated(t *testing.T) {
 		for state, says := range map[v1alpha1.StepState]string{
 			v1alpha1.StepPending: name + " runs again", v1alpha1.StepRunning: name + " runs again",
 			v1alpha1.StepFailed: v1alpha1.RetryAnnotation + "=" + name + "@2", v1alpha1.StepPassed: "",
+			v1alpha1.StepWaiting: name + " was run again and waits",
 		} {
 			v := ready(t)
 			for i, e := range v.Plan.Status.Steps {
@@ -150,7 +151,11 @@ func TestNoGoLiveBesideWhatIsRepeated(t *testing.T) {
 				}
 			}
 			b := only(t, v, v1alpha1.StepGoLive)
-			if e := b.run(); (len(b.made) == 0) != (says != "") || !strings.Contains(e.Message, says) {
+			e := b.run()
+			if waits := state == v1alpha1.StepWaiting || state == v1alpha1.StepFailed; waits && e.State != v1alpha1.StepWaiting {
+				t.Errorf("%s %s: GoLive is %s, and nobody is told whom it waits for", name, state, e.State)
+			}
+			if (len(b.made) == 0) != (says != "") || !strings.Contains(e.Message, says) {
 				t.Errorf("%s %s: made %v, GoLive says %s", name, state, b.made, e.Message)
 			}
 		}
@@ -208,5 +213,45 @@ func TestTheCopyOfAnEarlierAttemptIsNotJudged(t *testing.T) {
 	b := only(t, v, v1alpha1.StepUpgradeStaging)
 	if e := b.run(); e.State != v1alpha1.StepRunning || len(b.made) > 0 {
 		t.Errorf("UpgradeStaging is %s, made %v", e.State, b.made)
+	}
+}
+
+// A copy whose day has come would be taken away as soon as it is made, again and again.
+func TestStagingIsNotMadeTooLate(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(*View)
+		says   string
+	}{
+		"long after the trial": {func(v *View) { v.Trial.CreationTimestamp = metav1.NewTime(v.Now.AddDate(0, 0, -31)) },
+			v1alpha1.RetryAnnotation + "=RunTrial@1"},
+		"after the plan's day": {func(v *View) { v.Plan.Spec.Staging.Expires = v.Now.AddDate(0, 0, -2).Format("2006-01-02") },
+			"give a later day in spec.staging.expires"},
+	} {
+		v := ready(t)
+		c.change(&v)
+		b := only(t, v, v1alpha1.StepUpgradeStaging)
+		if e := b.run(); e.State != v1alpha1.StepWaiting || e.Reason != "StagingExpired" || len(b.made) > 0 || !strings.Contains(e.Message, c.says) {
+			t.Errorf("%s: %s %s, made %v: %s", name, e.State, e.Reason, b.made, e.Message)
+		}
+		at := pipeline.PlaceOf(v.Plan, v1alpha1.StepStatus{Children: []v1alpha1.ChildRef{{Name: "copy"}}})
+		if wait := v.tooLateForStaging(at); wait != nil {
+			t.Errorf("%s: one that was made in time is not followed: %s", name, wait.Message)
+		}
+	}
+}
+
+// Staging expires while people wait for their window: what they agreed to stays the same.
+func TestWhatStagingShowedOutlivesIt(t *testing.T) {
+	v := ready(t)
+	if e := only(t, v, v1alpha1.StepTest).run(); e.State != v1alpha1.StepPassed || v.Plan.Status.StagingVerdict == "" {
+		t.Fatalf("Test is %s: %s", e.State, e.Message)
+	}
+	v.Approvals = nil
+	approve(&v, v1alpha1.GateGoLive, "bob", "owners")
+	before := gateStatus(v, v1alpha1.GateGoLive)
+	v.Staging = nil
+	after, wait := gateStatus(v, v1alpha1.GateGoLive), notYet(v)
+	if before.State != v1alpha1.GateOpened || after.State != v1alpha1.GateOpened || after.Digest != before.Digest || wait != nil {
+		t.Errorf("gate %s, then %s; %v", before.State, after.State, wait)
 	}
 }

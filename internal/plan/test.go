@@ -11,6 +11,7 @@ import (
 
 	"github.com/gradus-lms/gradus/api/v1alpha1"
 	"github.com/gradus-lms/gradus/internal/environment"
+	"github.com/gradus-lms/gradus/internal/gate"
 	"github.com/gradus-lms/gradus/internal/pipeline"
 )
 
@@ -44,6 +45,9 @@ var test = pipeline.Step[View]{
 			}
 		}
 		return pipeline.Pass("%s; %d figures and every file as before", smokeOf(v.Staging), len(equal))
+	},
+	Record: func(v View, _ pipeline.At, _ pipeline.Seen) {
+		v.Plan.Status.StagingVerdict = gate.StagingVerdict(v.Staging)
 	},
 }
 

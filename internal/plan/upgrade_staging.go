@@ -4,6 +4,7 @@
 package plan
 
 import (
+	"fmt"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -21,7 +22,7 @@ const stagingDays = 30
 var upgradeStaging = pipeline.Step[View]{
 	Name: v1alpha1.StepUpgradeStaging, Needs: after(v1alpha1.StepRunTrial),
 	Create: func(v View, at pipeline.At) []client.Object {
-		if v.newestTrial() == nil || uncopied(v, at) != nil {
+		if v.newestTrial() == nil || uncopied(v, at) != nil || v.tooLateForStaging(at) != nil {
 			return nil // its time is in what is asked for, and must be there to be read again
 		}
 		upgrade := v.upgrade()
@@ -44,6 +45,9 @@ var upgradeStaging = pipeline.Step[View]{
 		if v.newestTrial() == nil {
 			return pipeline.Wait("UpgradingStaging", "trial %s is looked at", v.Plan.Status.Trial).By(seen.Now.Add(time.Second))
 		}
+		if wait := v.tooLateForStaging(at); wait != nil {
+			return *wait
+		}
 		env, ok := pipeline.First[*v1alpha1.StagingEnvironment](seen)
 		if !ok || env == nil {
 			return pipeline.Wait("UpgradingStaging", "staging begins")
@@ -58,6 +62,22 @@ var upgradeStaging = pipeline.Step[View]{
 		return pipeline.Wait("UpgradingStaging", "staging %s: %s", env.Name, ready.Message)
 	},
 	Record: func(v View, at pipeline.At, _ pipeline.Seen) { v.Plan.Status.Staging = at.Name("staging") },
+}
+
+// tooLateForStaging: a copy whose day has come would be taken away as soon as it is made.
+func (v View) tooLateForStaging(at pipeline.At) *pipeline.Verdict {
+	expires := v.stagingExpires()
+	if len(at.Entry.Children) > 0 || v.Now.Before(expires.Time) {
+		return nil
+	}
+	mend := "give a later day in spec.staging.expires"
+	if v.Plan.Spec.Staging.Expires == "" {
+		mend = fmt.Sprintf("it stands for %d days from the trial: give a day in spec.staging.expires, or run the trial again: %s",
+			stagingDays, again(v, v1alpha1.StepRunTrial))
+	}
+	wait := pipeline.Await("StagingExpired", "staging would be taken away on %s, which is over; %s",
+		v.local(expires.Time), mend)
+	return &wait
 }
 
 // stagingExpires gives the day that the plan names, or 30 days after the trial.

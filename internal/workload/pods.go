@@ -145,10 +145,11 @@ func (c Copying) container(
 	kept.Image = cmp.Or(release.Image, kept.Image)
 	var lost []string
 	kept.Env, kept.EnvFrom, lost = c.environment(live)
-	kept.Env = Override(kept.Env, c.Env)
 	for _, env := range release.Env {
 		kept.Env = Override(kept.Env, []corev1.EnvVar{{Name: env.Name, Value: env.Value}})
 	}
+	// Last: a release may say where the live site's mail goes and its database is.
+	kept.Env = Override(kept.Env, c.Env)
 	return kept, append(dropped, lost...)
 }
 

@@ -224,7 +224,7 @@ func TestWhatAReleaseChanges(t *testing.T) {
 	if app.Image != "campus:2.0" || static.Image != "nginx:1" {
 		t.Errorf("images %s, %s", app.Image, static.Image)
 	}
-	want := []corev1.EnvVar{{Name: "KEEP", Value: "1"}, {Name: "ROOT", Value: "/public"}, {Name: "DB_HOST", Value: "release"}}
+	want := []corev1.EnvVar{{Name: "KEEP", Value: "1"}, {Name: "ROOT", Value: "/public"}, {Name: "DB_HOST", Value: "campus-db"}}
 	if diff := cmp.Diff(want, app.Env); diff != "" {
 		t.Error(diff)
 	}
