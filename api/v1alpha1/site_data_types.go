@@ -97,6 +97,11 @@ type SiteVolume struct {
 	// clone says how a copy of the volume is made.
 	// +required
 	Clone VolumeClone `json:"clone,omitzero"`
+	// missingFiles is how many files the database is known to name that are not there: so
+	// many are reported, and blamed on no backup and no upgrade. Of the first volume; 0 by default.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	MissingFiles int64 `json:"missingFiles,omitempty"`
 }
 
 // VolumeClone says how a copy of a volume is made.

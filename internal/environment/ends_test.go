@@ -94,3 +94,18 @@ func TestFindingsOfManyJobsFit(t *testing.T) {
 		t.Errorf("%d lines, the last %q", len(all), all[len(all)-1])
 	}
 }
+
+// Files that a site is known to miss are not blamed on its backup, nor on an upgrade.
+func TestFilesKnownToBeMissing(t *testing.T) {
+	v := campus(t, func(v *View) { v.Site.Spec.Volumes[0].MissingFiles = 3 })
+	actions, err := v.verifyActions()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range actions {
+		if a.HashTree != nil && a.HashTree.Referenced != nil && a.HashTree.Referenced.MissingBefore == 3 {
+			return
+		}
+	}
+	t.Error("nobody tells the agent of them")
+}

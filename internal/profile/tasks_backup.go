@@ -49,7 +49,7 @@ func (p Profile) HashFilesTask(
 	q Params,
 	root string,
 	blobs bool,
-	missingBefore int64,
+	missing int64,
 	t Throttle,
 ) (task.Task, Image, error) {
 	var actions []task.Action
@@ -57,7 +57,7 @@ func (p Profile) HashFilesTask(
 		h := &task.HashTree{Root: filepath.Join(root, a.Path), Kind: task.ContentAddressed, Algorithm: a.Algorithm,
 			Workers: t.Workers, BytesPerSecond: t.BytesPerSecond}
 		if blobs && p.Truth.Blobs != "" {
-			h.Referenced = &task.Referenced{SQL: p.sql(p.Truth.Blobs, q), MissingBefore: missingBefore}
+			h.Referenced = &task.Referenced{SQL: p.sql(p.Truth.Blobs, q), MissingBefore: missing}
 		}
 		actions = append(
 			actions,

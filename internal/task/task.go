@@ -16,6 +16,8 @@ import (
 const (
 	// EnvTask carries the task as JSON. It never holds a secret: pods can be read by many.
 	EnvTask = "GRADUS_TASK"
+	// EnvSecrets names the variables of the container whose values are secret, with commas between.
+	EnvSecrets = "GRADUS_SECRETS"
 	// BinDir is the emptyDir into which our image copies its binary.
 	BinDir = "/gradus/bin"
 	// Binary is the agent inside an image that is not ours.

@@ -8,6 +8,7 @@ package workload
 
 import (
 	"maps"
+	"strings"
 	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
@@ -77,6 +78,9 @@ func (j Job) Build() *batchv1.Job {
 	run.Command = []string{task.Binary, "agent", "run"}
 	run.Args = nil
 	run.ImagePullPolicy = corev1.PullIfNotPresent
+	if secret := secretEnv(run.Env); secret != "" {
+		run.Env = append(run.Env, corev1.EnvVar{Name: task.EnvSecrets, Value: secret})
+	}
 	run.Env = append(run.Env, corev1.EnvVar{Name: task.EnvTask, Value: encoded})
 	run.VolumeMounts = append(run.VolumeMounts,
 		corev1.VolumeMount{Name: "gradus-bin", MountPath: task.BinDir, ReadOnly: true},
@@ -121,6 +125,18 @@ func (j Job) Build() *batchv1.Job {
 			},
 		},
 	}
+}
+
+// secretEnv names the variables with values out of Secrets: what the LMS prints of them
+// is kept out of the evidence.
+func secretEnv(env []corev1.EnvVar) string {
+	var names []string
+	for _, e := range env {
+		if e.ValueFrom != nil && e.ValueFrom.SecretKeyRef != nil {
+			names = append(names, e.Name)
+		}
+	}
+	return strings.Join(names, ",")
 }
 
 // AwaitClosed is the first init container of every pod of a copy: it leaves

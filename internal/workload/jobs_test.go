@@ -65,6 +65,19 @@ func TestAJob(t *testing.T) {
 	}
 }
 
+func TestAJobNamesWhatIsSecret(t *testing.T) {
+	from := &corev1.EnvVarSource{SecretKeyRef: &corev1.SecretKeySelector{Key: "password"}}
+	job := Job{Run: corev1.Container{Env: []corev1.EnvVar{{Name: "A", Value: "1"}, {Name: "B", ValueFrom: from}, {Name: "C", ValueFrom: from}}}}
+	for _, c := range job.Build().Spec.Template.Spec.InitContainers {
+		for _, e := range c.Env {
+			if e.Name == task.EnvSecrets && e.Value == "B,C" {
+				return
+			}
+		}
+	}
+	t.Error("the agent is not told which variables are secret")
+}
+
 func TestAJobOnTheLiveSiteAwaitsNothing(t *testing.T) {
 	pod := job(func(j *Job) { j.Canaries = nil }).Spec.Template.Spec
 	if pod.InitContainers[0].Name != ContainerAgent {

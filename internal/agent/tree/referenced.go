@@ -64,7 +64,8 @@ func (r *References) Conclude(before int64) error {
 	r.p.Fact("missing", strconv.FormatInt(r.missing, 10))
 	r.p.Fact("sizeDiffers", strconv.FormatInt(r.differ, 10))
 	if r.missing > before {
-		return task.Fail(task.BlobMissing, "%d files that the database knows are missing (%d were before)", r.missing, before)
+		return task.Fail(task.BlobMissing, "%d files that the database names are not there; %d are known to be missing: "+
+			"spec.volumes[].missingFiles of the Site", r.missing, before)
 	}
 	if r.differ > 0 {
 		return task.Fail(task.HashMismatch, "%d files have another size than the database says", r.differ)

@@ -87,7 +87,7 @@ func (s *Scene) VerifyJob(
 	mounts := []Mount{s.ReaderMount()}
 	if len(s.Site.Spec.Volumes) > 0 {
 		volume := s.Site.Spec.Volumes[0]
-		files, _, err := s.Profile.HashFilesTask(q, volume.MountPath, true, 0, profile.Throttle{})
+		files, _, err := s.Profile.HashFilesTask(q, volume.MountPath, true, volume.MissingFiles, profile.Throttle{})
 		if err != nil {
 			return nil, err
 		}
