@@ -13,8 +13,8 @@ CLUSTERCTL := go -C hack/cluster run .
 ifeq ($(CLUSTER),local)
 KUBECONFIG = $(shell $(CLUSTERCTL) kubeconfig)
 endif
-# A recipe that needs them says: $(assets); …
-assets = export KUBEBUILDER_ASSETS="$$($(CLUSTERCTL) assets)"
+# A recipe that needs them says: $(assets); … Beside other work an API server may need minutes to start.
+assets = export KUBEBUILDER_CONTROLPLANE_START_TIMEOUT=3m KUBEBUILDER_ASSETS="$$($(CLUSTERCTL) assets)"
 kube = export KUBECONFIG="$(KUBECONFIG)"; $(assets); export PATH="$$KUBEBUILDER_ASSETS:$$PATH"
 
 .PHONY: all help generate fmt lint verify build unit packages integration faults faults-all faults-and-e2e corpus conformance test test-e2e \

@@ -45,19 +45,10 @@ func (v View) otherData(now time.Time) *pipeline.Verdict {
 	case v.purpose() != v1alpha1.PurposeScratch && (proven == nil || proven.Status != metav1.ConditionTrue):
 		no = pipeline.Await("BackupNotVerified", "spec.backupRef: waiting until SiteBackup %s is verified; or name one that is",
 			v.Backup.Name).By(now.Add(15 * time.Second))
-	case !v.secret():
-		no = pipeline.Await("NoSecret", "Site %s names no Secret that copies read: their database passwords are made of "+
-			"one, or anybody could work them out; name one in spec.copies.secrets, spec.config or "+
-			"spec.probeAccountSecretRef", v.Site.Name).By(now.Add(15 * time.Second))
 	default:
 		return nil
 	}
 	return &no
-}
-
-// secret says whether a copy has something that not everybody can read.
-func (v View) secret() bool {
-	return slices.ContainsFunc(v.Secrets, func(s corev1.Secret) bool { return len(s.Data) > 0 })
 }
 
 // Whole says whether everything is there that the steps decide from. While it

@@ -8,6 +8,7 @@ package environment
 
 import (
 	"crypto/hmac"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
 	"maps"
@@ -87,8 +88,12 @@ func (v View) purpose() v1alpha1.Purpose { return v.Env.Spec.Purpose }
 func (v View) serves() bool { return v.purpose() != v1alpha1.PurposeScratch }
 
 // password derives the copy's own password of a role. It is the same on every
-// call, and nobody can derive it who cannot read the site's configuration.
+// call, and nobody can derive it who cannot read the site's configuration. Where
+// there is none it is drawn: the first Secret that is made of it stays.
 func (v View) password(role string) string {
+	if !slices.ContainsFunc(v.Secrets, func(s corev1.Secret) bool { return len(s.Data) > 0 }) {
+		return rand.Text()
+	}
 	key := sha256.New()
 	for _, secret := range v.Secrets {
 		for _, name := range slices.Sorted(maps.Keys(secret.Data)) {
