@@ -81,7 +81,7 @@ func (v View) timed(name string, span time.Duration) {
 
 // found adds what a Job saw. A status takes so many findings: what blocks is kept.
 func (v View) found(job pipeline.JobOutcome) {
-	all := append(v.Env.Status.Findings, Findings(job.Result)...)
+	all := slices.Concat(v.Env.Status.Findings, Findings(job.Result))
 	if len(all) > v1alpha1.MaxFindings {
 		slices.SortStableFunc(all, func(a, b v1alpha1.Finding) int { return grave(b) - grave(a) })
 		all = all[:v1alpha1.MaxFindings]

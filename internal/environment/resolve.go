@@ -43,8 +43,8 @@ func (v View) otherData(now time.Time) *pipeline.Verdict {
 		no = pipeline.Fail("OtherSite", "spec.backupRef: SiteBackup %s is of Site %s, not of %s; name a backup of this site",
 			v.Backup.Name, v.Backup.Spec.SiteRef.Name, v.Env.Spec.SiteRef.Name)
 	case v.purpose() != v1alpha1.PurposeScratch && (proven == nil || proven.Status != metav1.ConditionTrue):
-		no = pipeline.Await("BackupNotVerified", "spec.backupRef: waiting until SiteBackup %s is verified; or name one that is",
-			v.Backup.Name).By(now.Add(15 * time.Second))
+		no = pipeline.Await("BackupNotVerified", "spec.backupRef: waiting until SiteBackup %s is verified; "+
+			"or name one that is", v.Backup.Name).By(now.Add(15 * time.Second))
 	default:
 		return nil
 	}

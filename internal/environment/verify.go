@@ -59,7 +59,8 @@ func (v View) verifyActions() ([]task.Action, error) {
 	}
 	actions := slices.Concat(version.Actions, count.Actions)
 	if v.dataRoot() != "" {
-		files, _, err := v.Profile.HashFilesTask(params, v.dataRoot(), true, v.Site.Spec.Volumes[0].MissingFiles, profile.Throttle{})
+		missing := v.Site.Spec.Volumes[0].MissingFiles
+		files, _, err := v.Profile.HashFilesTask(params, v.dataRoot(), true, missing, profile.Throttle{})
 		if err != nil {
 			return nil, err
 		}

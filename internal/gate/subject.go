@@ -193,15 +193,7 @@ func Summary(f Facts) []string {
 		}
 		lines = append(lines, "trial "+f.Trial.Name+" "+verdict+", report "+short(f.Trial.Status.ReportDigest))
 	}
-	switch {
-	case f.Staging == nil && plan.Status.StagingVerdict != "":
-		lines = append(lines, "staging passed its tests and is not there any more")
-	case f.Staging != nil:
-		lines = append(lines, "staging serves "+f.Staging.Status.Version+" at "+f.Staging.Status.Address)
-		if f.Site.Spec.ProbeAccount == nil {
-			lines = append(lines, "nobody signed in to staging: the Site names no account for it in spec.probeAccountSecretRef")
-		}
-	}
+	lines = append(lines, stagingSaid(f)...)
 	if r := plan.Status.Rollout; r != nil && r.PredictedOutage != nil {
 		line := "closed for users: " + r.PredictedOutage.Duration.String()
 		if r.PredictedBack != nil {
@@ -217,6 +209,21 @@ func Summary(f Facts) []string {
 	}
 	for i := range lines {
 		lines[i] = message.Clip(lines[i], message.Line)
+	}
+	return lines
+}
+
+// stagingSaid tells what people can look at, and what was not looked at.
+func stagingSaid(f Facts) []string {
+	switch {
+	case f.Staging == nil && f.Plan.Status.StagingVerdict != "":
+		return []string{"staging passed its tests and is not there any more"}
+	case f.Staging == nil:
+		return nil
+	}
+	lines := []string{"staging serves " + f.Staging.Status.Version + " at " + f.Staging.Status.Address}
+	if f.Site.Spec.ProbeAccount == nil {
+		lines = append(lines, "nobody signed in to staging: the Site names no account for it in spec.probeAccountSecretRef")
 	}
 	return lines
 }

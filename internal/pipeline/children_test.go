@@ -296,13 +296,3 @@ func TestNothingIsWrittenTwice(t *testing.T) {
 	}
 	same(t, before, w.ledger)
 }
-
-func TestKeysHaveABound(t *testing.T) {
-	a, b := Key(strings.Repeat("a", 80)+"1"), Key(strings.Repeat("a", 80)+"2")
-	if len(a) != 63 || len(b) != 63 || a == b {
-		t.Errorf("%s and %s", a, b)
-	}
-	if got := Key(strings.Repeat("a", 63)); got != strings.Repeat("a", 63) {
-		t.Errorf("what fits is %s", got)
-	}
-}

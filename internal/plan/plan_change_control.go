@@ -74,7 +74,8 @@ func gateStatus(v View, name string) v1alpha1.GateStatus {
 	}
 	if what := unrehearsed(v); what != "" && name != v1alpha1.GateCopyData {
 		closed := gate.Count(v.Plan, name, "", nil, v.Now)
-		closed.State, closed.Before, closed.Objections = v1alpha1.GateClosed, gatesBefore[name], []string{message.Clip(what, 2*message.Line)}
+		closed.State, closed.Before = v1alpha1.GateClosed, gatesBefore[name]
+		closed.Objections = []string{message.Clip(what, 2*message.Line)}
 		return closed
 	}
 	digest := gate.Subject(name, v.facts()).Digest()

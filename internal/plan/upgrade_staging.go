@@ -72,8 +72,8 @@ func (v View) tooLateForStaging(at pipeline.At) *pipeline.Verdict {
 	}
 	mend := "give a later day in spec.staging.expires"
 	if v.Plan.Spec.Staging.Expires == "" {
-		mend = fmt.Sprintf("it stands for %d days from the trial: give a day in spec.staging.expires, or run the trial again: %s",
-			stagingDays, again(v, v1alpha1.StepRunTrial))
+		mend = fmt.Sprintf("it stands for %d days from the trial: give a day in spec.staging.expires, "+
+			"or run the trial again: %s", stagingDays, again(v, v1alpha1.StepRunTrial))
 	}
 	wait := pipeline.Await("StagingExpired", "staging would be taken away on %s, which is over; %s",
 		v.local(expires.Time), mend)
