@@ -13,9 +13,6 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"regexp"
-	"slices"
-	"strings"
 	"syscall"
 	"time"
 
@@ -59,22 +56,6 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	fmt.Fprintf(stdout, "result: %s: %s\n", result.Reason, result.Message)
 	return 0
-}
-
-// secretName is what variables are called that hold a secret, also where a whole Secret is
-// given as variables and nobody has named them.
-var secretName = regexp.MustCompile(`(?i)(passw(or)?d|secret|token|api_?key|dsn)$`)
-
-// keepSecret makes known what programs of the LMS could print of their environment.
-func keepSecret(book *evidence.Book) {
-	named := strings.Split(os.Getenv(task.EnvSecrets), ",")
-	_ = os.Unsetenv(task.EnvSecrets)
-	for _, variable := range os.Environ() {
-		name, value, _ := strings.Cut(variable, "=")
-		if slices.Contains(named, name) || secretName.MatchString(name) {
-			book.Add(value)
-		}
-	}
 }
 
 func readTask(file string) (task.Task, error) {

@@ -147,10 +147,11 @@ func TestDumpIsRecordedWithItsFigures(t *testing.T) {
 func TestACopyThatWouldGoWithItsClaimIsNone(t *testing.T) {
 	goes := &corev1.PersistentVolume{Spec: corev1.PersistentVolumeSpec{
 		PersistentVolumeReclaimPolicy: corev1.PersistentVolumeReclaimDelete}}
-	copied := map[string]string{"hash-rest.digest": "cc33"}
+	restored, copied := map[string]string{"verify-dump.sha256": "aa11"}, map[string]string{"hash-rest.digest": "cc33"}
 	for name, step := range map[string]func(View) pipeline.Verdict{
 		"dump": func(v View) pipeline.Verdict {
-			return dump.Judge(v, key("vault"), jobSaid(pipeline.JobSucceeded, dumpFacts()))
+			dump.Record(v, key("vault"), jobSaid(pipeline.JobSucceeded, dumpFacts()))
+			return verifyDump.Judge(v, key("vault"), jobSaid(pipeline.JobSucceeded, restored))
 		},
 		"files": func(v View) pipeline.Verdict {
 			return copyFiles.Judge(v, key("vault.files"), jobSaid(pipeline.JobSucceeded, copied))

@@ -41,6 +41,9 @@ var verifyDump = pipeline.Step[View]{
 			if made == nil || "sha256:"+r.Facts["verify-dump.sha256"] != made.Digest {
 				return pipeline.Fail(task.HashMismatch, "the dump that was restored is not the one that was made")
 			}
+			if no := v.unkept(v.databasePlaces(isVolume), where, seen.Now); no != nil {
+				return *no
+			}
 			return pipeline.Pass("restored and compared: %s rows in %s tables",
 				r.Facts["verify-dump.rows"], r.Facts["verify-dump.tables"])
 		})(seen)

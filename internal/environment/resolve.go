@@ -11,7 +11,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 
 	"github.com/gradus-lms/gradus/api/v1alpha1"
@@ -37,14 +36,19 @@ var resolve = pipeline.Step[View]{
 // is whole. A backup is proven by a Scratch copy of itself, and a trial asks for its own.
 func (v View) otherData(now time.Time) *pipeline.Verdict {
 	var no pipeline.Verdict
-	proven := meta.FindStatusCondition(v.Backup.Status.Conditions, v1alpha1.VerifiedCondition)
+	is := func(condition string) bool { return meta.IsStatusConditionTrue(v.Backup.Status.Conditions, condition) }
+	waits := v.purpose() != v1alpha1.PurposeScratch && !is(v1alpha1.VerifiedCondition)
+	over := is(v1alpha1.ReadyCondition) || is(v1alpha1.StalledCondition)
 	switch {
 	case v.Backup.Spec.SiteRef != v.Env.Spec.SiteRef:
 		no = pipeline.Fail("OtherSite", "spec.backupRef: SiteBackup %s is of Site %s, not of %s; name a backup of this site",
 			v.Backup.Name, v.Backup.Spec.SiteRef.Name, v.Env.Spec.SiteRef.Name)
-	case v.purpose() != v1alpha1.PurposeScratch && (proven == nil || proven.Status != metav1.ConditionTrue):
-		no = pipeline.Await("BackupNotVerified", "spec.backupRef: waiting until SiteBackup %s is verified; "+
-			"or name one that is", v.Backup.Name).By(now.Add(15 * time.Second))
+	case waits && over:
+		no = pipeline.Fail("BackupNotVerified", "spec.backupRef: SiteBackup %s is not proven, and over; "+
+			"make a StagingEnvironment of a verified one", v.Backup.Name)
+	case waits:
+		no = pipeline.Await("BackupNotVerified", "spec.backupRef: waiting until SiteBackup %s is verified",
+			v.Backup.Name).By(now.Add(15 * time.Second))
 	default:
 		return nil
 	}

@@ -13,6 +13,7 @@ import (
 	snapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v8/apis/volumesnapshot/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gradus-lms/gradus/api/v1alpha1"
@@ -156,6 +157,9 @@ func TestDataOfACopy(t *testing.T) {
 		"a proven backup of this site": {func(*View) {}, v1alpha1.StepPassed, "Passed"},
 		"of another site":              {func(v *View) { v.Backup.Spec.SiteRef.Name = "other" }, v1alpha1.StepFailed, "OtherSite"},
 		"not proven":                   {func(v *View) { v.Backup.Status.Conditions = nil }, v1alpha1.StepWaiting, "BackupNotVerified"},
+		"not proven, and over": {func(v *View) {
+			v.Backup.Status.Conditions = []metav1.Condition{{Type: v1alpha1.StalledCondition, Status: metav1.ConditionTrue}}
+		}, v1alpha1.StepFailed, "BackupNotVerified"},
 		"not proven, and to be": {func(v *View) {
 			v.Backup.Status.Conditions, v.Env.Spec.Purpose = nil, v1alpha1.PurposeScratch
 		}, v1alpha1.StepPassed, "Passed"},

@@ -75,7 +75,7 @@ func snapshotSays(s *snapshotv1.VolumeSnapshot) string {
 func (v View) clone(at pipeline.At) workload.Clone {
 	source := v.Sources[at.Key]
 	clone := workload.Clone{
-		Namespace: v.namespace(), Claim: source.Ref.ClaimName, Name: at.Name("alias"),
+		Namespace: v.namespace(), Claim: source.Ref.ClaimName, Name: pipeline.Name(v.Env, "alias", at.Key, 1),
 		Ref: source.Ref, Content: source.Content, StorageClass: source.Class.Name,
 	}
 	if source.Claim != nil {

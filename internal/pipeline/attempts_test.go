@@ -4,9 +4,14 @@
 package pipeline
 
 import (
+	"context"
+	"errors"
 	"strings"
 	"testing"
 	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/gradus-lms/gradus/api/v1alpha1"
 )
@@ -145,5 +150,34 @@ func TestRepairable(t *testing.T) {
 	w.wants("A:Passed B:Passed")
 	if e := w.entry("A", ""); e.Attempt != 1 || !e.Finished.Time.Equal(noon.Add(time.Minute)) {
 		t.Errorf("mended: %+v", e)
+	}
+}
+
+// What was refused for hours has its time from when it could be made.
+func TestTheTimeOfAStepBeginsWithWhatItMade(t *testing.T) {
+	w := begin(t, judges("A", makesJob, func(s *Step[*script]) {
+		s.Timeout = func(*script) time.Duration { return time.Hour }
+	}))
+	w.view.says["A"] = Wait("Working", "copying")
+	server, full := w.engine.Client, true
+	w.engine.Client = interceptor.NewClient(server.(client.WithWatch), interceptor.Funcs{
+		Create: func(ctx context.Context, c client.WithWatch, obj client.Object, opts ...client.CreateOption) error {
+			if full {
+				return errors.New("exceeded quota")
+			}
+			return c.Create(ctx, obj, opts...)
+		},
+	})
+	if _, err := w.try(); err == nil {
+		t.Fatal("nothing was refused")
+	}
+	w.clock.Step(3 * time.Hour)
+	full = false
+	if w.run(); w.states() != "A:Running" {
+		t.Fatalf("%s: %s", w.states(), w.entry("A", "").Message)
+	}
+	w.clock.Step(61 * time.Minute)
+	if w.run(); w.states() != "A:Failed" {
+		t.Errorf("%s: it works for ever", w.states())
 	}
 }

@@ -136,6 +136,9 @@ func (w *walk[V]) judge(ctx context.Context, step Step[V], entry *v1alpha1.StepS
 	if err != nil {
 		return Verdict{}, err
 	}
+	if step.Timeout != nil && len(at.Entry.Children) == 0 && len(entry.Children) > 0 {
+		entry.Started = &metav1.Time{Time: w.now} // nothing could work before it was made
+	}
 	refused := w.refused(entry, &seen)
 	verdict := Fail(ChildGoneReason, "%s was deleted before the step was over; a retry makes another", seen.gone)
 	if seen.gone == "" {

@@ -42,7 +42,7 @@ func (s *Scrubber) Add(secret string) {
 	for _, form := range append(strings.Split(secret, "\n"),
 		secret, url.QueryEscape(secret), url.PathEscape(secret), strings.Trim(string(quoted), `"`),
 		base64.StdEncoding.EncodeToString([]byte(secret)), strings.ReplaceAll(secret, "'", "''")) {
-		if len(form) >= shortest {
+		if form = strings.TrimSpace(form); len(form) >= shortest {
 			s.secrets[form] = true
 		}
 	}
