@@ -38,17 +38,16 @@ func (v View) otherData(now time.Time) *pipeline.Verdict {
 	var no pipeline.Verdict
 	is := func(condition string) bool { return meta.IsStatusConditionTrue(v.Backup.Status.Conditions, condition) }
 	waits := v.purpose() != v1alpha1.PurposeScratch && !is(v1alpha1.VerifiedCondition)
-	over := is(v1alpha1.ReadyCondition) || is(v1alpha1.StalledCondition)
 	switch {
 	case v.Backup.Spec.SiteRef != v.Env.Spec.SiteRef:
 		no = pipeline.Fail("OtherSite", "spec.backupRef: SiteBackup %s is of Site %s, not of %s; name a backup of this site",
 			v.Backup.Name, v.Backup.Spec.SiteRef.Name, v.Env.Spec.SiteRef.Name)
-	case waits && over:
+	case waits && is(v1alpha1.ReadyCondition):
 		no = pipeline.Fail("BackupNotVerified", "spec.backupRef: SiteBackup %s is not proven, and over; "+
 			"make a StagingEnvironment of a verified one", v.Backup.Name)
 	case waits:
-		no = pipeline.Await("BackupNotVerified", "spec.backupRef: waiting until SiteBackup %s is verified",
-			v.Backup.Name).By(now.Add(15 * time.Second))
+		no = pipeline.Await("BackupNotVerified", "spec.backupRef: waiting until SiteBackup %s is verified; "+
+			"one that stalls is to be mended and retried first", v.Backup.Name).By(now.Add(15 * time.Second))
 	default:
 		return nil
 	}

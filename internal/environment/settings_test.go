@@ -158,7 +158,7 @@ func TestDataOfACopy(t *testing.T) {
 		"of another site":              {func(v *View) { v.Backup.Spec.SiteRef.Name = "other" }, v1alpha1.StepFailed, "OtherSite"},
 		"not proven":                   {func(v *View) { v.Backup.Status.Conditions = nil }, v1alpha1.StepWaiting, "BackupNotVerified"},
 		"not proven, and over": {func(v *View) {
-			v.Backup.Status.Conditions = []metav1.Condition{{Type: v1alpha1.StalledCondition, Status: metav1.ConditionTrue}}
+			v.Backup.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ReadyCondition, Status: metav1.ConditionTrue}}
 		}, v1alpha1.StepFailed, "BackupNotVerified"},
 		"not proven, and to be": {func(v *View) {
 			v.Backup.Status.Conditions, v.Env.Spec.Purpose = nil, v1alpha1.PurposeScratch
