@@ -20,7 +20,8 @@ var (
 	secretName = regexp.MustCompile(`(?i)(passw(or)?d|secret|token|api_?key)$`)
 	// openName is what variables are called that only say where and as whom: Secrets of
 	// databases hold these as well. Without them no line of evidence could be read.
-	openName = regexp.MustCompile(`(?i)(user(name)?|role|host(name)?|server|port|name|db|database|schema|prefix|url|uri|dsn)$`)
+	openName = regexp.MustCompile(
+		`(?i)(user(name)?|role|host(name)?|server|port|name|db|database|schema|prefix|url|uri|dsn)$`)
 	// plain are numbers and switches: they are in every figure.
 	plain = regexp.MustCompile(`(?i)^([0-9.,]*|true|false|yes|no|on|off|none)$`)
 )

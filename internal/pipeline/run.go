@@ -125,19 +125,9 @@ func (w *walk[V]) visit(ctx context.Context, step Step[V], entry *v1alpha1.StepS
 }
 
 func (w *walk[V]) judge(ctx context.Context, step Step[V], entry *v1alpha1.StepStatus) (Verdict, error) {
-	if entry.Attempt == 0 {
-		entry.Attempt = 1
-	}
-	if entry.Started == nil {
-		entry.Started = &metav1.Time{Time: w.now}
-	}
-	at := PlaceOf(w.owner, *entry)
-	seen, err := w.perform(ctx, step, at, entry)
+	at, seen, err := w.begin(ctx, step, entry)
 	if err != nil {
 		return Verdict{}, err
-	}
-	if step.Timeout != nil && len(at.Entry.Children) == 0 && len(entry.Children) > 0 {
-		entry.Started = &metav1.Time{Time: w.now} // nothing could work before it was made
 	}
 	refused := w.refused(entry, &seen)
 	verdict := Fail(ChildGoneReason, "%s was deleted before the step was over; a retry makes another", seen.gone)
@@ -158,6 +148,23 @@ func (w *walk[V]) judge(ctx context.Context, step Step[V], entry *v1alpha1.StepS
 	}
 	record(entry, verdict, w.now)
 	return verdict, nil
+}
+
+// begin makes what the step needs. Its time counts from what it made: nothing could work
+// while that was refused.
+func (w *walk[V]) begin(ctx context.Context, step Step[V], entry *v1alpha1.StepStatus) (At, Seen, error) {
+	if entry.Attempt == 0 {
+		entry.Attempt = 1
+	}
+	if entry.Started == nil {
+		entry.Started = &metav1.Time{Time: w.now}
+	}
+	at := PlaceOf(w.owner, *entry)
+	seen, err := w.perform(ctx, step, at, entry)
+	if err == nil && step.Timeout != nil && len(at.Entry.Children) == 0 && len(entry.Children) > 0 {
+		entry.Started = &metav1.Time{Time: w.now}
+	}
+	return at, seen, err
 }
 
 // inTime fails a step on which machines work for too long.
