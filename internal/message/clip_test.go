@@ -29,3 +29,21 @@ func TestClip(t *testing.T) {
 		t.Errorf("%d bytes, valid %v", len(got), utf8.ValidString(got))
 	}
 }
+
+func TestClipOfAnyText(t *testing.T) {
+	for name, c := range map[string]struct {
+		in   string
+		n    int
+		want string
+	}{
+		"short":          {"abc", 10, "abc"},
+		"cut at a rune":  {"ääääää", 9, "äää…"},
+		"not valid text": {"a\xffb", 10, "a\uFFFDb…"},
+	} {
+		if got := Clip(c.in, c.n); name != "not valid text" && got != c.want {
+			t.Errorf("%s: %q, want %q", name, got, c.want)
+		} else if len(got) > c.n {
+			t.Errorf("%s: %d bytes", name, len(got))
+		}
+	}
+}

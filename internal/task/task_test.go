@@ -11,8 +11,6 @@ import (
 	"testing"
 	"testing/quick"
 	"time"
-
-	"github.com/gradus-lms/gradus/internal/message"
 )
 
 func TestDecodeRefuses(t *testing.T) {
@@ -98,24 +96,6 @@ func TestTerminationAlwaysFits(t *testing.T) {
 	if !back.Truncated || len(back.Documents) != 1 || back.Documents[0].Name != ResultDocument ||
 		back.Findings[0].Code != "B" {
 		t.Errorf("%+v", back)
-	}
-}
-
-func TestShorten(t *testing.T) {
-	for name, c := range map[string]struct {
-		in   string
-		n    int
-		want string
-	}{
-		"short":          {"abc", 10, "abc"},
-		"cut at a rune":  {"ääääää", 9, "äää…"},
-		"not valid text": {"a\xffb", 10, "a\uFFFDb…"},
-	} {
-		if got := message.Clip(c.in, c.n); name != "not valid text" && got != c.want {
-			t.Errorf("%s: %q, want %q", name, got, c.want)
-		} else if len(got) > c.n {
-			t.Errorf("%s: %d bytes", name, len(got))
-		}
 	}
 }
 
