@@ -47,11 +47,20 @@ func (v View) otherData(now time.Time) *pipeline.Verdict {
 			"make a StagingEnvironment of a verified one", v.Backup.Name)
 	case waits:
 		no = pipeline.Await("BackupNotVerified", "spec.backupRef: waiting until SiteBackup %s is verified; "+
-			"one that stalls is to be mended and retried first", v.Backup.Name).By(now.Add(15 * time.Second))
+			"one that stalls is to be mended and retried first, or this StagingEnvironment made of another%s",
+			v.Backup.Name, saysOf(v.Backup)).By(now.Add(15 * time.Second))
 	default:
 		return nil
 	}
 	return &no
+}
+
+// saysOf gives what a backup says of itself.
+func saysOf(backup *v1alpha1.SiteBackup) string {
+	if ready := meta.FindStatusCondition(backup.Status.Conditions, v1alpha1.ReadyCondition); ready != nil {
+		return "; it says: " + ready.Message
+	}
+	return ""
 }
 
 // Whole says whether everything is there that the steps decide from. While it

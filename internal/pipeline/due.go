@@ -11,7 +11,7 @@ import (
 
 // due says whether an entry is to be judged now.
 func (w *walk[V]) due(i int, step Step[V]) bool {
-	if w.believed(step, w.ledger[i]) || !w.ready(i, step) || w.paused(w.ledger[i]) {
+	if w.believed(step, w.ledger[i]) || !w.ready(i, step) || w.paused(step, w.ledger[i]) {
 		return false
 	}
 	return step.Each == nil || w.ledger[i].Key != "" || w.spread(i, step)
@@ -63,10 +63,14 @@ func (w *walk[V]) believed(step Step[V], entry v1alpha1.StepStatus) bool {
 	return settled(entry.State) && (entry.State != v1alpha1.StepFailed || !step.Repairable)
 }
 
-// paused says whether an entry must not start now. One that waits at a gate or
-// for its window has not started either: it would when that opens.
-func (w *walk[V]) paused(entry v1alpha1.StepStatus) bool {
-	begun := entry.State != v1alpha1.StepPending && entry.State != v1alpha1.StepWaiting || len(entry.Children) > 0
+// paused says whether an entry must not start now. One that waits at a gate, for its
+// window or for another step has not started either: it would when that opens, and makes
+// its children then.
+func (w *walk[V]) paused(step Step[V], entry v1alpha1.StepStatus) bool {
+	begun := entry.State != v1alpha1.StepPending && entry.State != v1alpha1.StepWaiting
+	if step.Create != nil {
+		begun = len(entry.Children) > 0
+	}
 	// Only plans pause: a go-live or rollback that stood still would keep a site closed.
 	return !begun && w.owner.OwnerKind() == "UpgradePlan" &&
 		w.owner.GetAnnotations()[v1alpha1.PauseAnnotation] == "true"

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/gradus-lms/gradus/api/v1alpha1"
@@ -34,6 +35,18 @@ func again(entry *v1alpha1.StepStatus) {
 // Over says whether every entry of a ledger is settled.
 func Over(ledger []v1alpha1.StepStatus) bool {
 	return !slices.ContainsFunc(ledger, func(s v1alpha1.StepStatus) bool { return !settled(s.State) })
+}
+
+// InTheWay says whether a child stalls on an object of somebody else, and none of its steps
+// has failed: it goes on by itself once that is gone.
+func InTheWay(child interface {
+	GetConditions() *[]metav1.Condition
+	GetSteps() []v1alpha1.StepStatus
+}) bool {
+	failed := func(s v1alpha1.StepStatus) bool { return s.State == v1alpha1.StepFailed }
+	stalled := meta.FindStatusCondition(*child.GetConditions(), v1alpha1.StalledCondition)
+	return stalled != nil && stalled.Status == metav1.ConditionTrue && stalled.Reason == v1alpha1.NameConflictReason &&
+		!slices.ContainsFunc(child.GetSteps(), failed)
 }
 
 func done(s v1alpha1.StepState) bool { return s == v1alpha1.StepPassed || s == v1alpha1.StepSkipped }

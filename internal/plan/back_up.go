@@ -39,16 +39,31 @@ var backUp = pipeline.Step[View]{
 		ready, stalled := over(backup)
 		verified, _ := condition(backup, v1alpha1.VerifiedCondition)
 		switch {
+		case pipeline.InTheWay(backup):
+			return pipeline.Await(stalled.Reason, "backup %s: %s", backup.Name, stalled.Message)
 		case isTrue(stalled):
 			return pipeline.Fail(stalled.Reason, "backup %s: %s", backup.Name, stalled.Message)
-		case isTrue(ready) && isTrue(verified):
+		case proven(backup):
 			return pipeline.Pass("backup %s: %s", backup.Name, verified.Message)
 		case isTrue(ready):
 			return pipeline.Fail("NotVerified", "backup %s is over and not verified: %s", backup.Name, verified.Message)
 		}
 		return pipeline.Wait("BackingUp", "backup %s: %s", backup.Name, ready.Message)
 	},
-	Record: func(v View, at pipeline.At, _ pipeline.Seen) { v.Plan.Status.Backup = at.Name("backup") },
+	// One that failed replaces none that is proven: copies would wait for it.
+	Record: func(v View, at pipeline.At, seen pipeline.Seen) {
+		backup, ok := pipeline.First[*v1alpha1.SiteBackup](seen)
+		if ok && backup != nil && proven(backup) {
+			v.Plan.Status.Backup = at.Name("backup")
+		}
+	},
+}
+
+// proven says whether a backup is over, and was restored and compared.
+func proven(backup *v1alpha1.SiteBackup) bool {
+	ready, stalled := over(backup)
+	verified, _ := condition(backup, v1alpha1.VerifiedCondition)
+	return !isTrue(stalled) && isTrue(ready) && isTrue(verified)
 }
 
 // closed says what a gate that the plan asks for still lacks; nil when it is

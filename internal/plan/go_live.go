@@ -154,6 +154,10 @@ func notYet(v View) *pipeline.Verdict {
 			v.GoLive.Name, n)
 		return &wait
 	}
+	if v.outdated() {
+		wait := pipeline.Wait("Repeating", "what was run again is looked at").By(v.Now.Add(time.Second))
+		return &wait
+	}
 	if what := unrehearsed(v); what != "" {
 		wait := pipeline.Await("NotRehearsed", "%s", what)
 		return &wait

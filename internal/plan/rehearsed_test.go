@@ -240,6 +240,24 @@ func TestStagingIsNotMadeTooLate(t *testing.T) {
 	}
 }
 
+// In the walk in which a trial or backup that was run again passes, the one before it is
+// still in the view: nothing is ordered on what people agreed to then.
+func TestNothingIsOrderedOnWhatWasBeforeARepeat(t *testing.T) {
+	for name, change := range map[string]func(*View){
+		"trial":  func(v *View) { v.Plan.Status.Trial += "-2" },
+		"backup": func(v *View) { v.Plan.Status.Backup += "-2" },
+	} {
+		v := ready(t)
+		if wait := notYet(v); wait != nil {
+			t.Fatal(wait.Message)
+		}
+		change(&v)
+		if wait := notYet(v); wait == nil || wait.Reason != "Repeating" || wait.Until.IsZero() {
+			t.Errorf("%s: %v", name, wait)
+		}
+	}
+}
+
 // Staging expires while people wait for their window: what they agreed to stays the same.
 func TestWhatStagingShowedOutlivesIt(t *testing.T) {
 	v := ready(t)

@@ -61,6 +61,13 @@ func (v View) newestTrial() *v1alpha1.TrialUpgrade {
 	return v.Trial
 }
 
+// outdated: in the walk in which a backup or trial settles, the one before it is still in
+// the view, and no gate, digest or age may be judged by that.
+func (v View) outdated() bool {
+	return v.Trial != nil && v.Trial.Name != v.Plan.Status.Trial ||
+		v.Backup != nil && v.Backup.Name != v.Plan.Status.Backup
+}
+
 // ref pins the plan for its children.
 func (v View) ref() *v1alpha1.PlanRef {
 	return &v1alpha1.PlanRef{Name: v.Plan.Name, UID: v.Plan.UID}
