@@ -150,8 +150,8 @@ func (w *walk[V]) judge(ctx context.Context, step Step[V], entry *v1alpha1.StepS
 	return verdict, nil
 }
 
-// begin makes what the step needs. Its time counts from what it made: nothing could work
-// while that was refused.
+// begin makes what the step needs. Its time counts from the last that it made: nothing could
+// work while that was refused.
 func (w *walk[V]) begin(ctx context.Context, step Step[V], entry *v1alpha1.StepStatus) (At, Seen, error) {
 	if entry.Attempt == 0 {
 		entry.Attempt = 1
@@ -161,7 +161,9 @@ func (w *walk[V]) begin(ctx context.Context, step Step[V], entry *v1alpha1.StepS
 	}
 	at := PlaceOf(w.owner, *entry)
 	seen, err := w.perform(ctx, step, at, entry)
-	if err == nil && step.Timeout != nil && len(at.Entry.Children) == 0 && len(entry.Children) > 0 {
+	// A Change is in force before that, and its limit is for how long.
+	made := len(entry.Children) > len(at.Entry.Children) && step.Change == nil
+	if err == nil && step.Timeout != nil && made {
 		entry.Started = &metav1.Time{Time: w.now}
 	}
 	return at, seen, err
