@@ -20,11 +20,17 @@ var (
 	secretName = regexp.MustCompile(`(?i)(passw(or)?d|secret|token|api_?key)$`)
 	// openName is what variables are called that only say where and as whom: Secrets of
 	// databases hold these as well. Without them no line of evidence could be read.
-	openName = regexp.MustCompile(
-		`(?i)(user(name)?|role|host(name)?|server|port|name|db|database|schema|prefix|url|uri|dsn)$`)
-	// plain are numbers and switches: they are in every figure.
-	plain = regexp.MustCompile(`(?i)^([0-9.,]*|true|false|yes|no|on|off|none)$`)
+	openName = regexp.MustCompile(`(?i)(user(name)?|role|host(name)?|server|port|name|db|database|schema|prefix)$`)
+	// linkName is what variables are called that say where, and often with which password.
+	linkName = regexp.MustCompile(`(?i)(url|uri|dsn)$`)
+	// keyed are passwords in what is a list of settings, such as a connection string.
+	keyed = regexp.MustCompile(`(?i)(?:^|[\s;&?])(?:passw(?:or)?d|pwd|secret|token|api_?key|key|sig)=("[^"]*"|'[^']*'|[^\s;&]+)`)
+	// between user and host stands the password, whatever is in it.
+	between = regexp.MustCompile(`^(?:[a-zA-Z][a-zA-Z0-9+.-]*://)?[^:/@\s]*:(.+)@`)
 )
+
+// longestPath is how long the path of an address is that holds no key.
+const longestPath = 32
 
 // keepSecret makes known what programs of the LMS could print of their environment.
 func keepSecret(book *evidence.Book) {
@@ -32,14 +38,65 @@ func keepSecret(book *evidence.Book) {
 	_ = os.Unsetenv(task.EnvSecrets)
 	for _, variable := range os.Environ() {
 		name, value, _ := strings.Cut(variable, "=")
-		if at, err := url.Parse(value); err == nil && at.User != nil {
-			value, _ = at.User.Password()
-			book.Add(value)
-			continue
-		}
-		secret := secretName.MatchString(name) || slices.Contains(named, name) && !openName.MatchString(name)
-		if secret && !plain.MatchString(value) {
-			book.Add(value)
+		for _, secret := range secretsIn(name, strings.TrimSpace(value), slices.Contains(named, name)) {
+			if !evidence.Plain(secret) {
+				book.Add(secret)
+			}
 		}
 	}
+}
+
+// secretsIn gives what of a variable nobody may read. Ours says that it is from a Secret.
+func secretsIn(name, value string, ours bool) []string {
+	link := linkName.MatchString(name)
+	out := credentials(value, ours || link)
+	switch {
+	case secretName.MatchString(name), ours && !link && !openName.MatchString(name):
+		out = append(out, value)
+	case ours && link && len(out) == 0 && !bare(value):
+		out = append(out, value)
+	}
+	return out
+}
+
+// credentials gives the passwords inside a value. Loosely looks for them also in what is no
+// address, or not quite: a password may hold what breaks one.
+func credentials(value string, loosely bool) []string {
+	var out []string
+	for _, found := range keyed.FindAllStringSubmatch(value, -1) {
+		out = append(out, spellings(strings.Trim(found[1], `"'`))...)
+	}
+	at, err := url.Parse(value)
+	switch {
+	case err == nil && at.User != nil:
+		password, has := at.User.Password()
+		if !has && strings.HasPrefix(at.Scheme, "http") { // a key, and nobody's name
+			password = at.User.Username()
+		}
+		if password != "" {
+			out = append(out, password)
+		}
+		if found := between.FindStringSubmatch(value); has && found != nil {
+			out = append(out, spellings(found[1])...)
+		}
+	case loosely || err != nil && strings.Contains(value, "://"):
+		if found := between.FindStringSubmatch(value); found != nil {
+			out = append(out, spellings(found[1])...)
+		}
+	}
+	return out
+}
+
+// spellings gives a password as it stands and, if that is another, unescaped.
+func spellings(password string) []string {
+	if plain, err := url.PathUnescape(password); err == nil && plain != password {
+		return []string{password, plain}
+	}
+	return []string{password}
+}
+
+// bare says whether an address holds nothing else: a user without a password is a name.
+func bare(value string) bool {
+	at, err := url.Parse(value)
+	return err == nil && at.Host != "" && at.RawQuery == "" && len(at.Path) <= longestPath
 }

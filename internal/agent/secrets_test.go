@@ -4,6 +4,7 @@
 package agent
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -16,12 +17,13 @@ func TestSecretsOfTheEnvironmentAreKeptOutOfTheEvidence(t *testing.T) {
 	t.Setenv("PAYMENT", "4711-pay")
 	t.Setenv("CAMPUS_DB_PASSWORD", "hunter-2")
 	t.Setenv("CAMPUS_ROOT", "/public")
-	t.Setenv("DATABASE_URL", "postgres://campus:in-the-url@db:5432/campus")
+	t.Setenv("DATABASE_URL", "postgres://campus:in-the-url@db:5432/campus\n") // as files of Secrets end
 	// What a Secret of a database holds besides.
 	t.Setenv("CAMPUS_DB_USER", "campus")
 	t.Setenv("CAMPUS_DB_PORT", "5432")
-	t.Setenv("SHARD", "5432")
-	t.Setenv(task.EnvSecrets, "PAYMENT,NOT_THERE,CAMPUS_DB_USER,CAMPUS_DB_PORT,SHARD")
+	t.Setenv("SHARD", "5432\n")
+	t.Setenv("LINES", "true\n15432\n")
+	t.Setenv(task.EnvSecrets, "PAYMENT,NOT_THERE,CAMPUS_DB_USER,CAMPUS_DB_PORT,SHARD,LINES")
 	var out strings.Builder
 	book, err := evidence.Open(t.TempDir(), &out)
 	if err != nil {
@@ -29,8 +31,46 @@ func TestSecretsOfTheEnvironmentAreKeptOutOfTheEvidence(t *testing.T) {
 	}
 	keepSecret(book)
 	const mask = "(secret)"
-	got := book.Clean("connect as campus:hunter-2, or in-the-url, pay by 4711-pay, serve /public, 15432 files")
-	if want := "connect as campus:" + mask + ", or " + mask + ", pay by " + mask + ", serve /public, 15432 files"; got != want {
+	got := book.Clean("connect as campus:hunter-2, or in-the-url, pay by 4711-pay, serve /public, 15432 files, true")
+	if want := "connect as campus:" + mask + ", or " + mask + ", pay by " + mask + ", serve /public, 15432 files, true"; got != want {
 		t.Error(got)
+	}
+}
+
+// What a variable gives away, by its name, its value, and whether it is from a Secret.
+func TestSecretsInsideVariables(t *testing.T) {
+	for _, c := range []struct {
+		name, value string
+		ours        bool
+		want        []string
+	}{
+		{"DATABASE_URL", "postgres://campus:p#ss@db/x", true, []string{"p#ss"}},
+		{"DATABASE_URL", "postgres://campus:p/s@s@db/x", true, []string{"p/s@s"}},
+		{"DATABASE_URL", "postgres://campus:p%2fss@db/x", false, []string{"p/ss", "p%2fss"}},
+		{"DATABASE_URL", "postgres://campus:100%@db/x", false, []string{"100%"}},
+		{"DATABASE_URL", "postgres://campus@db/campus", true, nil},
+		{"CACHE", "redis://:hunter-2@cache:6379/0", false, []string{"hunter-2"}},
+		{"DB_DSN", "host=db user=u password=hunter-2", true, []string{"hunter-2"}},
+		{"DB_DSN", "host=db password='hunter 2' user=u", true, []string{"hunter 2"}},
+		{"DB_DSN", "u:hunter-2@tcp(db:3306)/x", true, []string{"hunter-2"}},
+		{"JDBC_URL", "jdbc:postgresql://db/x?user=u&password=hunter-2", false, []string{"hunter-2"}},
+		{"HOOK_URL", "https://hooks.example/services/T0/B0/abcdefghijklmnopqrstuvwxyz", true,
+			[]string{"https://hooks.example/services/T0/B0/abcdefghijklmnopqrstuvwxyz"}},
+		{"SENTRY_DSN", "https://0123abcd@sentry.example/1", true, []string{"0123abcd"}},
+		{"HOOK_SECRET", "https://a:pw-1@h/x?key=s3cr3t", true, []string{"s3cr3t", "pw-1", "https://a:pw-1@h/x?key=s3cr3t"}},
+		{"WWW_URL", "https://campus.example/moodle", true, nil},
+		{"DB_HOST", "db.campus", true, nil},
+		{"PAYMENT", "4711-pay", true, []string{"4711-pay"}},
+		{"GREETING", "Write to: us@campus.example", false, nil},
+		{"JAVA_OPTS", "-Dkey=campus", false, nil},
+	} {
+		for _, want := range c.want {
+			if got := secretsIn(c.name, c.value, c.ours); !slices.Contains(got, want) {
+				t.Errorf("%s=%s gives %q, without %q", c.name, c.value, got, want)
+			}
+		}
+		if got := secretsIn(c.name, c.value, c.ours); c.want == nil && len(got) > 0 {
+			t.Errorf("%s=%s gives %q", c.name, c.value, got)
+		}
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"net/url"
+	"regexp"
+	"slices"
 	"sort"
 	"strings"
 	"sync"
@@ -18,6 +20,12 @@ const mask = "(secret)"
 // shortest is the length from which a secret is scrubbed: shorter ones would
 // shred all output and protect nothing.
 const shortest = 4
+
+// plain are short numbers and switches: they are in every figure.
+var plain = regexp.MustCompile(`(?i)^([0-9.,]{0,7}|true|false|yes|no|on|off|none)$`)
+
+// Plain says whether a value is in so much of the output that nothing could be read without.
+func Plain(value string) bool { return plain.MatchString(strings.TrimSpace(value)) }
 
 // Scrubber takes known secrets out of text, also in the encodings in which
 // tools like to print them.
@@ -39,7 +47,8 @@ func (s *Scrubber) Add(secret string) {
 		s.secrets = map[string]bool{}
 	}
 	quoted, _ := json.Marshal(secret)
-	for _, form := range append(strings.Split(secret, "\n"),
+	lines := slices.DeleteFunc(strings.Split(secret, "\n"), Plain)
+	for _, form := range append(lines,
 		secret, url.QueryEscape(secret), url.PathEscape(secret), strings.Trim(string(quoted), `"`),
 		base64.StdEncoding.EncodeToString([]byte(secret)), strings.ReplaceAll(secret, "'", "''")) {
 		if form = strings.TrimSpace(form); len(form) >= shortest {
