@@ -112,6 +112,9 @@ func (r *StagingEnvironmentReconciler) finalize(ctx context.Context, env *v1alph
 	}
 	for i := range aliases.Items {
 		alias := &aliases.Items[i]
+		if !alias.DeletionTimestamp.IsZero() {
+			continue
+		}
 		uid := alias.UID
 		if err := r.Delete(ctx, alias, client.Preconditions{UID: &uid}); client.IgnoreNotFound(err) != nil {
 			return fmt.Errorf("delete VolumeSnapshotContent %s: %w", alias.Name, err)

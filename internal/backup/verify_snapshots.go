@@ -58,6 +58,8 @@ func judgeProof(v View, seen pipeline.Seen) pipeline.Verdict {
 	switch {
 	case env.DeletionTimestamp != nil:
 		return pipeline.Fail("ProofGone", "StagingEnvironment %s was deleted before the snapshots were proven", env.Name)
+	case pipeline.InTheWay(env):
+		return pipeline.Await(stalled.Reason, "StagingEnvironment %s: %s", env.Name, stalled.Message)
 	case stalled != nil && stalled.Status == metav1.ConditionTrue:
 		return pipeline.Fail(stalled.Reason, "StagingEnvironment %s: %s", env.Name, stalled.Message)
 	case ready != nil && ready.Status == metav1.ConditionTrue:

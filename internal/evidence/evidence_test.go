@@ -267,3 +267,24 @@ func TestKeepNamesByJob(t *testing.T) {
 		t.Errorf("%+v %v", kept, err)
 	}
 }
+
+// The document of a Job is ours by its labels: whoever planted the same could delete it.
+func TestAStrangerCannotPlantWhatAJobSaid(t *testing.T) {
+	r := reader(t)
+	keep := func(r Reader) ([]v1alpha1.Evidence, error) {
+		return r.Keep(t.Context(), owner(), "Upgrade", job(batchv1.JobComplete),
+			pipeline.JobOutcome{Documents: map[string][]byte{"a.log": []byte("x")}})
+	}
+	kept, err := keep(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again, err := keep(r); err != nil || again[0] != kept[0] {
+		t.Errorf("kept twice: %+v %v", again, err)
+	}
+	planted := stored(t, r, kept[0])
+	planted.ResourceVersion, planted.Labels = "", nil
+	if _, err := keep(reader(t, planted)); !errors.Is(err, pipeline.ErrNameConflict) {
+		t.Errorf("a ConfigMap without our labels was taken for evidence: %v", err)
+	}
+}

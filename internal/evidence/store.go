@@ -138,14 +138,15 @@ func evidenceOf(cm *corev1.ConfigMap, name string) v1alpha1.Evidence {
 	return v1alpha1.Evidence{Name: name, Digest: cm.Annotations[digestAnnotation], Size: size, ConfigMap: cm.Name}
 }
 
-// same says whether what has the name already is the document, and nobody can
-// change it: a stranger could have made it first.
+// same says whether what has the name already is the document, and ours: admission guards
+// those labels. A stranger could have made it first, and what is theirs they can delete.
 func (r Reader) same(ctx context.Context, want *corev1.ConfigMap) error {
 	var have corev1.ConfigMap
 	if err := r.Client.Get(ctx, client.ObjectKeyFromObject(want), &have); err != nil {
 		return err
 	}
-	if !ptr.Deref(have.Immutable, false) || !maps.EqualFunc(have.BinaryData, want.BinaryData, bytes.Equal) {
+	ours := have.Labels[v1alpha1.OwnerUIDLabel] == want.Labels[v1alpha1.OwnerUIDLabel]
+	if !ours || !ptr.Deref(have.Immutable, false) || !maps.EqualFunc(have.BinaryData, want.BinaryData, bytes.Equal) {
 		return pipeline.ErrNameConflict
 	}
 	return nil

@@ -102,7 +102,7 @@ var rehearsalCases = map[string]rehearsalCase{
 		copyOf(func(env *v1alpha1.StagingEnvironment) {
 			stalled("Resolve", "", v1alpha1.NameConflictReason, "Deployment web")(env)
 			env.Status.Steps = nil
-		}), v1alpha1.StepFailed, v1alpha1.NameConflictReason, "", "Deployment web"},
+		}), v1alpha1.StepWaiting, v1alpha1.NameConflictReason, "", "Deployment web"},
 	"a stranger has the name after a hop that failed before": {
 		copyOf(func(env *v1alpha1.StagingEnvironment) {
 			stalled("Upgrade", "3.0", "StepFailed", "old news")(env)
