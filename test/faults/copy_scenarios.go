@@ -214,7 +214,7 @@ func trialFails(w *world.World) {
 		return w.Get("autumn", t) && meta.IsStatusConditionFalse(t.Status.Conditions, v1alpha1.PassedCondition)
 	})
 	w.Clock.Step(time.Hour)
-	w.Until("a copy that is gone", ready(w, t, "autumn"))
+	w.Until("a copy that is gone", func() bool { return w.Get("autumn", t) && pipeline.Over(t.Status.Steps) })
 }
 
 // rehearse orders a trial of the way over releases; to 2.0 when none are given.

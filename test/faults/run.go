@@ -139,7 +139,7 @@ func Run(
 	case w.Undone:
 		r.Wrong = append(r.Wrong, gone.undone(r.End, reference.End)...)
 	default:
-		r.Wrong = append(r.Wrong, differences(*reference, r.mended(faults, *reference))...)
+		r.Wrong = append(r.Wrong, differences(reference.unlooked(faults), r.mended(faults, *reference).unlooked(faults))...)
 	}
 	return r
 }

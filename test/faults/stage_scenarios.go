@@ -20,7 +20,12 @@ import (
 func working(w *world.World, step, kind string) *v1alpha1.UpgradePlan {
 	w.Busy = []string{kind}
 	plan := apply(w, "autumn")
-	w.Until("a step at work", stepIs(w, plan, step, v1alpha1.StepRunning))
+	w.Until("a step at work", func() bool { // one that has made nothing has not begun
+		w.Get(plan.Name, plan)
+		return slices.ContainsFunc(plan.Status.Steps, func(s v1alpha1.StepStatus) bool {
+			return s.Name == step && s.State == v1alpha1.StepRunning && len(s.Children) > 0
+		})
+	})
 	w.Mark()
 	return plan
 }

@@ -13,6 +13,7 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"strings"
 	"syscall"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -118,11 +119,17 @@ func (k Kind) meddles(call Call) bool {
 		return call.Verb == "delete"
 	case call.Resource == "leases": // admission guards the lock
 		return false
+	case k == Squat && makers[call.Resource] != "": // admission lets nobody else make these
+		return strings.Contains(call.Site, makers[call.Resource])
 	case k == Touch:
 		return call.Verb == "patch" || call.Verb == "update"
 	}
 	return call.Verb == "create"
 }
+
+// makers are the resources that people may make by some names only: a GoLive never, and of
+// the copies those that stay.
+var makers = map[string]string{"golives": "nobody's", "stagingenvironments": "-staging-"}
 
 // uncached are the resources that the operator reads from the API server always.
 var uncached = func() map[string]bool {

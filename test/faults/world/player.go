@@ -15,6 +15,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -129,10 +130,7 @@ func (w *World) bind(claim *corev1.PersistentVolumeClaim) {
 
 // provision makes the volume of a claim. Its name tells what it was made for.
 func (w *World) provision(claim *corev1.PersistentVolumeClaim) {
-	name := claim.Namespace + "-" + claim.Name
-	if claim.Namespace != w.Namespace {
-		name = w.Namespace + "-" + name
-	}
+	name := w.volumeOf(claim.Namespace, claim.Name)
 	policy := corev1.PersistentVolumeReclaimDelete
 	if strings.HasPrefix(claim.Name, "gradus-") { // of backups
 		policy = corev1.PersistentVolumeReclaimRetain
@@ -150,6 +148,21 @@ func (w *World) provision(claim *corev1.PersistentVolumeClaim) {
 	w.Must(w.Admin.Create(w.ctx, volume))
 	claim.Spec.VolumeName = name
 	w.Must(w.Admin.Update(w.ctx, claim))
+}
+
+func (w *World) volumeOf(namespace, claim string) string {
+	if namespace != w.Namespace {
+		namespace = w.Namespace + "-" + namespace
+	}
+	return namespace + "-" + claim
+}
+
+// reclaim takes the volume of a claim that is gone away.
+func (w *World) reclaim(namespace, claim string) {
+	volume := &corev1.PersistentVolume{ObjectMeta: metav1.ObjectMeta{Name: w.volumeOf(namespace, claim)}}
+	w.Must(client.IgnoreNotFound(w.Admin.Delete(w.ctx, volume)))
+	free := client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"finalizers":null}}`))
+	w.Must(client.IgnoreNotFound(w.Admin.Patch(w.ctx, volume, free)))
 }
 
 // snapshots takes every snapshot that waits for its driver.

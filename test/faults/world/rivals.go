@@ -116,6 +116,9 @@ func (w *World) squatted(r rival) {
 	}
 	background := client.PropagationPolicy(metav1.DeletePropagationBackground)
 	w.Must(client.IgnoreNotFound(w.server.admin.Delete(w.ctx, now, background)))
+	if r.call.Resource == "persistentvolumeclaims" {
+		w.reclaim(r.call.Namespace, r.call.Name)
+	}
 	if ns := (&corev1.Namespace{}); r.call.Resource == "namespaces" {
 		w.Must(w.server.admin.Get(w.ctx, client.ObjectKeyFromObject(now), ns))
 		ns.Spec.Finalizers = nil
