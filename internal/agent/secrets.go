@@ -24,7 +24,8 @@ var (
 	// linkName is what variables are called that say where, and often with which password.
 	linkName = regexp.MustCompile(`(?i)(url|uri|dsn)$`)
 	// keyed are passwords in what is a list of settings, such as a connection string.
-	keyed = regexp.MustCompile(`(?i)(?:^|[\s;&?])(?:passw(?:or)?d|pwd|secret|token|api_?key|key|sig)=("[^"]*"|'[^']*'|[^\s;&]+)`)
+	keyed = regexp.MustCompile(`(?i)(?:^|[\s;&?])(?:passw(?:or)?d|pwd|secret|token|api_?key|key|sig)=` +
+		`("[^"]*"|'[^']*'|[^\s;&]+)`)
 	// between user and host stands the password, whatever is in it.
 	between = regexp.MustCompile(`^(?:[a-zA-Z][a-zA-Z0-9+.-]*://)?[^:/@\s]*:(.+)@`)
 )
@@ -66,25 +67,29 @@ func credentials(value string, loosely bool) []string {
 	for _, found := range keyed.FindAllStringSubmatch(value, -1) {
 		out = append(out, spellings(strings.Trim(found[1], `"'`))...)
 	}
+	raw := between.FindStringSubmatch(value)
 	at, err := url.Parse(value)
-	switch {
-	case err == nil && at.User != nil:
-		password, has := at.User.Password()
-		if !has && strings.HasPrefix(at.Scheme, "http") { // a key, and nobody's name
-			password = at.User.Username()
-		}
-		if password != "" {
-			out = append(out, password)
-		}
-		if found := between.FindStringSubmatch(value); has && found != nil {
-			out = append(out, spellings(found[1])...)
-		}
-	case loosely || err != nil && strings.Contains(value, "://"):
-		if found := between.FindStringSubmatch(value); found != nil {
-			out = append(out, spellings(found[1])...)
-		}
+	if err == nil && at.User != nil {
+		return append(out, ofUser(at, raw)...)
+	}
+	if raw != nil && (loosely || err != nil && strings.Contains(value, "://")) {
+		out = append(out, spellings(raw[1])...)
 	}
 	return out
+}
+
+// ofUser gives the password of an address, as it is and as it stands there.
+func ofUser(at *url.URL, raw []string) []string {
+	password, has := at.User.Password()
+	switch {
+	case has && raw != nil:
+		return append(spellings(raw[1]), password)
+	case has:
+		return []string{password}
+	case strings.HasPrefix(at.Scheme, "http"): // a key, and nobody's name
+		return []string{at.User.Username()}
+	}
+	return nil
 }
 
 // spellings gives a password as it stands and, if that is another, unescaped.
