@@ -17,21 +17,28 @@ import (
 var (
 	// secretName is what variables are called that hold a secret, also where a whole
 	// Secret is given as variables and nobody has named them.
-	secretName = regexp.MustCompile(`(?i)(passw(or)?d|secret|token|api_?key)$`)
+	secretName = regexp.MustCompile(`(?i)(passw(or)?d|_pass|_salt|secret|token|api_?key)$`)
 	// openName is what variables are called that only say where and as whom: Secrets of
 	// databases hold these as well. Without them no line of evidence could be read.
 	openName = regexp.MustCompile(`(?i)(user(name)?|role|host(name)?|server|port|name|db|database|schema|prefix)$`)
 	// linkName is what variables are called that say where, and often with which password.
 	linkName = regexp.MustCompile(`(?i)(url|uri|dsn)$`)
 	// keyed are passwords in what is a list of settings, such as a connection string.
-	keyed = regexp.MustCompile(`(?i)(?:^|[\s;&?])(?:passw(?:or)?d|pwd|secret|token|api_?key|key|sig)=` +
+	keyed = regexp.MustCompile(`(?i)(?:^|[\s;&?])` +
+		`(?:pass|passw(?:or)?d|pwd|auth|secret|token|sig|(?:(?:api|account|access|secret)_?)?key)=` +
 		`("[^"]*"|'[^']*'|[^\s;&]+)`)
 	// between user and host stands the password, whatever is in it.
-	between = regexp.MustCompile(`^(?:[a-zA-Z][a-zA-Z0-9+.-]*://)?[^:/@\s]*:(.+)@`)
+	between = regexp.MustCompile(`^[a-zA-Z][\w+.:-]*://[^:/@\s]*:(.+)@|^[^:/@\s]+:([^/].*)@`)
+	// nowhere near a password: a name, or a part of an address.
+	place = regexp.MustCompile(`^[\w.-]*(:\d+)?(/[\w./-]{0,32})?$`)
 )
 
-// longestPath is how long the path of an address is that holds no key.
-const longestPath = 32
+const (
+	// longestPath is how long the path of an address is that holds no key.
+	longestPath = 32
+	// shortestKey is how long a key is that stands in an address instead of a user's name.
+	shortestKey = 16
+)
 
 // keepSecret makes known what programs of the LMS could print of their environment.
 func keepSecret(book *evidence.Book) {
@@ -54,7 +61,7 @@ func secretsIn(name, value string, ours bool) []string {
 	switch {
 	case secretName.MatchString(name), ours && !link && !openName.MatchString(name):
 		out = append(out, value)
-	case ours && link && len(out) == 0 && !bare(value):
+	case ours && link && !bare(value):
 		out = append(out, value)
 	}
 	return out
@@ -67,29 +74,31 @@ func credentials(value string, loosely bool) []string {
 	for _, found := range keyed.FindAllStringSubmatch(value, -1) {
 		out = append(out, spellings(strings.Trim(found[1], `"'`))...)
 	}
-	raw := between.FindStringSubmatch(value)
 	at, err := url.Parse(value)
-	if err == nil && at.User != nil {
-		return append(out, ofUser(at, raw)...)
-	}
-	if raw != nil && (loosely || err != nil && strings.Contains(value, "://")) {
-		out = append(out, spellings(raw[1])...)
+	switch {
+	case err == nil && slices.Contains([]string{"mailto", "sip", "tel"}, at.Scheme):
+	case err == nil && at.User != nil:
+		password, has := at.User.Password()
+		if user := at.User.Username(); !has && len(user) >= shortestKey {
+			password = user
+		}
+		if password != "" {
+			out = append(out, password)
+		}
+		out = append(out, raw(value)...)
+	case loosely, strings.Contains(value, "://"):
+		out = append(out, raw(value)...)
 	}
 	return out
 }
 
-// ofUser gives the password of an address, as it is and as it stands there.
-func ofUser(at *url.URL, raw []string) []string {
-	password, has := at.User.Password()
-	switch {
-	case has && raw != nil:
-		return append(spellings(raw[1]), password)
-	case has:
-		return []string{password}
-	case strings.HasPrefix(at.Scheme, "http"): // a key, and nobody's name
-		return []string{at.User.Username()}
+// raw gives what stands where a password would.
+func raw(value string) []string {
+	found := between.FindStringSubmatch(value)
+	if found == nil {
+		return nil
 	}
-	return nil
+	return spellings(found[1] + found[2])
 }
 
 // spellings gives a password as it stands and, if that is another, unescaped.
@@ -103,5 +112,5 @@ func spellings(password string) []string {
 // bare says whether an address holds nothing else: a user without a password is a name.
 func bare(value string) bool {
 	at, err := url.Parse(value)
-	return err == nil && at.Host != "" && at.RawQuery == "" && len(at.Path) <= longestPath
+	return place.MatchString(value) || err == nil && at.Host != "" && at.RawQuery == "" && len(at.Path) <= longestPath
 }

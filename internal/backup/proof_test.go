@@ -43,6 +43,7 @@ func condition(kind string, status metav1.ConditionStatus, reason string) metav1
 
 func TestProofIsJudgedByItsCopy(t *testing.T) {
 	ready := condition(v1alpha1.ReadyCondition, metav1.ConditionTrue, "Serving")
+	blocked := condition(v1alpha1.StalledCondition, metav1.ConditionTrue, v1alpha1.NameConflictReason)
 	for name, c := range map[string]struct {
 		env    *v1alpha1.StagingEnvironment
 		change func(*View)
@@ -58,6 +59,10 @@ func TestProofIsJudgedByItsCopy(t *testing.T) {
 			proofEnv(condition(v1alpha1.StalledCondition, metav1.ConditionTrue, "BlobMissing"),
 				condition(v1alpha1.ReadyCondition, metav1.ConditionFalse, "BlobMissing")),
 			nil, v1alpha1.StepFailed, "BlobMissing"},
+		"a stranger is in its way": {proofEnv(blocked), nil, v1alpha1.StepWaiting, v1alpha1.NameConflictReason},
+		"a stranger is in its way, and users are shut out": {
+			proofEnv(blocked), func(v *View) { v.Backup.Labels = map[string]string{v1alpha1.OwnerKindLabel: "GoLive"} },
+			v1alpha1.StepFailed, v1alpha1.NameConflictReason},
 		"the copy is being deleted": {
 			func() *v1alpha1.StagingEnvironment {
 				env := proofEnv(ready)

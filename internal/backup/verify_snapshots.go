@@ -58,8 +58,8 @@ func judgeProof(v View, seen pipeline.Seen) pipeline.Verdict {
 	switch {
 	case env.DeletionTimestamp != nil:
 		return pipeline.Fail("ProofGone", "StagingEnvironment %s was deleted before the snapshots were proven", env.Name)
-	case pipeline.InTheWay(env):
-		return pipeline.Await(stalled.Reason, "StagingEnvironment %s: %s", env.Name, stalled.Message)
+	case pipeline.InTheWay(env) != "" && !v.shutsOut():
+		return pipeline.Await(v1alpha1.NameConflictReason, "StagingEnvironment %s: %s", env.Name, pipeline.InTheWay(env))
 	case stalled != nil && stalled.Status == metav1.ConditionTrue:
 		return pipeline.Fail(stalled.Reason, "StagingEnvironment %s: %s", env.Name, stalled.Message)
 	case ready != nil && ready.Status == metav1.ConditionTrue:
@@ -70,6 +70,10 @@ func judgeProof(v View, seen pipeline.Seen) pipeline.Verdict {
 	}
 	return pipeline.Wait("ProvingSnapshots", "StagingEnvironment %s starts", env.Name)
 }
+
+// shutsOut says whether the backup is of a site that is closed for it: users do not wait
+// until a stranger's object is gone.
+func (v View) shutsOut() bool { return v.Backup.Labels[v1alpha1.OwnerKindLabel] == "GoLive" }
 
 // unprovable says why there is nothing that could come up.
 func (v View) unprovable() (reason, message string) {

@@ -37,16 +37,27 @@ func Over(ledger []v1alpha1.StepStatus) bool {
 	return !slices.ContainsFunc(ledger, func(s v1alpha1.StepStatus) bool { return !settled(s.State) })
 }
 
-// InTheWay says whether a child stalls on an object of somebody else, and none of its steps
-// has failed: it goes on by itself once that is gone.
+// InTheWay gives what a child says of an object of somebody else that it waits for, itself
+// or in a child of its own: it goes on by itself once that is gone. "" for a child that
+// waits for none, or of which a step has failed.
 func InTheWay(child interface {
 	GetConditions() *[]metav1.Condition
 	GetSteps() []v1alpha1.StepStatus
-}) bool {
-	failed := func(s v1alpha1.StepStatus) bool { return s.State == v1alpha1.StepFailed }
+}) string {
+	says := ""
+	for _, s := range child.GetSteps() {
+		switch {
+		case s.State == v1alpha1.StepFailed:
+			return ""
+		case s.State == v1alpha1.StepWaiting && s.Reason == v1alpha1.NameConflictReason:
+			says = s.Message
+		}
+	}
 	stalled := meta.FindStatusCondition(*child.GetConditions(), v1alpha1.StalledCondition)
-	return stalled != nil && stalled.Status == metav1.ConditionTrue && stalled.Reason == v1alpha1.NameConflictReason &&
-		!slices.ContainsFunc(child.GetSteps(), failed)
+	if stalled != nil && stalled.Status == metav1.ConditionTrue && stalled.Reason == v1alpha1.NameConflictReason {
+		says = stalled.Message
+	}
+	return says
 }
 
 func done(s v1alpha1.StepState) bool { return s == v1alpha1.StepPassed || s == v1alpha1.StepSkipped }

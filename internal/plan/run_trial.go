@@ -51,8 +51,8 @@ var runTrial = pipeline.Step[View]{
 		_, stalled := over(trial)
 		passed, known := condition(trial, v1alpha1.PassedCondition)
 		switch {
-		case pipeline.InTheWay(trial):
-			return pipeline.Await(stalled.Reason, "trial %s: %s", trial.Name, stalled.Message)
+		case pipeline.InTheWay(trial) != "":
+			return pipeline.Await(v1alpha1.NameConflictReason, "trial %s: %s", trial.Name, pipeline.InTheWay(trial))
 		case isTrue(stalled):
 			return pipeline.Fail(stalled.Reason, "trial %s could not be carried out: %s", trial.Name, stalled.Message)
 		case known && isTrue(passed):

@@ -54,8 +54,8 @@ var upgradeStaging = pipeline.Step[View]{
 		}
 		ready, stalled := over(env)
 		switch {
-		case pipeline.InTheWay(env):
-			return pipeline.Await(stalled.Reason, "staging %s: %s", env.Name, stalled.Message)
+		case pipeline.InTheWay(env) != "":
+			return pipeline.Await(v1alpha1.NameConflictReason, "staging %s: %s", env.Name, pipeline.InTheWay(env))
 		case isTrue(stalled):
 			return pipeline.Fail(stalled.Reason, "staging %s: %s", env.Name, stalled.Message)
 		case isTrue(ready):

@@ -59,8 +59,8 @@ func judge(v View, seen pipeline.Seen) pipeline.Verdict {
 	ready := meta.FindStatusCondition(env.Status.Conditions, v1alpha1.ReadyCondition)
 	stalled := meta.FindStatusCondition(env.Status.Conditions, v1alpha1.StalledCondition)
 	switch {
-	case pipeline.InTheWay(env):
-		return pipeline.Await(stalled.Reason, "StagingEnvironment %s: %s", env.Name, stalled.Message)
+	case pipeline.InTheWay(env) != "":
+		return pipeline.Await(v1alpha1.NameConflictReason, "StagingEnvironment %s: %s", env.Name, pipeline.InTheWay(env))
 	case ready != nil && ready.Status == metav1.ConditionTrue:
 		return pipeline.Pass("%d hop(s) to %s passed", len(v.Trial.Spec.Upgrade.Hops), env.Status.Version)
 	case stalled != nil && stalled.Status == metav1.ConditionTrue:

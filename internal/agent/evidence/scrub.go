@@ -22,7 +22,7 @@ const mask = "(secret)"
 const shortest = 4
 
 // plain are short numbers and switches: they are in every figure.
-var plain = regexp.MustCompile(`(?i)^([0-9.,]{0,7}|true|false|yes|no|on|off|none)$`)
+var plain = regexp.MustCompile(`(?i)^([0-9.,]{0,7}|true|false|yes|no|on|off|none|null|nil|enabled|disabled)$`)
 
 // Plain says whether a value is in so much of the output that nothing could be read without.
 func Plain(value string) bool { return plain.MatchString(strings.TrimSpace(value)) }
