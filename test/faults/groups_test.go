@@ -99,13 +99,18 @@ func progress(n int, plan Plan, of int, r Result) {
 }
 
 // grouped puts so many plans together, each as far from the next as can be: the
-// faults of one write are in as many groups as they are.
+// faults of one write are in as many groups as they are, and those of one kind in all of
+// them. Ten outages of one run would be an hour.
 func grouped(plans []Plan, size int) [][]int {
 	kinds := map[gate.Kind]bool{}
 	for _, plan := range plans {
 		kinds[plan.label()] = true
 	}
-	n := min(len(plans), max(len(kinds), (len(plans)+size-1)/size))
+	n := max(len(kinds), (len(plans)+size-1)/size)
+	for n > 1 && len(kinds) > 1 && common(n, len(kinds)) > 1 {
+		n++
+	}
+	n = min(len(plans), n)
 	out := make([][]int, n)
 	for i := range plans {
 		out[i%n] = append(out[i%n], i)
@@ -113,14 +118,24 @@ func grouped(plans []Plan, size int) [][]int {
 	return out
 }
 
-// apart gives the groups of what was picked by the numbers of all plans, and takes
-// absences out of them where a site is closed: what comes of those depends on when.
+// common is the greatest common divisor.
+func common(a, b int) int {
+	for b > 0 {
+		a, b = b, a%b
+	}
+	return a
+}
+
+// apart gives the groups of what was picked by the numbers of all plans. Where a site is
+// closed it takes absences out of them: what comes of those depends on when. And strangers'
+// objects: who is in the way for longer than half a minute ends a run that can be taken back.
 func apart(s Scenario, plans []Plan, of []int, groups [][]int) [][]int {
 	var out [][]int
 	for _, group := range groups {
 		var rest []int
 		for _, n := range group {
-			if i := of[n]; s.closes() && plans[i].Faults[0].Kind.Deserts() {
+			i := of[n]
+			if kind := plans[i].Faults[0].Kind; s.closes() && (kind.Deserts() || kind == gate.Squat) {
 				out = append(out, []int{i})
 			} else {
 				rest = append(rest, i)

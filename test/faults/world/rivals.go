@@ -50,7 +50,7 @@ func (w *World) meddle(kind gate.Kind, call gate.Call, body []byte) {
 		object.SetLabels(map[string]string{theirMark: "yes"}) // without any a Job would take those of its pods
 		err = w.server.admin.Create(w.ctx, object)
 	case gate.Hold:
-		err = w.patch(object, `{"metadata":{"finalizers":["`+finalizer+`"]}}`)
+		err = w.finalizers(object, func(all []string) []string { return append(all, finalizer) })
 	case gate.Mark, gate.Touch:
 		err = w.patch(object, `{"metadata":{"labels":{"`+theirMark+`":"yes"},"annotations":{"`+theirMark+`":"yes"}}}`)
 	case gate.Strip:
@@ -75,6 +75,15 @@ func (w *World) patch(object *unstructured.Unstructured, merge string) error {
 	return w.server.admin.Patch(w.ctx, object, client.RawPatch("application/merge-patch+json", []byte(merge)))
 }
 
+// finalizers changes those of an object.
+func (w *World) finalizers(object *unstructured.Unstructured, change func([]string) []string) error {
+	if err := w.server.admin.Get(w.ctx, client.ObjectKeyFromObject(object), object); err != nil {
+		return err
+	}
+	object.SetFinalizers(change(object.GetFinalizers()))
+	return w.server.admin.Update(w.ctx, object)
+}
+
 // retreat ends what others did long enough.
 func (w *World) retreat() {
 	w.rivals = slices.DeleteFunc(w.rivals, func(r rival) bool {
@@ -85,7 +94,9 @@ func (w *World) retreat() {
 		case gate.Squat:
 			w.squatted(r)
 		case gate.Hold:
-			err := w.patch(r.object, `{"metadata":{"finalizers":null}}`)
+			err := w.finalizers(r.object, func(all []string) []string {
+				return slices.DeleteFunc(all, func(f string) bool { return f == finalizer })
+			})
 			w.Must(client.IgnoreNotFound(err))
 			w.memo.forget(r.call.Resource)
 		}
