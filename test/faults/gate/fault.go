@@ -119,17 +119,27 @@ func (k Kind) meddles(call Call) bool {
 		return call.Verb == "delete"
 	case call.Resource == "leases": // admission guards the lock
 		return false
-	case k == Squat && makers[call.Resource] != "": // admission lets nobody else make these
-		return strings.Contains(call.Site, makers[call.Resource])
+	case k == Squat:
+		return call.Verb == "create" && squattable(call)
 	case k == Touch:
 		return call.Verb == "patch" || call.Verb == "update"
 	}
 	return call.Verb == "create"
 }
 
-// makers are the resources that people may make by some names only: a GoLive never, and of
-// the copies those that stay.
-var makers = map[string]string{"golives": "nobody's", "stagingenvironments": "-staging-"}
+// squattable says whether an object of somebody else can be in the way of a create.
+func squattable(call Call) bool {
+	switch call.Resource {
+	case "golives": // admission lets nobody but a plan make one
+		return false
+	case "stagingenvironments": // nor a copy for a trial or a proof
+		return strings.Contains(call.Site, "-staging-")
+	case "rollbacks": // somebody's Rollback is a run of its own, and takes the site
+		return false
+	}
+	// How far a failed go-live came is asked, and not waited for: the site is put back.
+	return !strings.Contains(call.Site, "go-ask-")
+}
 
 // uncached are the resources that the operator reads from the API server always.
 var uncached = func() map[string]bool {
