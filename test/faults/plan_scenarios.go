@@ -69,10 +69,7 @@ func planAborted(w *world.World) {
 	w.Until("a gate that waits", func() bool { return digestOf(w, plan) != "" })
 	w.Mark()
 	annotate(w, plan, v1alpha1.AbortAnnotation, `"we go another way"`)
-	w.Until("a plan that was aborted", func() bool {
-		w.Get(plan.Name, plan)
-		return plan.Status.Summary.State == v1alpha1.PlanAborted
-	})
+	w.Until("a plan that was aborted", aborted(w, plan))
 }
 
 func annotate(w *world.World, plan *v1alpha1.UpgradePlan, name, value string) {

@@ -51,10 +51,16 @@ func endedAt(step, kind string, how func(*world.World, *v1alpha1.UpgradePlan)) f
 // abort gives a plan up, and waits until it is over.
 func abort(w *world.World, plan *v1alpha1.UpgradePlan) {
 	annotate(w, plan, v1alpha1.AbortAnnotation, `"we go another way"`)
-	w.Until("a plan that was aborted", func() bool {
+	w.Until("a plan that was aborted", aborted(w, plan))
+}
+
+// aborted: the plan says so, and has let its site go.
+func aborted(w *world.World, plan *v1alpha1.UpgradePlan) func() bool {
+	return func() bool {
+		site := &v1alpha1.Site{}
 		w.Get(plan.Name, plan)
-		return plan.Status.Summary.State == v1alpha1.PlanAborted
-	})
+		return w.Get("campus", site) && site.Status.Plan == "" && plan.Status.Summary.State == v1alpha1.PlanAborted
+	}
 }
 
 // remove deletes a plan, and waits until it is gone.
