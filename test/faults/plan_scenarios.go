@@ -44,7 +44,7 @@ func planTrialFails(w *world.World) {
 	w.Mark()
 	delete(w.Verdicts, "TrialUpgrade")
 	annotate(w, plan, v1alpha1.RetryAnnotation, `"RunTrial@1"`)
-	w.Until("a gate that waits", func() bool { return digestOf(w, plan) != "" })
+	w.Until("a gate that waits", stepIs(w, plan, v1alpha1.StepGoLive, v1alpha1.StepWaiting))
 }
 
 // planPaused: a person stops it while it waits, and lets it go on.
@@ -95,7 +95,7 @@ func planWaits(w *world.World) {
 	w.Until("a plan that waits", stepIs(w, second, v1alpha1.StepReviewSite, v1alpha1.StepWaiting))
 	w.Rest(2)
 	w.Must(w.Person.Delete(w.Context(), first))
-	w.Until("its gate", func() bool { return digestOf(w, second) != "" })
+	w.Until("its gate", stepIs(w, second, v1alpha1.StepGoLive, v1alpha1.StepWaiting))
 }
 
 // planWaitsForLive: a second plan waits until the first one has upgraded the site, and finds it

@@ -39,7 +39,7 @@ func pausedAt(step, kind string) func(*world.World) {
 		w.Until("a step that is done", stepIs(w, plan, step, v1alpha1.StepPassed))
 		w.Tick()
 		annotate(w, plan, v1alpha1.PauseAnnotation, "null")
-		w.Until("a gate that waits", func() bool { return digestOf(w, plan) != "" })
+		w.Until("a gate that waits", stepIs(w, plan, v1alpha1.StepGoLive, v1alpha1.StepWaiting))
 	}
 }
 
