@@ -4,6 +4,8 @@
 package faults
 
 import (
+	"time"
+
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/gradus-lms/gradus/api/v1alpha1"
@@ -53,9 +55,12 @@ func planEndedLate(how func(*world.World, *v1alpha1.UpgradePlan)) func(*world.Wo
 	}
 }
 
-// planAbortedInSupport: users are in, and somebody has seen enough.
+// planAbortedInSupport: users are in, and somebody has seen enough. Support outlasts whatever
+// goes wrong before they say so.
 func planAbortedInSupport(w *world.World) {
-	plan := goingLive(w, "OpenDoors", v1alpha1.StepPassed)
+	plan := goingLive(w, "OpenDoors", v1alpha1.StepPassed, func(p *v1alpha1.UpgradePlan) {
+		p.Spec.Support.Until.Duration.Duration = 24 * time.Hour
+	})
 	w.Mark()
 	w.Until("support", stepIs(w, plan, v1alpha1.StepSupport, v1alpha1.StepRunning))
 	abort(w, plan)
