@@ -155,12 +155,21 @@ func (r *Result) closing(ctx context.Context, w *world.World, g *gate.Gate, o *o
 }
 
 // mended gives an owner back to what somebody took it from: Gradus never writes
-// to its children, so that it does not heal them; it goes on by their labels.
+// to its children, so that it does not heal them; it goes on by their labels. When
+// the owner is deleted they stay.
 func (r Result) mended(faults []gate.Fault, reference Result) Result {
 	if !slices.ContainsFunc(faults, func(f gate.Fault) bool { return f.Kind == gate.Strip }) {
 		return r
 	}
 	r.End = maps.Clone(r.End)
+	for _, f := range faults {
+		_, object, _ := strings.Cut(f.Call, " create ")
+		_, name, _ := strings.Cut(object, " ")
+		maps.DeleteFunc(r.End, func(key, text string) bool {
+			left := reference.End[key] == "" && !strings.Contains(text, `"ownerReferences"`)
+			return f.Kind == gate.Strip && left && strings.HasSuffix(key, " "+name)
+		})
+	}
 	for key, text := range r.End {
 		if want := reference.End[key]; !strings.Contains(text, `"ownerReferences"`) && owners.MatchString(want) {
 			if owners.ReplaceAllString(want, "") == owners.ReplaceAllString(text, "") {
