@@ -264,12 +264,14 @@ func (w *World) Until(what string, holds func() bool) {
 	}
 }
 
-// Rest ticks until the operator writes nothing any more, for so many ticks.
+// Rest ticks until the operator writes nothing any more, for so many ticks, and nobody else
+// is in its way.
 func (w *World) Rest(ticks int) bool {
-	for quiet, n := 0, 0; n < 12+ticks || !w.reachable.IsZero(); n++ {
+	disturbed := func() bool { return !w.reachable.IsZero() || len(w.rivals) > 0 }
+	for quiet, n := 0, 0; n < 12+ticks || disturbed(); n++ {
 		before := w.writes()
 		w.Tick()
-		if quiet++; w.writes() > before || !w.reachable.IsZero() {
+		if quiet++; w.writes() > before || disturbed() {
 			quiet = 0
 		}
 		if quiet == ticks {
