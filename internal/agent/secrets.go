@@ -17,7 +17,8 @@ import (
 var (
 	// secretName is what variables are called that hold a secret, also where a whole
 	// Secret is given as variables and nobody has named them.
-	secretName = regexp.MustCompile(`(?i)(passw(or)?d|_pass|_salt|secret|token|api_?key)$`)
+	secretName = regexp.MustCompile(`(?i)(pass(w(or)?d|phrase)?|_pwd|_salt|secret|token|` +
+		`(api|secret|access|private|encryption|app|auth|signing)_?key)$`)
 	// openName is what variables are called that only say where and as whom: Secrets of
 	// databases hold these as well. Without them no line of evidence could be read.
 	openName = regexp.MustCompile(`(?i)(user(name)?|role|host(name)?|server|port|name|db|database|schema|prefix)$`)
@@ -76,7 +77,7 @@ func credentials(value string, loosely bool) []string {
 	}
 	at, err := url.Parse(value)
 	switch {
-	case err == nil && slices.Contains([]string{"mailto", "sip", "tel"}, at.Scheme):
+	case err == nil && at.Opaque != "" && slices.Contains([]string{"mailto", "sip", "tel"}, at.Scheme):
 	case err == nil && at.User != nil:
 		password, has := at.User.Password()
 		if user := at.User.Username(); !has && len(user) >= shortestKey {
