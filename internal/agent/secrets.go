@@ -59,10 +59,7 @@ func keepSecret(book *evidence.Book) {
 func secretsIn(name, value string, ours bool) []string {
 	link := linkName.MatchString(name)
 	out := credentials(value, ours || link)
-	switch {
-	case secretName.MatchString(name), ours && !link && !openName.MatchString(name):
-		out = append(out, value)
-	case ours && link && !bare(value):
+	if secretName.MatchString(name) || ours && !openName.MatchString(name) && (!link || !bare(value)) {
 		out = append(out, value)
 	}
 	return out

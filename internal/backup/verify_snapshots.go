@@ -55,11 +55,12 @@ func judgeProof(v View, seen pipeline.Seen) pipeline.Verdict {
 	}
 	stalled := meta.FindStatusCondition(env.Status.Conditions, v1alpha1.StalledCondition)
 	ready := meta.FindStatusCondition(env.Status.Conditions, v1alpha1.ReadyCondition)
+	wait := pipeline.InTheWay("StagingEnvironment", env)
 	switch {
 	case env.DeletionTimestamp != nil:
 		return pipeline.Fail("ProofGone", "StagingEnvironment %s was deleted before the snapshots were proven", env.Name)
-	case pipeline.InTheWay(env) != "" && !v.shutsOut():
-		return pipeline.Await(v1alpha1.NameConflictReason, "StagingEnvironment %s: %s", env.Name, pipeline.InTheWay(env))
+	case wait != nil && !v.shutsOut():
+		return *wait
 	case stalled != nil && stalled.Status == metav1.ConditionTrue:
 		return pipeline.Fail(stalled.Reason, "StagingEnvironment %s: %s", env.Name, stalled.Message)
 	case ready != nil && ready.Status == metav1.ConditionTrue:
@@ -73,7 +74,9 @@ func judgeProof(v View, seen pipeline.Seen) pipeline.Verdict {
 
 // shutsOut says whether the backup is of a site that is closed for it: users do not wait
 // until a stranger's object is gone.
-func (v View) shutsOut() bool { return v.Backup.Labels[v1alpha1.OwnerKindLabel] == "GoLive" }
+func (v View) shutsOut() bool {
+	return v.Backup.Labels[v1alpha1.OwnerKindLabel] == (*v1alpha1.GoLive)(nil).OwnerKind()
+}
 
 // unprovable says why there is nothing that could come up.
 func (v View) unprovable() (reason, message string) {

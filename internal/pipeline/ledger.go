@@ -37,18 +37,19 @@ func Over(ledger []v1alpha1.StepStatus) bool {
 	return !slices.ContainsFunc(ledger, func(s v1alpha1.StepStatus) bool { return !settled(s.State) })
 }
 
-// InTheWay gives what a child says of an object of somebody else that it waits for, itself
-// or in a child of its own: it goes on by itself once that is gone. "" for a child that
+// InTheWay waits for a child, named by its kind, that waits for an object of somebody else
+// to go, itself or in a child of its own: it goes on by itself then. Nil for a child that
 // waits for none, or of which a step has failed.
-func InTheWay(child interface {
+func InTheWay(kind string, child interface {
+	GetName() string
 	GetConditions() *[]metav1.Condition
 	GetSteps() []v1alpha1.StepStatus
-}) string {
+}) *Verdict {
 	says := ""
 	for _, s := range child.GetSteps() {
 		switch {
 		case s.State == v1alpha1.StepFailed:
-			return ""
+			return nil
 		case s.State == v1alpha1.StepWaiting && s.Reason == v1alpha1.NameConflictReason:
 			says = s.Message
 		}
@@ -57,7 +58,11 @@ func InTheWay(child interface {
 	if stalled != nil && stalled.Status == metav1.ConditionTrue && stalled.Reason == v1alpha1.NameConflictReason {
 		says = stalled.Message
 	}
-	return says
+	if says == "" {
+		return nil
+	}
+	wait := Await(v1alpha1.NameConflictReason, "%s %s: %s", kind, child.GetName(), says)
+	return &wait
 }
 
 func done(s v1alpha1.StepState) bool { return s == v1alpha1.StepPassed || s == v1alpha1.StepSkipped }

@@ -31,9 +31,11 @@ func TestWhatIsInTheWayOfAChild(t *testing.T) {
 		"a step failed":  {stalls(v1alpha1.NameConflictReason), step(v1alpha1.StepFailed, v1alpha1.NameConflictReason), ""},
 		"nothing at all": {nil, nil, ""},
 	} {
-		child := &v1alpha1.TrialUpgrade{Status: v1alpha1.TrialUpgradeStatus{Conditions: c.conditions, Steps: c.steps}}
-		if got := InTheWay(child); got != c.want {
-			t.Errorf("%s: %q", name, got)
+		child := &v1alpha1.TrialUpgrade{ObjectMeta: metav1.ObjectMeta{Name: "autumn"}, Status: v1alpha1.TrialUpgradeStatus{Conditions: c.conditions, Steps: c.steps}}
+		got := InTheWay("trial", child)
+		if c.want == "" && got != nil || c.want != "" && (got == nil || got.State != v1alpha1.StepWaiting ||
+			got.Reason != v1alpha1.NameConflictReason || got.Message != "trial autumn: "+c.want) {
+			t.Errorf("%s: %+v", name, got)
 		}
 	}
 }

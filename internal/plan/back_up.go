@@ -38,9 +38,10 @@ var backUp = pipeline.Step[View]{
 		}
 		ready, stalled := over(backup)
 		verified, _ := condition(backup, v1alpha1.VerifiedCondition)
+		if wait := pipeline.InTheWay("backup", backup); wait != nil {
+			return *wait
+		}
 		switch {
-		case pipeline.InTheWay(backup) != "":
-			return pipeline.Await(v1alpha1.NameConflictReason, "backup %s: %s", backup.Name, pipeline.InTheWay(backup))
 		case isTrue(stalled):
 			return pipeline.Fail(stalled.Reason, "backup %s: %s", backup.Name, stalled.Message)
 		case proven(backup):

@@ -50,9 +50,10 @@ var runTrial = pipeline.Step[View]{
 		}
 		_, stalled := over(trial)
 		passed, known := condition(trial, v1alpha1.PassedCondition)
+		if wait := pipeline.InTheWay("trial", trial); wait != nil {
+			return *wait
+		}
 		switch {
-		case pipeline.InTheWay(trial) != "":
-			return pipeline.Await(v1alpha1.NameConflictReason, "trial %s: %s", trial.Name, pipeline.InTheWay(trial))
 		case isTrue(stalled):
 			return pipeline.Fail(stalled.Reason, "trial %s could not be carried out: %s", trial.Name, stalled.Message)
 		case known && isTrue(passed):

@@ -53,9 +53,10 @@ var upgradeStaging = pipeline.Step[View]{
 			return pipeline.Wait("UpgradingStaging", "staging begins")
 		}
 		ready, stalled := over(env)
+		if wait := pipeline.InTheWay("staging", env); wait != nil {
+			return *wait
+		}
 		switch {
-		case pipeline.InTheWay(env) != "":
-			return pipeline.Await(v1alpha1.NameConflictReason, "staging %s: %s", env.Name, pipeline.InTheWay(env))
 		case isTrue(stalled):
 			return pipeline.Fail(stalled.Reason, "staging %s: %s", env.Name, stalled.Message)
 		case isTrue(ready):

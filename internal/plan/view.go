@@ -64,7 +64,7 @@ func (v View) newestTrial() *v1alpha1.TrialUpgrade {
 // outdated: in the walk in which a backup or trial settles, the one before it is still in
 // the view, and no gate, digest or age may be judged by that.
 func (v View) outdated() bool {
-	return v.Trial != nil && v.Trial.Name != v.Plan.Status.Trial ||
+	return v.Trial != nil && v.newestTrial() == nil ||
 		v.Backup != nil && v.Backup.Name != v.Plan.Status.Backup
 }
 

@@ -58,9 +58,10 @@ func judge(v View, seen pipeline.Seen) pipeline.Verdict {
 	}
 	ready := meta.FindStatusCondition(env.Status.Conditions, v1alpha1.ReadyCondition)
 	stalled := meta.FindStatusCondition(env.Status.Conditions, v1alpha1.StalledCondition)
+	wait := pipeline.InTheWay("StagingEnvironment", env)
 	switch {
-	case pipeline.InTheWay(env) != "":
-		return pipeline.Await(v1alpha1.NameConflictReason, "StagingEnvironment %s: %s", env.Name, pipeline.InTheWay(env))
+	case wait != nil:
+		return *wait
 	case ready != nil && ready.Status == metav1.ConditionTrue:
 		return pipeline.Pass("%d hop(s) to %s passed", len(v.Trial.Spec.Upgrade.Hops), env.Status.Version)
 	case stalled != nil && stalled.Status == metav1.ConditionTrue:

@@ -163,11 +163,13 @@ func (r Result) mended(faults []gate.Fault, reference Result) Result {
 	}
 	r.End = maps.Clone(r.End)
 	for _, f := range faults {
+		if f.Kind != gate.Strip {
+			continue
+		}
 		_, object, _ := strings.Cut(f.Call, " create ")
 		_, name, _ := strings.Cut(object, " ")
 		maps.DeleteFunc(r.End, func(key, text string) bool {
-			left := reference.End[key] == "" && !strings.Contains(text, `"ownerReferences"`)
-			return f.Kind == gate.Strip && left && strings.HasSuffix(key, " "+name)
+			return reference.End[key] == "" && !strings.Contains(text, `"ownerReferences"`) && strings.HasSuffix(key, " "+name)
 		})
 	}
 	for key, text := range r.End {
