@@ -9,6 +9,7 @@ package world
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -65,6 +66,13 @@ func Start(ctx context.Context, root string, legible bool) (*Server, error) {
 	if legible {
 		cluster.ControlPlane.GetAPIServer().Configure().Set("storage-media-type", "application/json")
 	}
+	token := rand.Text()
+	tokens, err := tokenFile(token)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = os.Remove(tokens) }() // it is read once
+	cluster.ControlPlane.GetAPIServer().Configure().Set("token-auth-file", tokens)
 	cluster.ControlPlane.Etcd = &envtest.Etcd{}
 	cluster.ControlPlane.Etcd.Configure().Set("unsafe-no-fsync", "true")
 	config, err := cluster.Start()
@@ -72,12 +80,24 @@ func Start(ctx context.Context, root string, legible bool) (*Server, error) {
 		return nil, fmt.Errorf("start API server: %w", errors.Join(err, cluster.Stop()))
 	}
 	config.QPS, config.Burst = -1, -1
+	config.BearerToken, config.CertData, config.KeyData = token, nil, nil
 	s := &Server{Root: root, Sites: "campus", config: config, stop: cluster.Stop,
 		storage: storage{url: cluster.ControlPlane.Etcd.URL.String()}}
 	if err := s.install(ctx); err != nil {
 		return nil, errors.Join(err, cluster.Stop())
 	}
 	return s, nil
+}
+
+// tokenFile names an administrator. The API server verifies a certificate with every
+// request, and that takes as long as a short read.
+func tokenFile(token string) (string, error) {
+	file, err := os.CreateTemp("", "gradus-faults-tokens-*.csv")
+	if err != nil {
+		return "", err
+	}
+	_, err = fmt.Fprintf(file, "%s,administrator,administrator,system:masters\n", token)
+	return file.Name(), errors.Join(err, file.Close())
 }
 
 // Stop ends it.
