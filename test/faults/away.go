@@ -29,7 +29,9 @@ type away struct {
 	// held: the run held the site; point: how far it was.
 	held  bool
 	point string
-	wrong []string
+	// compared is how much was written when the site was last compared.
+	compared int
+	wrong    []string
 }
 
 // absent begins to look, before a story begins.
@@ -61,9 +63,11 @@ func (a *away) look() {
 }
 
 func (a *away) same(what string, want map[string]string) {
-	if len(a.wrong) > 0 {
+	changes := a.w.Changes()
+	if changes == a.compared || len(a.wrong) > 0 {
 		return
 	}
+	a.compared = changes
 	for _, line := range unlike(want, a.w.Site()) {
 		a.wrong = append(a.wrong, "away: the site is "+what+": "+line)
 	}

@@ -17,13 +17,14 @@ import (
 // the API server would. Most of a run's time would go into such reads.
 type memo struct {
 	lock  sync.Mutex
-	known map[string]map[string]answered
+	known map[string]map[string]*answered
+	last  latest
 	// asked are the reads since the last call of begin: keys by resource.
 	asked map[string][]string
 	// wrote are the resources that were written since then.
 	wrote map[string]bool
 	// unheard are answers that changed, and of which no watch would tell.
-	unheard map[string]map[string]answered
+	unheard map[string]map[string]*answered
 	// changed counts the writes that were done, by resource.
 	changed map[string]int
 }
@@ -34,7 +35,7 @@ type answered struct {
 }
 
 func newMemo() *memo {
-	return &memo{known: map[string]map[string]answered{}, unheard: map[string]map[string]answered{},
+	return &memo{known: map[string]map[string]*answered{}, unheard: map[string]map[string]*answered{},
 		changed: map[string]int{}}
 }
 
@@ -76,6 +77,39 @@ func (m *memo) changes(resource string) int {
 	return m.changed[resource]
 }
 
+// allChanges says how often anything was written.
+func (m *memo) allChanges() int {
+	m.lock.Lock()
+	defer m.lock.Unlock()
+	n := 0
+	for _, changes := range m.changed {
+		n += changes
+	}
+	return n
+}
+
+// latest is a read and its answer; none when that is not known any more.
+type latest struct {
+	resource, key string
+	answer        *answered
+}
+
+// latest gives the last read.
+func (m *memo) latest() latest {
+	m.lock.Lock()
+	defer m.lock.Unlock()
+	last := m.last
+	last.answer = m.known[last.resource][last.key]
+	return last
+}
+
+// holds says whether a read would get the same answer.
+func (m *memo) holds(read latest) bool {
+	m.lock.Lock()
+	defer m.lock.Unlock()
+	return m.known[read.resource][read.key] == read.answer
+}
+
 // begin starts to note what is asked.
 func (m *memo) begin() {
 	m.lock.Lock()
@@ -86,6 +120,7 @@ func (m *memo) begin() {
 func (m *memo) note(resource, key string, write bool) {
 	m.lock.Lock()
 	defer m.lock.Unlock()
+	m.last = latest{resource: resource, key: key}
 	switch {
 	case m.asked == nil:
 	case write:
@@ -132,7 +167,7 @@ func (m *memo) forget(resource string) {
 func (m *memo) forgetAll() {
 	m.lock.Lock()
 	defer m.lock.Unlock()
-	m.known, m.unheard = map[string]map[string]answered{}, map[string]map[string]answered{}
+	m.known, m.unheard = map[string]map[string]*answered{}, map[string]map[string]*answered{}
 }
 
 // forgetUnheard does so for what nobody watches: an object without our labels.
@@ -140,7 +175,7 @@ func (m *memo) forgetUnheard(resource string) {
 	m.lock.Lock()
 	defer m.lock.Unlock()
 	if m.unheard[resource] == nil {
-		m.unheard[resource] = map[string]answered{}
+		m.unheard[resource] = map[string]*answered{}
 	}
 	maps.Copy(m.unheard[resource], m.known[resource])
 	delete(m.known, resource)
@@ -168,9 +203,9 @@ func (m *memo) keep(resource, key string, response *http.Response) (*http.Respon
 	m.lock.Lock()
 	defer m.lock.Unlock()
 	if m.known[resource] == nil {
-		m.known[resource] = map[string]answered{}
+		m.known[resource] = map[string]*answered{}
 	}
-	m.known[resource][key] = answered{response: *response, body: body}
+	m.known[resource][key] = &answered{response: *response, body: body}
 	return response, nil
 }
 

@@ -165,7 +165,7 @@ func (w *World) reclaim(namespace, claim string) {
 	w.Must(client.IgnoreNotFound(w.Admin.Patch(w.ctx, volume, free)))
 }
 
-// snapshots takes every snapshot that waits for its driver.
+// snapshots takes every snapshot of ours that waits for its driver.
 func (w *World) snapshots(namespace string) {
 	var all snapshotv1.VolumeSnapshotList
 	w.in(namespace, &all)
@@ -173,7 +173,7 @@ func (w *World) snapshots(namespace string) {
 		s := &all.Items[i]
 		waits := s.Status == nil || s.Status.Error != nil && w.Driver == ""
 		switch {
-		case !waits || !s.DeletionTimestamp.IsZero() || w.Slow:
+		case !waits || !s.DeletionTimestamp.IsZero() || w.Slow || s.Labels[v1alpha1.OwnerUIDLabel] == "":
 		case w.Driver != "":
 			s.Status = &snapshotv1.VolumeSnapshotStatus{ReadyToUse: ptr.To(false),
 				Error: &snapshotv1.VolumeSnapshotError{Message: &w.Driver}}

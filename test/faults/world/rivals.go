@@ -48,7 +48,9 @@ func (w *World) meddle(kind gate.Kind, call gate.Call, body []byte) {
 			unstructured.RemoveNestedField(object.Object, "metadata", ours)
 		}
 		object.SetLabels(map[string]string{theirMark: "yes"}) // without any a Job would take those of its pods
-		err = w.server.admin.Create(w.ctx, object)
+		if err = w.server.admin.Create(w.ctx, object); apierrors.IsForbidden(err) {
+			return // a quota keeps them out, too
+		}
 	case gate.Hold:
 		err = w.finalizers(object, func(all []string) []string { return append(all, finalizer) })
 	case gate.Mark, gate.Touch:

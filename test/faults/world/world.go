@@ -136,8 +136,11 @@ func (w *World) As(user string) client.Client {
 	config.Wrap(w.done)
 	c, err := client.New(config, client.Options{Scheme: scheme, Mapper: w.server.mapper})
 	w.Must(err)
-	return c
+	return &reader{Client: c, memo: w.memo, read: map[string]decoded{}}
 }
+
+// Changes counts what was written in the run.
+func (w *World) Changes() int { return w.memo.allChanges() }
 
 // Meta names an object of the site's namespace.
 func (w *World) Meta(name string) metav1.ObjectMeta {
@@ -267,12 +270,14 @@ func (w *World) Until(what string, holds func() bool) {
 // Rest ticks until the operator writes nothing any more, for so many ticks, and nobody else
 // is in its way.
 func (w *World) Rest(ticks int) bool {
-	disturbed := func() bool { return !w.reachable.IsZero() || len(w.rivals) > 0 }
-	for quiet, n := 0, 0; n < 12+ticks || disturbed(); n++ {
+	for quiet, n := 0, 0; n < 12+ticks; n++ {
 		before := w.writes()
 		w.Tick()
-		if quiet++; w.writes() > before || disturbed() {
+		if quiet++; w.writes() > before {
 			quiet = 0
+		}
+		if !w.reachable.IsZero() || len(w.rivals) > 0 {
+			quiet, n = 0, 0 // whoever is disturbed does not rest yet
 		}
 		if quiet == ticks {
 			return true
