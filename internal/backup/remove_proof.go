@@ -10,11 +10,13 @@ import (
 	"github.com/gradus-lms/gradus/internal/pipeline"
 )
 
-// removeProof takes the copy away, whatever became of the proof.
+// removeProof takes the copy away, whatever became of the proof. A namespace that does not
+// end costs no backup that is proven: a person hears of it, and it goes on when that is gone.
 var removeProof = pipeline.Step[View]{
 	Name:    "RemoveProof",
 	Finally: true,
 	Timeout: func(View) time.Duration { return 10 * time.Minute },
+	Insists: func(View) bool { return true },
 	Remove: func(v View, at pipeline.At) []v1alpha1.ChildRef {
 		if first(at) {
 			return nil

@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -146,6 +147,19 @@ func (s *story) proofSays(c metav1.Condition) {
 	}
 }
 
+// holds lets somebody else hold the scratch environment by finalizers.
+func (s *story) holds(finalizers ...string) {
+	s.t.Helper()
+	var list v1alpha1.StagingEnvironmentList
+	if err := s.client.List(s.t.Context(), &list); err != nil || len(list.Items) != 1 {
+		s.t.Fatalf("%d environments, %v", len(list.Items), err)
+	}
+	list.Items[0].Finalizers = finalizers
+	if err := s.client.Update(s.t.Context(), &list.Items[0]); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
 func (s *story) state(step string) v1alpha1.StepState {
 	for _, entry := range s.view.Backup.Status.Steps {
 		if entry.Name == step {
@@ -225,6 +239,23 @@ func TestAFailedProofLeavesNoCopy(t *testing.T) {
 	s.proofSays(condition(v1alpha1.ReadyCondition, metav1.ConditionTrue, "Serving"))
 	if got := s.settle(); got.State != v1alpha1.StepPassed || len(s.deleted) != 2 {
 		t.Errorf("%s %s: %s; deleted %v", got.State, got.Reason, got.Message, s.deleted)
+	}
+}
+
+func TestACopyThatIsSlowToGoCostsNoBackup(t *testing.T) {
+	s := tell(t)
+	s.upToTheProof()
+	s.holds("campus.example/hold")
+	s.proofSays(condition(v1alpha1.ReadyCondition, metav1.ConditionTrue, "Serving"))
+	s.settle()
+	s.clock.Step(11 * time.Minute)
+	got := s.settle()
+	if got.State != v1alpha1.StepWaiting || got.Reason != v1alpha1.TimedOutReason || !strings.Contains(got.Message, "being removed") {
+		t.Errorf("%s %s: %s", got.State, got.Reason, got.Message)
+	}
+	s.holds()
+	if got := s.settle(); got.State != v1alpha1.StepPassed || len(s.view.Environments) > 0 {
+		t.Errorf("%s %s: %s", got.State, got.Reason, got.Message)
 	}
 }
 

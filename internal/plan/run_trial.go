@@ -86,7 +86,7 @@ var runTrial = pipeline.Step[View]{
 func judgePassed(trial *v1alpha1.TrialUpgrade) pipeline.Verdict {
 	ready, _ := condition(trial, v1alpha1.ReadyCondition)
 	if !isTrue(ready) {
-		return pipeline.Wait("TearingDown", "trial %s passed; its copy is taken away", trial.Name)
+		return pipeline.Wait("TearingDown", "trial %s passed; its copy is taken away: %s", trial.Name, ready.Message)
 	}
 	var took time.Duration
 	for _, hop := range trial.Status.Hops {

@@ -15,7 +15,8 @@ import (
 // goneLimit is how long the removal of a copy may take before somebody is told.
 const goneLimit = 15 * time.Minute
 
-// tearDown removes the copy by UID. One that failed may be kept for people.
+// tearDown removes the copy by UID. One that failed may be kept for people. A namespace that
+// does not end costs no trial that passed: it goes on when that is gone.
 var tearDown = pipeline.Step[View]{
 	Name:    "TearDown",
 	Finally: true,
@@ -25,6 +26,7 @@ var tearDown = pipeline.Step[View]{
 		}
 		return goneLimit
 	},
+	Insists: func(View) bool { return true },
 	Remove: func(v View, at pipeline.At) []v1alpha1.ChildRef {
 		if v.kept() || first(at) {
 			return nil
@@ -56,6 +58,7 @@ var proveGone = pipeline.Step[View]{
 	Finally: true,
 	Needs:   []string{"TearDown"},
 	Timeout: func(View) time.Duration { return goneLimit },
+	Insists: func(View) bool { return true },
 	Judge: func(v View, _ pipeline.At, seen pipeline.Seen) pipeline.Verdict {
 		if !v.Looked {
 			return pipeline.Wait("TearingDown", "looking for what the copy left").By(seen.Now.Add(time.Second))

@@ -94,8 +94,13 @@ func TestGoneIsProvenNotAssumed(t *testing.T) {
 		t.Errorf("ProveGone is %s: %s", s.state("ProveGone"), got.Message)
 	}
 	s.clock.Step(16 * time.Minute)
-	if got = s.settle(); got.State != v1alpha1.StepFailed || !strings.Contains(got.Message, "Namespace autumn-copy") {
-		t.Errorf("%s: %s", got.State, got.Message)
+	got = s.settle()
+	if got.State != v1alpha1.StepWaiting || got.Reason != v1alpha1.TimedOutReason || !strings.Contains(got.Message, "Namespace autumn-copy") {
+		t.Errorf("%s %s: %s", got.State, got.Reason, got.Message)
+	}
+	s.remains = nil
+	if got = s.settle(); got.State != v1alpha1.StepPassed || got.Reason != "TrialPassed" {
+		t.Errorf("the copy is gone at last, and the trial is %s %s: %s", got.State, got.Reason, got.Message)
 	}
 	fresh := View{Trial: rehearsal()}
 	if got := proveGone.Judge(fresh, pipeline.At{}, pipeline.Seen{Now: noon}); got.State != v1alpha1.StepRunning {
