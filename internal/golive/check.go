@@ -11,6 +11,7 @@ import (
 	"github.com/gradus-lms/gradus/api/v1alpha1"
 	"github.com/gradus-lms/gradus/internal/golive/closing"
 	"github.com/gradus-lms/gradus/internal/pipeline"
+	"github.com/gradus-lms/gradus/internal/production"
 	"github.com/gradus-lms/gradus/internal/task"
 	"github.com/gradus-lms/gradus/internal/workload"
 )
@@ -82,11 +83,11 @@ func (v View) noted() string {
 		return ""
 	}
 	for name, d := range v.Workloads {
-		if _, held := d.Annotations[v1alpha1.HeldAnnotation]; held {
+		if production.Noted(d.Annotations) {
 			return "workload " + name
 		}
 	}
-	if _, held := v.Door.Annotations[v1alpha1.HeldAnnotation]; held {
+	if production.Noted(v.Door.Annotations) {
 		return "Service " + v.Door.Name
 	}
 	return ""

@@ -71,12 +71,28 @@ func noteOf(owner string, fence int32, n int, c v1alpha1.Change) Note {
 	return note
 }
 
+// fence is the owner of a note that only moves an object, see nudge.
+const fence = "fence"
+
 // with adds a note, in the place of an older one of the same change.
 func with(notes []Note, note Note) []Note { return append(without(notes, note.ID), note) }
 
-// without leaves out the note of a change.
+// without leaves out the note of a change, and what a nudge left.
 func without(notes []Note, id string) []Note {
-	return slices.DeleteFunc(slices.Clone(notes), func(n Note) bool { return n.ID == id })
+	return slices.DeleteFunc(slices.Clone(notes), func(n Note) bool { return n.ID == id || n.Owner == fence })
+}
+
+// Noted tells by the annotations of an object whether a change to it is not undone yet. A
+// note that cannot be read counts; what a nudge left does not: whoever made it stood still
+// before they took it away, and somebody else was done meanwhile.
+func Noted(annotations map[string]string) bool {
+	text, ok := annotations[v1alpha1.HeldAnnotation]
+	if !ok {
+		return false
+	}
+	var notes []Note
+	return json.Unmarshal([]byte(text), &notes) != nil ||
+		slices.ContainsFunc(notes, func(n Note) bool { return n.Owner != fence })
 }
 
 // hasNote tells whether the note of a change is on the object.

@@ -83,3 +83,24 @@ func TestFirstRival(t *testing.T) {
 		t.Error("a rival where there is none")
 	}
 }
+
+// What a nudge left, whose process died between its two writes, holds nothing.
+func TestNoted(t *testing.T) {
+	for text, want := range map[string]bool{
+		`[{"owner":"GoLive/autumn/u","id":"quiet-web"}]`:                                    true,
+		`[{"owner":"fence","id":"quiet-web"},{"owner":"GoLive/autumn/u","id":"scale-web"}]`: true,
+		`[{"owner":"fence","id":"quiet-web"}]`:                                              false,
+		`nothing that we wrote`:                                                             true,
+	} {
+		if got := Noted(map[string]string{v1alpha1.HeldAnnotation: text}); got != want {
+			t.Errorf("%s: %t", text, got)
+		}
+	}
+	if Noted(nil) {
+		t.Error("an object without annotations is noted")
+	}
+	left := []Note{{Owner: fence, ID: "quiet-web"}, {Owner: "GoLive/autumn/u", ID: "scale-web"}}
+	if got := without(left, "scale-web"); len(got) > 0 {
+		t.Errorf("%v is left", got)
+	}
+}

@@ -130,7 +130,7 @@ func (u Undoer) nudge(ctx context.Context, namespace string, c v1alpha1.Change, 
 	if err := u.Fence(ctx); err != nil {
 		return err
 	}
-	mine := with(Notes(now.Object), Note{Owner: "fence", ID: c.ID, Field: c.Field})
+	mine := with(Notes(now.Object), Note{Owner: fence, ID: c.ID, Field: c.Field})
 	ops, err := writeNotes(now.Object, mine)
 	if err != nil {
 		return err

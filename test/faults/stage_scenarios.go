@@ -5,8 +5,11 @@ package faults
 
 import (
 	"slices"
+	"strings"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -87,20 +90,35 @@ func planClosed(w *world.World, how func(*world.World, *v1alpha1.UpgradePlan)) {
 	w.Until("a go-live that holds nothing", func() bool {
 		return !w.Get(run.Name, run) || run.Status.Lease == nil
 	})
+	ended := meta.FindStatusCondition(run.Status.Conditions, v1alpha1.SucceededCondition)
+	if w.Gone != "" && ended != nil && ended.Reason == v1alpha1.LeaseLostReason {
+		w.Undone = true // its watchdog was faster than the person's word
+	}
 }
 
 // planGoLiveDeleted: its go-live is deleted when users are in, and the plan still
-// learns that the site is live.
+// learns that the site is live. Whether what is written about it finds it still there
+// depends on how long its end takes: nobody keeps that.
 func planGoLiveDeleted(w *world.World) {
 	plan := apply(w, "autumn")
 	w.Until("a gate that waits", func() bool { return digestOf(w, plan) != "" })
 	approve(w, plan, "yes", v1alpha1.DecisionApprove)
 	w.Until("the doors that open", func() bool {
 		w.Get(plan.Name, plan)
-		return plan.Status.GoLive != "" && at(w, plan.Status.GoLive, "OpenDoors", v1alpha1.StepPassed)()
+		return givenUp(w, plan) || plan.Status.GoLive != "" && at(w, plan.Status.GoLive, "OpenDoors", v1alpha1.StepPassed)()
 	})
+	if w.Undone {
+		return
+	}
 	w.Remove(&v1alpha1.GoLive{ObjectMeta: w.Meta(plan.Status.GoLive)})
 	w.Until("a plan that is complete", complete(w, plan))
+	var written corev1.ConfigMapList
+	w.List(&written)
+	for i := range written.Items {
+		if m := &written.Items[i]; strings.HasSuffix(m.Name, "-review.md") || strings.HasSuffix(m.Name, "-close-out.md") {
+			w.Remove(m)
+		}
+	}
 }
 
 // oneLook of support is enough.
@@ -119,11 +137,14 @@ func planGoLiveRetried(w *world.World) {
 	})
 	w.Mark()
 	w.Until("a go-live that failed", stepIs(w, plan, v1alpha1.StepGoLive, v1alpha1.StepFailed))
+	if w.Undone {
+		return
+	}
 	delete(w.Outcomes, "-awaitsilence-")
 	annotate(w, plan, v1alpha1.RetryAnnotation, `"GoLive@1"`)
 	w.Until("a second go-live", func() bool {
 		w.Get(plan.Name, plan)
-		return slices.ContainsFunc(plan.Status.Steps, func(s v1alpha1.StepStatus) bool {
+		return givenUp(w, plan) || slices.ContainsFunc(plan.Status.Steps, func(s v1alpha1.StepStatus) bool {
 			return s.Name == v1alpha1.StepGoLive && s.Attempt == 2
 		})
 	})

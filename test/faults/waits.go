@@ -4,6 +4,8 @@
 package faults
 
 import (
+	"slices"
+
 	"k8s.io/apimachinery/pkg/api/meta"
 
 	"github.com/gradus-lms/gradus/api/v1alpha1"
@@ -22,4 +24,14 @@ func ready(w *world.World, into run, name string) func() bool {
 	return func() bool {
 		return w.Get(name, into) && meta.IsStatusConditionTrue(*into.GetConditions(), v1alpha1.ReadyCondition)
 	}
+}
+
+// givenUp says that the go-live of a plan was undone while nobody was there: its story is
+// over, and must be as if that had never been.
+func givenUp(w *world.World, plan *v1alpha1.UpgradePlan) bool {
+	undone := slices.ContainsFunc(plan.Status.Steps, func(s v1alpha1.StepStatus) bool {
+		return s.Name == v1alpha1.StepGoLive && s.State == v1alpha1.StepFailed && s.Reason == v1alpha1.LeaseLostReason
+	})
+	w.Undone = w.Undone || undone && w.Gone != ""
+	return w.Undone
 }
