@@ -19,6 +19,7 @@ var (
 	which  = flag.String("faults", "sample", "faults at every write: none, sample, chosen, all, or families or kinds with commas between")
 	only   = flag.String("scenario", "", "tell this scenario alone")
 	replay = flag.String("plan", "", "plan to replay, a JSON file")
+	every  = flag.Int("every", 1, "run every n-th plan of each scenario and family alone, for a quick look; nothing of it is kept")
 	failed = flag.String("failed", "../../dist/faults", "folder for plans that were not survived")
 )
 
@@ -42,7 +43,7 @@ func TestFaults(t *testing.T) {
 				return // all of it was told before
 			}
 			times := 3
-			if *which == "sample" {
+			if *which == "sample" || *every > 1 {
 				times = 2
 			}
 			ref := reference(t, s, times)
@@ -63,9 +64,11 @@ func tellFamily(t *testing.T, s Scenario, f family, ref Result, sums *summary) {
 	if slices.Contains(f.kinds, pairs) {
 		plans = append(plans, PairsOf(s, ref)...)
 	}
+	n := *every
 	if *which == "sample" {
-		plans = sample(plans)
+		n = 23
 	}
+	plans = sample(plans, n)
 	results, together := runAll(t.Context(), s, f.size(), plans, &ref)
 	sums.add(t, s, f, plans, results, len(together) == 0)
 	for _, found := range together {
@@ -73,10 +76,10 @@ func tellFamily(t *testing.T, s Scenario, f family, ref Result, sums *summary) {
 	}
 }
 
-// sample takes a few, at other places in the two ways to crash.
-func sample(plans []Plan) []Plan {
+// sample takes every n-th. Prime to the number of kinds, they are at other places of each.
+func sample(plans []Plan, n int) []Plan {
 	var out []Plan
-	for i := 0; i < len(plans); i += 23 {
+	for i := 0; i < len(plans); i += n {
 		out = append(out, plans[i])
 	}
 	return out

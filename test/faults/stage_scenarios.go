@@ -107,9 +107,6 @@ func planGoLiveDeleted(w *world.World) {
 		w.Get(plan.Name, plan)
 		return givenUp(w, plan) || plan.Status.GoLive != "" && at(w, plan.Status.GoLive, "OpenDoors", v1alpha1.StepPassed)()
 	})
-	if w.Undone {
-		return
-	}
 	w.Remove(&v1alpha1.GoLive{ObjectMeta: w.Meta(plan.Status.GoLive)})
 	w.Until("a plan that is complete", complete(w, plan))
 	var written corev1.ConfigMapList

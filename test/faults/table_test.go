@@ -100,7 +100,7 @@ func (s *summary) add(t *testing.T, of Scenario, f family, plans []Plan, results
 		}
 	}
 	s.rows = append(s.rows, r)
-	if *keptIn == "" || !together {
+	if *keptIn == "" || !together || *every > 1 {
 		return
 	}
 	content, err := json.Marshal(r)

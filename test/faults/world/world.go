@@ -267,35 +267,6 @@ func (w *World) Until(what string, holds func() bool) {
 	}
 }
 
-// Rest ticks until the operator writes nothing any more, for so many ticks, and nobody else
-// is in its way.
-func (w *World) Rest(ticks int) bool {
-	for quiet, n := 0, 0; n < 12+ticks; n++ {
-		before := w.writes()
-		w.Tick()
-		if quiet++; w.writes() > before {
-			quiet = 0
-		}
-		if !w.reachable.IsZero() || len(w.rivals) > 0 {
-			quiet, n = 0, 0 // whoever is disturbed does not rest yet
-		}
-		if quiet == ticks {
-			return true
-		}
-	}
-	return false
-}
-
-func (w *World) writes() int {
-	n := 0
-	for _, call := range w.Gate.Trace() {
-		if call.Write {
-			n++
-		}
-	}
-	return n
-}
-
 // Context of the run.
 func (w *World) Context() context.Context { return w.ctx }
 
