@@ -7,16 +7,18 @@ import (
 	"time"
 
 	"github.com/gradus-lms/gradus/api/v1alpha1"
+	"github.com/gradus-lms/gradus/internal/environment"
 	"github.com/gradus-lms/gradus/internal/pipeline"
 )
 
 // removeProof takes the copy away, whatever became of the proof. A namespace that does not
 // end costs no backup that is proven: a person hears of it, and it goes on when that is gone.
+// Users who are shut out for the backup do not wait for that.
 var removeProof = pipeline.Step[View]{
 	Name:    "RemoveProof",
 	Finally: true,
 	Timeout: func(View) time.Duration { return 10 * time.Minute },
-	Insists: func(View) bool { return true },
+	Insists: func(v View) bool { return !v.shutsOut() },
 	Remove: func(v View, at pipeline.At) []v1alpha1.ChildRef {
 		if first(at) {
 			return nil
@@ -29,7 +31,8 @@ var removeProof = pipeline.Step[View]{
 				By(seen.Now.Add(time.Second))
 		}
 		if seen.Left > 0 {
-			return pipeline.Wait("RemovingProof", "the copy in which the snapshots were proven is being removed")
+			return pipeline.Wait("RemovingProof", "the copy in which the snapshots were proven is being removed%s",
+				environment.Standing(v.Environments))
 		}
 		return pipeline.Pass("no copy is left")
 	},
@@ -45,14 +48,7 @@ func (v View) proofs() []v1alpha1.ChildRef {
 	return v1alpha1.EnvironmentsOf(v.Backup.Status.Steps, v.Environments)
 }
 
-// Reopen lets the removal run again when a copy stands that it does not know:
-// a failed step was mended or retried after the removal was over.
+// Reopen lets the removal run again when a failed step was mended or retried.
 func Reopen(v View) {
-	for i := range v.Backup.Status.Steps {
-		entry := &v.Backup.Status.Steps[i]
-		over := entry.State == v1alpha1.StepPassed || entry.State == v1alpha1.StepFailed
-		if entry.Name == removeProof.Name && over && len(v.Environments) > 0 && entry.Finished != nil {
-			*entry = v1alpha1.StepStatus{Name: entry.Name, State: v1alpha1.StepPending, Attempt: entry.Attempt}
-		}
-	}
+	pipeline.Reopen(v.Backup.Status.Steps, len(v.Environments) > 0, removeProof.Name)
 }

@@ -37,31 +37,49 @@ func Over(ledger []v1alpha1.StepStatus) bool {
 	return !slices.ContainsFunc(ledger, func(s v1alpha1.StepStatus) bool { return !settled(s.State) })
 }
 
-// InTheWay waits for a child, named by its kind, that waits for an object of somebody else
-// to go, itself or in a child of its own: it goes on by itself then. Nil for a child that
-// waits for none, or of which a step has failed.
+// Reopen lets the last steps of a ledger run again when another was mended or retried: those
+// that are over where something stands that they do not know, and those that are at work,
+// for what the other makes now is not theirs to remove yet.
+func Reopen(ledger []v1alpha1.StepStatus, stands bool, last ...string) {
+	others := slices.ContainsFunc(ledger, func(s v1alpha1.StepStatus) bool {
+		return !slices.Contains(last, s.Name) && (s.State == v1alpha1.StepRunning || s.State == v1alpha1.StepWaiting)
+	})
+	for i, s := range ledger {
+		over := settled(s.State) && s.State != v1alpha1.StepSkipped && s.Finished != nil && stands
+		atWork := others && (s.State == v1alpha1.StepRunning || s.State == v1alpha1.StepWaiting)
+		if slices.Contains(last, s.Name) && (over || atWork) {
+			ledger[i] = v1alpha1.StepStatus{Name: s.Name, State: v1alpha1.StepPending, Attempt: s.Attempt}
+		}
+	}
+}
+
+// InTheWay waits for a child, named by its kind, that needs a person and goes on by itself
+// once they helped: it waits, itself or in a child of its own, for an object of somebody else
+// to go, or for what should be done for long. Nil for a child that does neither, or of which
+// a step has failed.
 func InTheWay(kind string, child interface {
 	GetName() string
 	GetConditions() *[]metav1.Condition
 	GetSteps() []v1alpha1.StepStatus
 }) *Verdict {
-	says := ""
+	reason, says := "", ""
 	for _, s := range child.GetSteps() {
 		switch {
 		case s.State == v1alpha1.StepFailed:
 			return nil
-		case s.State == v1alpha1.StepWaiting && s.Reason == v1alpha1.NameConflictReason:
-			says = s.Message
+		case s.State == v1alpha1.StepWaiting &&
+			(s.Reason == v1alpha1.NameConflictReason || s.Reason == v1alpha1.TimedOutReason):
+			reason, says = s.Reason, s.Message
 		}
 	}
 	stalled := meta.FindStatusCondition(*child.GetConditions(), v1alpha1.StalledCondition)
 	if stalled != nil && stalled.Status == metav1.ConditionTrue && stalled.Reason == v1alpha1.NameConflictReason {
-		says = stalled.Message
+		reason, says = stalled.Reason, stalled.Message
 	}
 	if says == "" {
 		return nil
 	}
-	wait := Await(v1alpha1.NameConflictReason, "%s %s: %s", kind, child.GetName(), says)
+	wait := Await(reason, "%s %s: %s", kind, child.GetName(), says)
 	return &wait
 }
 

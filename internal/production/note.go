@@ -97,7 +97,12 @@ func Noted(annotations map[string]string) bool {
 
 // hasNote tells whether the note of a change is on the object.
 func hasNote(object *unstructured.Unstructured, id string) bool {
-	return slices.ContainsFunc(Notes(object), func(n Note) bool { return n.ID == id })
+	return slices.ContainsFunc(Notes(object), func(n Note) bool { return n.ID == id && n.Owner != fence })
+}
+
+// nudged tells whether what a nudge leaves between its writes is on the object.
+func nudged(object *unstructured.Unstructured) bool {
+	return slices.ContainsFunc(Notes(object), func(n Note) bool { return n.Owner == fence })
 }
 
 // Holds tells whether the object still has the note that an owner left with a

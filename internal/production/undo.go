@@ -113,7 +113,7 @@ func (u Undoer) putBack(ctx context.Context, c v1alpha1.Change, now Observed) er
 func (u Undoer) tidy(ctx context.Context, namespace string, c v1alpha1.Change, now Observed) error {
 	unseen := c.State == v1alpha1.ChangeIntended || c.State == v1alpha1.ChangeUndoing
 	switch {
-	case hasNote(now.Object, c.ID):
+	case hasNote(now.Object, c.ID) || nudged(now.Object):
 		if err := u.Fence(ctx); err != nil {
 			return err
 		}
@@ -142,6 +142,10 @@ func (u Undoer) nudge(ctx context.Context, namespace string, c v1alpha1.Change, 
 		u.Nudged[c.ID] = true
 	}
 	if now, err = Observe(ctx, u.Live, namespace, c); err != nil || now.Object == nil {
+		return err
+	}
+	// Whoever stood still in between may have to do with another run's note by now.
+	if err := u.Fence(ctx); err != nil {
 		return err
 	}
 	return unnote(ctx, u.Client, c, now)

@@ -17,7 +17,7 @@ import (
 var rehearse = pipeline.Step[View]{
 	Name: "Rehearse",
 	Create: func(v View, at pipeline.At) []client.Object {
-		return []client.Object{environment(v.Trial, at.Attempt)}
+		return []client.Object{copyFor(v.Trial, at.Attempt)}
 	},
 	Judge: func(v View, _ pipeline.At, seen pipeline.Seen) pipeline.Verdict {
 		return judge(v, seen)
@@ -38,7 +38,7 @@ func environmentName(t *v1alpha1.TrialUpgrade, attempt int32) string {
 	return pipeline.Name(t, "trial", "", attempt)
 }
 
-func environment(t *v1alpha1.TrialUpgrade, attempt int32) *v1alpha1.StagingEnvironment {
+func copyFor(t *v1alpha1.TrialUpgrade, attempt int32) *v1alpha1.StagingEnvironment {
 	return &v1alpha1.StagingEnvironment{
 		ObjectMeta: metav1.ObjectMeta{Namespace: t.Namespace, Name: environmentName(t, attempt)},
 		Spec: v1alpha1.StagingEnvironmentSpec{

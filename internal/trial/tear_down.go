@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/gradus-lms/gradus/api/v1alpha1"
+	"github.com/gradus-lms/gradus/internal/environment"
 	"github.com/gradus-lms/gradus/internal/pipeline"
 )
 
@@ -21,7 +22,7 @@ var tearDown = pipeline.Step[View]{
 	Name:    "TearDown",
 	Finally: true,
 	Timeout: func(v View) time.Duration {
-		if keep := v.Trial.Spec.KeepOnFailure; keep != nil {
+		if keep := v.Trial.Spec.KeepOnFailure; keep != nil && v.Trial.Status.KeptUntil != nil {
 			return keep.Duration + goneLimit
 		}
 		return goneLimit
@@ -42,7 +43,7 @@ var tearDown = pipeline.Step[View]{
 		case first(at) && len(v.copies()) > 0:
 			return pipeline.Wait("TearingDown", "the copy is removed next").By(seen.Now.Add(time.Second))
 		case seen.Left > 0:
-			return pipeline.Wait("TearingDown", "the copy is being removed")
+			return pipeline.Wait("TearingDown", "the copy is being removed%s", environment.Standing(v.Environments))
 		}
 		return pipeline.Pass("the copy is removed")
 	},
@@ -59,12 +60,16 @@ var proveGone = pipeline.Step[View]{
 	Needs:   []string{"TearDown"},
 	Timeout: func(View) time.Duration { return goneLimit },
 	Insists: func(View) bool { return true },
-	Judge: func(v View, _ pipeline.At, seen pipeline.Seen) pipeline.Verdict {
+	Judge: func(v View, at pipeline.At, seen pipeline.Seen) pipeline.Verdict {
+		again := 5 * time.Second
+		if at.Entry.Reason == v1alpha1.TimedOutReason {
+			again = time.Minute
+		}
 		if !v.Looked {
 			return pipeline.Wait("TearingDown", "looking for what the copy left").By(seen.Now.Add(time.Second))
 		}
 		if left := v.remains(); len(left) > 0 {
-			return pipeline.Wait("TearingDown", "still there: %s", strings.Join(left, ", ")).By(seen.Now.Add(5 * time.Second))
+			return pipeline.Wait("TearingDown", "still there: %s", strings.Join(left, ", ")).By(seen.Now.Add(again))
 		}
 		return pipeline.Pass("no namespace, no alias of a snapshot and no environment is left")
 	},
@@ -85,24 +90,17 @@ func (v View) copies() []v1alpha1.ChildRef {
 	return v1alpha1.EnvironmentsOf(v.Trial.Status.Steps, v.Environments)
 }
 
-// Reopen lets the removal run again when a copy stands that it does not know:
-// a failed step was retried after the removal was over.
+// Reopen lets the removal run again when a failed step was retried.
 func Reopen(v View) {
-	for i := range v.Trial.Status.Steps {
-		entry := &v.Trial.Status.Steps[i]
-		final := entry.Name == tearDown.Name || entry.Name == proveGone.Name
-		over := entry.State == v1alpha1.StepPassed || entry.State == v1alpha1.StepFailed
-		if final && over && len(v.Environments) > 0 {
-			*entry = v1alpha1.StepStatus{Name: entry.Name, State: v1alpha1.StepPending, Attempt: entry.Attempt}
-		}
-	}
+	pipeline.Reopen(v.Trial.Status.Steps, len(v.Environments) > 0, tearDown.Name, proveGone.Name)
 }
 
 // Conclude says where the trial stands as a whole. While a failed copy is kept
-// the trial is over: its report is in, and only the calendar is awaited.
+// the trial is over: its report is in, and only the calendar is awaited. Not when it
+// should be gone, and is not.
 func Conclude(t *v1alpha1.TrialUpgrade, v pipeline.Verdict) pipeline.Verdict {
 	known, passed := Verdict(t)
-	moving := v.State == v1alpha1.StepRunning || v.State == v1alpha1.StepWaiting
+	moving := (v.State == v1alpha1.StepRunning || v.State == v1alpha1.StepWaiting) && v.Reason != v1alpha1.TimedOutReason
 	over := func(reason, message string) pipeline.Verdict {
 		return pipeline.Verdict{State: v1alpha1.StepPassed, Reason: reason, Message: message, Until: v.Until}
 	}
