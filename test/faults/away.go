@@ -6,6 +6,7 @@ package faults
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
@@ -23,7 +24,7 @@ const reopens = 2*time.Minute + time.Minute
 // away looks at the site while nobody of the operator is there.
 type away struct {
 	w *world.World
-	// site as it was before anything began, and as the operator left it.
+	// site as it was when no run held it, and as the operator left it.
 	start, left map[string]string
 	since       time.Time
 	// held: the run held the site; point: how far it was.
@@ -39,13 +40,16 @@ func absent(w *world.World) *away { return &away{w: w, start: w.Site()} }
 
 // look is called after every tick.
 func (a *away) look() {
+	now, lease, changes := a.w.Clock.Now(), &coordinationv1.Lease{}, a.w.Changes()
+	held := a.w.Get("gradus-campus", lease) && ptr.Deref(lease.Spec.HolderIdentity, "") != ""
 	if a.w.Gone == "" {
+		if !held && changes != a.compared {
+			a.start, a.compared = a.w.Site(), changes
+		}
 		return
 	}
-	now := a.w.Clock.Now()
 	if a.left == nil {
-		lease := &coordinationv1.Lease{}
-		a.held = a.w.Get("gradus-campus", lease) && ptr.Deref(lease.Spec.HolderIdentity, "") != ""
+		a.held = held
 		a.point = lease.Annotations[v1alpha1.PointAnnotation]
 		a.left, a.since = a.w.Site(), now
 		return
@@ -80,8 +84,8 @@ func (a *away) undone(end, reference map[string]string) []string {
 	for i := range out {
 		out[i] = "end state: undone, and not as before: " + out[i]
 	}
-	for key := range end {
-		if _, ok := reference[key]; !ok {
+	for key, text := range end { // what the run owns goes with it
+		if _, ok := reference[key]; !ok && !strings.Contains(text, `"ownerReferences"`) {
 			out = append(out, "orphan: "+key)
 		}
 	}

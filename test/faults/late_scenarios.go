@@ -72,7 +72,10 @@ func asksToLook(w *world.World) string {
 		p.Spec.ChangeControl.Gates = []v1alpha1.GateTerms{{Name: v1alpha1.GateOpen,
 			Approvals: []v1alpha1.Quorum{{Group: "system:masters"}}}}
 	})
-	w.Until("people who look", at(w, "go", "Look", v1alpha1.StepWaiting))
+	looking, run := at(w, "go", "Look", v1alpha1.StepWaiting), &v1alpha1.GoLive{}
+	w.Until("people who look", func() bool {
+		return looking() || w.Gone != "" && over(w, run, "go", metav1.ConditionTrue)()
+	})
 	w.Rest(2)
 	plan := &v1alpha1.UpgradePlan{}
 	w.Get("plan", plan)

@@ -18,11 +18,13 @@ import (
 // ofSupport is an object of support's, and part is it in a list of a status.
 var (
 	ofSupport = regexp.MustCompile(`-look-\d+-`)
+	fewer     = regexp.MustCompile(`users are let in with fewer pods than planned: \d+ of (\d+) pods of (\w+) .* available`)
 	part      = regexp.MustCompile(`\{[^{}]*-look-\d+-[^{}]*\},?\s*`)
 	comma     = regexp.MustCompile(`,\s*\]`)
 )
 
-// unlooked leaves the looks of support out where nobody was there for minutes.
+// unlooked leaves the looks of support out where nobody was there for minutes. Nor were more
+// pods waited for then, when it was time to let users in.
 func (r Result) unlooked(faults []gate.Fault) Result {
 	gone := func(f gate.Fault) bool { return f.Kind == gate.Outage || f.Kind.Deserts() }
 	if !slices.ContainsFunc(faults, gone) {
@@ -32,6 +34,7 @@ func (r Result) unlooked(faults []gate.Fault) Result {
 	r.End, r.Done = maps.Clone(r.End), maps.Clone(r.Done)
 	for key, text := range r.End {
 		one = one || strings.HasPrefix(key, "Job ") && ofSupport.MatchString(key)
+		text = fewer.ReplaceAllString(text, "$2 has $1 pods")
 		r.End[key] = comma.ReplaceAllString(part.ReplaceAllString(text, ""), "]")
 	}
 	maps.DeleteFunc(r.End, func(key, _ string) bool { return ofSupport.MatchString(key) })

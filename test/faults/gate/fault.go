@@ -108,6 +108,8 @@ func (k Kind) Fits(call Call) bool {
 		return call.Process != "watchdog"
 	case Missed:
 		return call.Process != "watchdog" && !uncached[call.Resource]
+	case Again503:
+		return !unawaited(call)
 	}
 	return true
 }
@@ -137,9 +139,11 @@ func squattable(call Call) bool {
 	case "rollbacks": // somebody's Rollback is a run of its own, and takes the site
 		return false
 	}
-	// How far a failed go-live came is asked, and not waited for: the site is put back.
-	return !strings.Contains(call.Site, "go-ask-")
+	return !unawaited(call)
 }
+
+// unawaited: how far a failed go-live came is asked, and not waited for. The site is put back.
+func unawaited(call Call) bool { return strings.Contains(call.Site, "go-ask-") }
 
 // uncached are the resources that the operator reads from the API server always.
 var uncached = func() map[string]bool {

@@ -157,6 +157,7 @@ var volatile = []string{
 	"resourceVersion", "creationTimestamp", "generation", "managedFields", "observedGeneration",
 	"clusterIP", "clusterIPs", "size", "lms.gradus.dev/size",
 	"leaseTransitions", theirMark, "lastTransitionTime", "seconds", "estimate", "leaseDurationSeconds",
+	"hindered", "refused",
 }
 
 func strip(value any) {
