@@ -62,16 +62,18 @@ func (r *SiteBackupReconciler) walk(ctx context.Context, view backup.View, now t
 	if err != nil {
 		return verdict, err
 	}
-	switch verdict.State {
-	case v1alpha1.StepPassed:
+	switch {
+	case backup.Tested(b):
 		proven, reason, message := backup.Proof(view.Site, b)
 		verified := metav1.ConditionFalse
 		if proven {
 			verified = metav1.ConditionTrue
 		}
 		status.Set(&b.Status.Conditions, v1alpha1.VerifiedCondition, verified, b.Generation, reason, message)
-		verdict.Reason, verdict.Message = "BackupTaken", fmt.Sprintf("%d copies", len(b.Status.Copies))
-	case v1alpha1.StepFailed:
+		if verdict.State == v1alpha1.StepPassed {
+			verdict.Reason, verdict.Message = "BackupTaken", fmt.Sprintf("%d copies", len(b.Status.Copies))
+		}
+	case verdict.State == v1alpha1.StepFailed:
 		status.Set(&b.Status.Conditions, v1alpha1.VerifiedCondition, metav1.ConditionFalse, b.Generation,
 			verdict.Reason, verdict.Message)
 	default:

@@ -53,6 +53,9 @@ const (
 	NameConflictReason = "NameConflict"
 	// TimedOutReason surfaces when a step passed its deadline.
 	TimedOutReason = "TimedOut"
+	// JobLostReason surfaces when nobody knows how a Job ended: the container runtime or the
+	// node was gone in that moment.
+	JobLostReason = "JobLost"
 	// UnknownStepReason surfaces when the ledger names a step that this
 	// version of the operator does not know.
 	UnknownStepReason = "UnknownStep"

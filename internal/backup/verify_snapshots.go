@@ -21,9 +21,10 @@ const proofLimit = 8 * time.Hour
 // verifySnapshots lets the snapshots come up in a closed namespace: the server
 // recovers, rows are counted, and every file that the database names is hashed.
 var verifySnapshots = pipeline.Step[View]{
-	Name:    "VerifySnapshots",
-	Needs:   []string{"SnapshotDatabase", "SnapshotFiles"},
-	Timeout: func(View) time.Duration { return proofLimit },
+	Name:        "VerifySnapshots",
+	AgainIfLost: true,
+	Needs:       []string{"SnapshotDatabase", "SnapshotFiles"},
+	Timeout:     func(View) time.Duration { return proofLimit },
 	Create: func(v View, where pipeline.At) []client.Object {
 		if reason, _ := v.unprovable(); reason != "" || !v.stored() {
 			return nil

@@ -20,7 +20,8 @@ const probeDir = "/gradus/probe"
 
 // smoke looks at the copy as a user would: signs in, opens a course, reads a file.
 var smoke = pipeline.Step[View]{
-	Name: "Smoke",
+	Name:        "Smoke",
+	AgainIfLost: true,
 	Create: func(v View, at pipeline.At) []client.Object {
 		if !v.serves() {
 			return nil

@@ -9,19 +9,19 @@ import (
 	"github.com/gradus-lms/gradus/api/v1alpha1"
 )
 
-// Standing names the copies that are not gone yet, and their namespaces, as the end of a
-// sentence: whoever waits for them must know where to look. Empty where there are none.
+// Standing names the copies that are not gone yet by their namespaces: whoever waits for them
+// must know where to look.
 func Standing(copies []v1alpha1.StagingEnvironment) string {
 	var names []string
 	for _, env := range copies {
 		name := "StagingEnvironment " + env.Name
 		if env.Status.Namespace != "" {
-			name += " with namespace " + env.Status.Namespace
+			name = "namespace " + env.Status.Namespace + " of " + name
 		}
 		names = append(names, name)
 	}
 	if len(names) == 0 {
-		return ""
+		return "the copy"
 	}
-	return ": " + strings.Join(names, ", ")
+	return strings.Join(names, ", ")
 }

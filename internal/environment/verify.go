@@ -17,7 +17,8 @@ import (
 // that must not have changed, every file that the database names, and once
 // more that the copy is neutral.
 var verify = pipeline.Step[View]{
-	Name: "Verify",
+	Name:        "Verify",
+	AgainIfLost: true,
 	Create: func(v View, at pipeline.At) []client.Object {
 		actions, err := v.verifyActions()
 		if err != nil {

@@ -143,6 +143,7 @@ func fill(outcome *pipeline.JobOutcome, pod *corev1.Pod) {
 			continue
 		}
 		if ended.ExitCode != 0 && outcome.State == pipeline.JobFailed {
+			outcome.Lost = outcome.Lost || unknown[ended.Reason]
 			outcome.Message = fmt.Sprintf("container %s ended with code %d (%s): %s",
 				status.Name, ended.ExitCode, ended.Reason, strings.TrimSpace(ended.Message))
 		}
@@ -152,6 +153,10 @@ func fill(outcome *pipeline.JobOutcome, pod *corev1.Pod) {
 		outcome.Message = "the Job completed without a result of the agent"
 	}
 }
+
+// unknown are the words of containerd and of the kubelet for a container that ended while
+// they were away: its exit code is none.
+var unknown = map[string]bool{"Unknown": true, "ContainerStatusUnknown": true}
 
 // pending says why a pod does not run, in the words of scheduler or kubelet.
 func pending(pod *corev1.Pod) string {

@@ -78,6 +78,23 @@ func died(p *corev1.Pod) {
 		ExitCode: 137, Reason: "OOMKilled", FinishedAt: metav1.NewTime(noon.Add(time.Second))}}}}
 }
 
+// A runtime that is killed while a container ends keeps no exit code.
+func TestLostOutcome(t *testing.T) {
+	for reason, want := range map[string]bool{"Unknown": true, "ContainerStatusUnknown": true, "Error": false, "OOMKilled": false} {
+		j := job(batchv1.JobFailed)
+		pod := podOf(j, died, func(p *corev1.Pod) { p.Status.InitContainerStatuses[0].State.Terminated.Reason = reason })
+		outcome := pipeline.JobOutcome{State: pipeline.JobFailed}
+		if fill(&outcome, pod); outcome.Lost != want {
+			t.Errorf("%s: lost is %t", reason, outcome.Lost)
+		}
+		seen := pipeline.Seen{Jobs: map[string]pipeline.JobOutcome{j.Name: outcome}}
+		got := pipeline.JobDone("Working", "Broken", nil)(seen)
+		if (got.Reason == v1alpha1.JobLostReason) != want || got.State != v1alpha1.StepFailed {
+			t.Errorf("%s: %s %s", reason, got.State, got.Reason)
+		}
+	}
+}
+
 func TestOutcome(t *testing.T) {
 	ok := task.Result{OK: true, Reason: task.Succeeded, Facts: map[string]string{"count.rows": "9"}}
 	bad := task.Result{Reason: task.CountsDiffer, Message: "rows are missing"}

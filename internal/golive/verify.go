@@ -18,7 +18,8 @@ import (
 // verify asks the database for its version, counts what must be as it was at
 // the fix point, and hashes every file that the database names.
 var verify = pipeline.Step[View]{
-	Name: "Verify",
+	Name:        "Verify",
+	AgainIfLost: true,
 	Create: func(v View, at pipeline.At) []client.Object {
 		job, err := v.verifyJob(at)
 		if err != nil {

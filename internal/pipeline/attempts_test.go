@@ -71,6 +71,25 @@ func TestAttempts(t *testing.T) {
 	}
 }
 
+// Nobody knows how a Job ended: what only looks looks again, and what changes a database does not.
+func TestLost(t *testing.T) {
+	for again, want := range map[bool]int{true: lostAttempts, false: 1} {
+		w := begin(t, judges("A", makesJob, func(s *Step[*script]) { s.AgainIfLost = again }))
+		w.view.says["A"] = Fail(v1alpha1.JobLostReason, "containerd was gone")
+		for range lostAttempts + 1 {
+			w.run()
+		}
+		w.wants("A:Failed")
+		if got := w.jobs(); len(got) != want {
+			t.Errorf("again if lost is %t: Jobs %v, want %d", again, got, want)
+		}
+	}
+	w := begin(t, judges("A", makesJob, func(s *Step[*script]) { s.AgainIfLost = true }))
+	w.view.says["A"] = Fail("Broken", "broken")
+	w.run()
+	w.wants("A:Failed")
+}
+
 func TestTimeout(t *testing.T) {
 	limited := func(s *Step[*script]) { s.Timeout = func(*script) time.Duration { return time.Hour } }
 	t.Run("machines that take too long", func(t *testing.T) {

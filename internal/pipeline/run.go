@@ -124,6 +124,9 @@ func (w *walk[V]) visit(ctx context.Context, step Step[V], entry *v1alpha1.StepS
 	return verdict, err
 }
 
+// lostAttempts is how often a step begins at most whose Jobs are lost.
+const lostAttempts = 3
+
 func (w *walk[V]) judge(ctx context.Context, step Step[V], entry *v1alpha1.StepStatus) (Verdict, error) {
 	at, seen, err := w.begin(ctx, step, entry)
 	if err != nil {
@@ -142,7 +145,11 @@ func (w *walk[V]) judge(ctx context.Context, step Step[V], entry *v1alpha1.StepS
 	if !refused && !seen.again {
 		entry.Hindered, entry.Refused = nil, nil
 	}
-	if verdict.State == v1alpha1.StepFailed && entry.Attempt < step.Attempts {
+	attempts := step.Attempts
+	if step.AgainIfLost && verdict.Reason == v1alpha1.JobLostReason {
+		attempts = max(attempts, lostAttempts)
+	}
+	if verdict.State == v1alpha1.StepFailed && entry.Attempt < attempts {
 		again(entry)
 		return Wait("Retrying", "attempt %d failed: %s", entry.Attempt-1, verdict.Message).By(w.now.Add(time.Second)), nil
 	}

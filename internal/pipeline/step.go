@@ -61,6 +61,9 @@ type Step[V any] struct {
 	// Attempts that the engine makes by itself; 0 means 1. Never more than 1
 	// for a step that changes a schema.
 	Attempts int32
+	// AgainIfLost begins anew, twice at most, when nobody knows how a Job of it, or of its
+	// child, ended. Not for what changes a database that is kept.
+	AgainIfLost bool
 	// Finally steps run when all others are settled or blocked by a failure
 	// that is kept.
 	Finally bool
@@ -151,6 +154,8 @@ type JobOutcome struct {
 	Documents map[string][]byte
 	// Message explains a failure in which the agent had no say.
 	Message string
+	// Lost: nobody knows how it ended, which counts as a failure.
+	Lost bool
 	// Pending explains why the pod does not run yet.
 	Pending string
 	// LookAgain is when that may have changed with nobody to tell; zero when a
@@ -229,6 +234,9 @@ func JobDone(waiting, failed string, passed func(task.Result) Verdict) func(Seen
 		case JobSucceeded:
 			return passed(job.Result)
 		case JobFailed:
+			if job.Lost {
+				failed = v1alpha1.JobLostReason
+			}
 			return Fail(firstOf(job.Result.Reason, failed), "%s", job.Why())
 		}
 		if job.Pending != "" {

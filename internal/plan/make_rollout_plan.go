@@ -98,7 +98,7 @@ func (v View) predict(r *v1alpha1.RolloutStatus) (outage, back time.Duration) {
 		return outage, back
 	}
 	if verified, ok := condition(v.Backup, v1alpha1.VerifiedCondition); ok && isTrue(verified) {
-		took := proofEnds(v.Backup, verified.LastTransitionTime.Time).Sub(v.Backup.CreationTimestamp.Time)
+		took := verified.LastTransitionTime.Sub(v.Backup.CreationTimestamp.Time)
 		outage += add("fix point: backup, restored and compared", &metav1.Duration{Duration: took})
 	}
 	for _, c := range v.Backup.Status.Copies {
@@ -113,22 +113,6 @@ func (v View) predict(r *v1alpha1.RolloutStatus) (outage, back time.Duration) {
 		back += add("way back: "+part.Name, part.Measured)
 	}
 	return outage, back + add("way back: closing, silence and opening, allowed for", nil)
-}
-
-// proofEnds gives when a backup was over, as if users had been shut out for it: they do not
-// wait for longer than this until what it was proven with is gone.
-func proofEnds(b *v1alpha1.SiteBackup, over time.Time) time.Time {
-	const goes = 10 * time.Minute
-	var proven time.Time
-	for _, c := range b.Status.Copies {
-		if c.Verified != nil && c.Verified.After(proven) {
-			proven = c.Verified.Time
-		}
-	}
-	if latest := proven.Add(goes); !proven.IsZero() && over.After(latest) {
-		return latest
-	}
-	return over
 }
 
 // timed gives a part with its margin; what nobody could measure is allowed for.

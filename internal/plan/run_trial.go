@@ -50,15 +50,16 @@ var runTrial = pipeline.Step[View]{
 		}
 		_, stalled := over(trial)
 		passed, known := condition(trial, v1alpha1.PassedCondition)
-		if wait := pipeline.InTheWay("trial", trial); wait != nil {
-			return *wait
-		}
+		wait := pipeline.InTheWay("trial", trial)
+		failed := known && passed.Status == metav1.ConditionFalse
 		switch {
+		case wait != nil && !failed:
+			return *wait
 		case isTrue(stalled):
 			return pipeline.Fail(stalled.Reason, "trial %s could not be carried out: %s", trial.Name, stalled.Message)
 		case known && isTrue(passed):
 			return judgePassed(trial)
-		case known && passed.Status == metav1.ConditionFalse:
+		case failed:
 			return pipeline.Fail("TrialFailed",
 				"trial %s failed: %s; mend it, then: %s; if that changes spec.target.releases, %s",
 				trial.Name, passed.Message, again(v, v1alpha1.StepRunTrial), anew(v))

@@ -21,6 +21,7 @@ const stagingDays = 30
 // reachable through one Service, from its own namespace.
 var upgradeStaging = pipeline.Step[View]{
 	Name: v1alpha1.StepUpgradeStaging, Needs: after(v1alpha1.StepRunTrial),
+	AgainIfLost: true,
 	Create: func(v View, at pipeline.At) []client.Object {
 		if v.newestTrial() == nil || uncopied(v, at) != nil || v.tooLateForStaging(at) != nil {
 			return nil // its time is in what is asked for, and must be there to be read again

@@ -15,7 +15,8 @@ import (
 // rehearse upgrades a copy. A copy that breaks in a hop, in its verification
 // or under the smoke checks is a verdict: as a trial it went well.
 var rehearse = pipeline.Step[View]{
-	Name: "Rehearse",
+	Name:        "Rehearse",
+	AgainIfLost: true,
 	Create: func(v View, at pipeline.At) []client.Object {
 		return []client.Object{copyFor(v.Trial, at.Attempt)}
 	},

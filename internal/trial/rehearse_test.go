@@ -96,6 +96,9 @@ var rehearsalCases = map[string]rehearsalCase{
 	"no quota for the copy": {
 		copyOf(stalled("CloneVolumes", "files", v1alpha1.TimedOutReason, "exceeded quota")),
 		v1alpha1.StepFailed, v1alpha1.TimedOutReason, "", "exceeded quota"},
+	"nobody knows how a hop ended": {
+		copyOf(stalled("Upgrade", "3.0", v1alpha1.JobLostReason, "container run ended with code 255 (Unknown)")),
+		v1alpha1.StepFailed, v1alpha1.JobLostReason, "", "code 255"},
 	"the copy is not silent": {
 		copyOf(stalled("Neutralise", "", "NotNeutral", "mail is on")), v1alpha1.StepFailed, "NotNeutral", "", "mail is on"},
 	"a stranger has the name": {

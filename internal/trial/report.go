@@ -31,7 +31,7 @@ func breakage(upgrade v1alpha1.UpgradeSpec, env *v1alpha1.StagingEnvironment) (b
 		if step.State != v1alpha1.StepFailed || stalled != nil && stalled.Reason != step.Reason {
 			continue
 		}
-		if step.Reason == v1alpha1.UnknownStepReason {
+		if step.Reason == v1alpha1.UnknownStepReason || step.Reason == v1alpha1.JobLostReason {
 			continue
 		}
 		b := broken{reason: step.Reason}

@@ -43,7 +43,7 @@ var tearDown = pipeline.Step[View]{
 		case first(at) && len(v.copies()) > 0:
 			return pipeline.Wait("TearingDown", "the copy is removed next").By(seen.Now.Add(time.Second))
 		case seen.Left > 0:
-			return pipeline.Wait("TearingDown", "the copy is being removed%s", environment.Standing(v.Environments))
+			return pipeline.Wait("TearingDown", "%s is being removed", environment.Standing(v.Environments))
 		}
 		return pipeline.Pass("the copy is removed")
 	},

@@ -109,6 +109,7 @@ func planGoLiveDeleted(w *world.World) {
 	})
 	w.Remove(&v1alpha1.GoLive{ObjectMeta: w.Meta(plan.Status.GoLive)})
 	w.Until("a plan that is complete", complete(w, plan))
+	w.Rest(2) // whoever hung in between may still write one
 	var written corev1.ConfigMapList
 	w.List(&written)
 	for i := range written.Items {

@@ -156,7 +156,8 @@ func (s *Scene) quiet() []v1alpha1.Change {
 // Silence waits until nobody is connected to the database.
 func Silence[V Stage](name string) pipeline.Step[V] {
 	return Guarded(pipeline.Step[V]{
-		Name: name,
+		Name:        name,
+		AgainIfLost: true,
 		Create: func(v V, at pipeline.At) []client.Object {
 			s := v.Stage()
 			t, _, err := s.Profile.SessionsTask(s.Params(), 5*time.Minute)
