@@ -127,30 +127,36 @@ func fill(outcome *pipeline.JobOutcome, pod *corev1.Pod) {
 	}
 	outcome.Pending = pending(pod)
 	for _, status := range slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses) {
-		ended := status.State.Terminated
-		if ended == nil {
-			continue
-		}
-		if ended.FinishedAt.After(outcome.Ended) {
-			outcome.Ended = ended.FinishedAt.Time
-		}
-		if status.Name == workload.ContainerReport {
-			if result, err := report.ParseTermination([]byte(ended.Message)); err == nil {
-				outcome.Result = result
-			} else if outcome.State == pipeline.JobFailed {
-				outcome.Message = fmt.Sprintf("the agent's report cannot be read: %v", err)
-			}
-			continue
-		}
-		if ended.ExitCode != 0 && outcome.State == pipeline.JobFailed {
-			outcome.Lost = outcome.Lost || unknown[ended.Reason]
-			outcome.Message = fmt.Sprintf("container %s ended with code %d (%s): %s",
-				status.Name, ended.ExitCode, ended.Reason, strings.TrimSpace(ended.Message))
+		if ended := status.State.Terminated; ended != nil {
+			hear(outcome, status.Name, ended)
 		}
 	}
 	if outcome.State == pipeline.JobSucceeded && !outcome.Result.OK {
 		outcome.State = pipeline.JobFailed
 		outcome.Message = "the Job completed without a result of the agent"
+	}
+}
+
+// hear takes what a container that ended says.
+func hear(outcome *pipeline.JobOutcome, container string, ended *corev1.ContainerStateTerminated) {
+	if ended.FinishedAt.After(outcome.Ended) {
+		outcome.Ended = ended.FinishedAt.Time
+	}
+	failed := outcome.State == pipeline.JobFailed
+	outcome.Lost = outcome.Lost || failed && unknown[ended.Reason]
+	if container == workload.ContainerReport {
+		result, err := report.ParseTermination([]byte(ended.Message))
+		switch {
+		case err == nil:
+			outcome.Result = result
+		case failed:
+			outcome.Message = fmt.Sprintf("the agent's report cannot be read: %v", err)
+		}
+		return
+	}
+	if failed && ended.ExitCode != 0 {
+		outcome.Message = fmt.Sprintf("container %s ended with code %d (%s): %s",
+			container, ended.ExitCode, ended.Reason, strings.TrimSpace(ended.Message))
 	}
 }
 

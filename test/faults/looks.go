@@ -18,7 +18,7 @@ import (
 // ofSupport is an object of support's, and part is it in a list of a status.
 var (
 	ofSupport = regexp.MustCompile(`-look-\d+-`)
-	fewer     = regexp.MustCompile(`users are let in with fewer pods than planned: \d+ of (\d+) pods of (\w+) .* available`)
+	fewer     = regexp.MustCompile(`users are let in with fewer pods than planned: .* of (\d+) pods of (\w+) .* available`)
 	part      = regexp.MustCompile(`\{[^{}]*-look-\d+-[^{}]*\},?\s*`)
 	comma     = regexp.MustCompile(`,\s*\]`)
 )
