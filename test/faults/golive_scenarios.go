@@ -92,6 +92,7 @@ func goLiveBackEarly(w *world.World) {
 	w.Mark()
 	back := backToFixPoint(w)
 	w.Until("a rollback that finds no way", over(w, back, "way", metav1.ConditionFalse))
+	w.Undone = false // it never had the site
 	delete(w.Outcomes, "-awaitsilence-")
 	w.Until("a go-live that succeeded", over(w, &v1alpha1.GoLive{}, "go", metav1.ConditionTrue))
 }
