@@ -33,12 +33,19 @@ type Note struct {
 // Notes reads our notes on a live object. A note that cannot be read is
 // somebody else's doing and counts as none.
 func Notes(object *unstructured.Unstructured) []Note {
-	var notes []Note
-	text, ok := object.GetAnnotations()[v1alpha1.HeldAnnotation]
-	if !ok || json.Unmarshal([]byte(text), &notes) != nil {
+	notes, err := notesIn(object.GetAnnotations())
+	if err != nil {
 		return nil
 	}
 	return notes
+}
+
+// notesIn reads notes from annotations; none where there is no annotation of ours.
+func notesIn(annotations map[string]string) (notes []Note, err error) {
+	if text, ok := annotations[v1alpha1.HeldAnnotation]; ok {
+		err = json.Unmarshal([]byte(text), &notes)
+	}
+	return notes, err
 }
 
 // Change turns a note back into the change that left it.
@@ -86,13 +93,8 @@ func without(notes []Note, id string) []Note {
 // note that cannot be read counts; what a nudge left does not: whoever made it stood still
 // before they took it away, and somebody else was done meanwhile.
 func Noted(annotations map[string]string) bool {
-	text, ok := annotations[v1alpha1.HeldAnnotation]
-	if !ok {
-		return false
-	}
-	var notes []Note
-	return json.Unmarshal([]byte(text), &notes) != nil ||
-		slices.ContainsFunc(notes, func(n Note) bool { return n.Owner != fence })
+	notes, err := notesIn(annotations)
+	return err != nil || slices.ContainsFunc(notes, func(n Note) bool { return n.Owner != fence })
 }
 
 // hasNote tells whether the note of a change is on the object.
@@ -100,9 +102,11 @@ func hasNote(object *unstructured.Unstructured, id string) bool {
 	return slices.ContainsFunc(Notes(object), func(n Note) bool { return n.ID == id && n.Owner != fence })
 }
 
-// nudged tells whether what a nudge leaves between its writes is on the object.
-func nudged(object *unstructured.Unstructured) bool {
-	return slices.ContainsFunc(Notes(object), func(n Note) bool { return n.Owner == fence })
+// untidy tells whether the object has what unnote takes off: the note of a change, or what
+// a nudge leaves between its writes.
+func untidy(object *unstructured.Unstructured, id string) bool {
+	notes := Notes(object)
+	return len(without(notes, id)) < len(notes)
 }
 
 // Holds tells whether the object still has the note that an owner left with a

@@ -117,7 +117,7 @@ func (s *Session) mended(ctx context.Context, c *v1alpha1.Change) (bool, *v1alph
 // leave takes our note off an object and lets the value be.
 func (s *Session) leave(ctx context.Context, c *v1alpha1.Change) (bool, *v1alpha1.Change, error) {
 	now, err := Observe(ctx, s.writer.Live, s.owner.GetNamespace(), *c)
-	if err != nil || now.Object == nil || !hasNote(now.Object, c.ID) && !nudged(now.Object) {
+	if err != nil || now.Object == nil || !untidy(now.Object, c.ID) {
 		return err == nil, nil, err
 	}
 	if err := s.writer.Leases.Fence(ctx, s.owner); err != nil {

@@ -113,7 +113,7 @@ func (u Undoer) putBack(ctx context.Context, c v1alpha1.Change, now Observed) er
 func (u Undoer) tidy(ctx context.Context, namespace string, c v1alpha1.Change, now Observed) error {
 	unseen := c.State == v1alpha1.ChangeIntended || c.State == v1alpha1.ChangeUndoing
 	switch {
-	case hasNote(now.Object, c.ID) || nudged(now.Object):
+	case untidy(now.Object, c.ID):
 		if err := u.Fence(ctx); err != nil {
 			return err
 		}
