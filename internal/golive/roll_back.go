@@ -40,6 +40,9 @@ var askDatabase = pipeline.Step[View]{
 	},
 	Judge: func(v View, at pipeline.At, seen pipeline.Seen) pipeline.Verdict {
 		if !v.failedClosed() && len(at.Entry.Children) == 0 {
+			if !v.opened() && v.Committed() {
+				return pipeline.Skip("NothingToAsk", "another run has the site")
+			}
 			return pipeline.Skip("NothingToAsk", "the site is open")
 		}
 		if v.Site == nil || v.Profile == nil { // another run has the site
@@ -64,12 +67,16 @@ var askDatabase = pipeline.Step[View]{
 	Timeout: func(View) time.Duration { return 10 * time.Minute },
 }
 
+// rollingBack is kept before the Rollback is made: as soon as it is, it takes the site, and a
+// run that could not keep that it made one, would not know the way back for its own.
+const rollingBack = "RollingBack"
+
 // rollBack goes back to the fix point after a failure with the doors closed,
 // if the plan says so. The Rollback takes the lease over as it is: closed.
 var rollBack = pipeline.Step[View]{
 	Name: StepRollBack, Finally: true, Needs: []string{"GiveBack"},
 	Create: func(v View, at pipeline.At) []client.Object {
-		if !v.goesBack() && len(at.Entry.Children) == 0 {
+		if at.Entry.Reason != rollingBack && len(at.Entry.Children) == 0 {
 			return nil
 		}
 		return []client.Object{&v1alpha1.Rollback{
@@ -79,15 +86,18 @@ var rollBack = pipeline.Step[View]{
 		}}
 	},
 	Judge: func(v View, at pipeline.At, seen pipeline.Seen) pipeline.Verdict {
-		if !v.goesBack() && len(at.Entry.Children) == 0 {
-			if v.failedClosed() {
+		if at.Entry.Reason != rollingBack && len(at.Entry.Children) == 0 {
+			switch {
+			case v.goesBack():
+				return pipeline.Wait(rollingBack, "the way back begins").By(seen.Now)
+			case v.failedClosed():
 				return pipeline.Skip("Held", "the site stays closed: a person decides")
 			}
 			return pipeline.Skip("NotNeeded", "there is nothing to go back from")
 		}
 		back, ok := pipeline.First[*v1alpha1.Rollback](seen)
 		if !ok || back == nil {
-			return pipeline.Wait("RollingBack", "the way back begins").By(seen.Now.Add(2 * time.Second))
+			return pipeline.Wait(rollingBack, "the way back begins").By(seen.Now.Add(2 * time.Second))
 		}
 		switch conditions := back.Status.Conditions; {
 		case meta.IsStatusConditionFalse(conditions, v1alpha1.SucceededCondition):
@@ -101,7 +111,7 @@ var rollBack = pipeline.Step[View]{
 			return pipeline.Await("RollbackStalled", "Rollback %s: %s", back.Name,
 				meta.FindStatusCondition(conditions, v1alpha1.StalledCondition).Message)
 		}
-		return pipeline.Wait("RollingBack", "Rollback %s goes back to the fix point", back.Name)
+		return pipeline.Wait(rollingBack, "Rollback %s goes back to the fix point", back.Name)
 	},
 }
 
