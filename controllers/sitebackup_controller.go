@@ -58,18 +58,22 @@ func (r *SiteBackupReconciler) walk(ctx context.Context, view backup.View, now t
 		return lost.By(now.Add(recheck)), nil
 	}
 	backup.Reopen(view)
+	// What was proven was proven of the site as it was: it is not judged by a later one.
+	judged := backup.Tested(b) && meta.FindStatusCondition(b.Status.Conditions, v1alpha1.VerifiedCondition) != nil
 	verdict, err := pipeline.Run(ctx, r.Engine, b, backup.Steps, view, &b.Status.Steps)
 	if err != nil {
 		return verdict, err
 	}
 	switch {
 	case backup.Tested(b):
-		proven, reason, message := backup.Proof(view.Site, b)
-		verified := metav1.ConditionFalse
-		if proven {
-			verified = metav1.ConditionTrue
+		if !judged {
+			proven, reason, message := backup.Proof(view.Site, b)
+			verified := metav1.ConditionFalse
+			if proven {
+				verified = metav1.ConditionTrue
+			}
+			status.Set(&b.Status.Conditions, v1alpha1.VerifiedCondition, verified, b.Generation, reason, message)
 		}
-		status.Set(&b.Status.Conditions, v1alpha1.VerifiedCondition, verified, b.Generation, reason, message)
 		if verdict.State == v1alpha1.StepPassed {
 			verdict.Reason, verdict.Message = "BackupTaken", fmt.Sprintf("%d copies", len(b.Status.Copies))
 		}

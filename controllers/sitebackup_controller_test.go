@@ -111,6 +111,7 @@ func TestStoryOfABackupAndATrial(t *testing.T) {
 		t.Error("a backup that is over is still held: without Gradus nobody could delete it")
 	}
 	w.nothingLeftBut(3) // Jobs: dump, files, restore
+	w.aLaterSiteProvesNothing(b)
 
 	trial := &v1alpha1.TrialUpgrade{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "campus", Name: "autumn"},
@@ -138,6 +139,22 @@ func TestStoryOfABackupAndATrial(t *testing.T) {
 	}
 	w.nothingLeftBut(3)
 	w.deletingABackupKeepsItsSnapshots(b)
+}
+
+// aLaterSiteProvesNothing edits the Site after its backup was judged.
+func (w *backupWorld) aLaterSiteProvesNothing(b *v1alpha1.SiteBackup) {
+	w.t.Helper()
+	r := &SiteBackupReconciler{Base: w.base}
+	b = b.DeepCopy()
+	view, err := r.observe(w.t.Context(), b)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	view.Site.Spec.Volumes = append(view.Site.Spec.Volumes, v1alpha1.SiteVolume{Name: "added-later"})
+	_, err = r.walk(w.t.Context(), view, w.base.Clock.Now())
+	if err != nil || !meta.IsStatusConditionTrue(b.Status.Conditions, v1alpha1.VerifiedCondition) {
+		w.t.Errorf("%+v %v", b.Status.Conditions, err)
+	}
 }
 
 // nothingLeftBut counts what controllers made in the site's namespace.

@@ -12,6 +12,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -51,7 +52,32 @@ func (r Reader) Outcome(ctx context.Context, job *batchv1.Job) (pipeline.JobOutc
 	if err != nil {
 		return pipeline.JobOutcome{}, err
 	}
-	outcome := pipeline.JobOutcome{State: pipeline.JobRunning}
+	outcome, stopped := ended(job)
+	if pod == nil {
+		if outcome.State == pipeline.JobRunning {
+			outcome.LookAgain = r.Clock.Now().Add(startsWithin)
+		}
+		if outcome.State == pipeline.JobSucceeded {
+			outcome.State = pipeline.JobFailed
+			outcome.Message = "the Job is over and its pod is gone: what it found is lost; retry the step"
+		}
+		outcome.Lost = outcome.State == pipeline.JobFailed && !stopped
+		return outcome, nil
+	}
+	if outcome.State != pipeline.JobRunning && runs(pod) {
+		return pipeline.JobOutcome{State: pipeline.JobRunning, LookAgain: r.Clock.Now().Add(time.Second)}, nil
+	}
+	fill(&outcome, pod)
+	if outcome.State == pipeline.JobRunning {
+		return outcome, r.starting(ctx, pod, &outcome)
+	}
+	return r.read(ctx, pod, outcome)
+}
+
+// ended takes what the Job says of its end, and whether it was stopped at its deadline: its
+// pods are deleted then.
+func ended(job *batchv1.Job) (outcome pipeline.JobOutcome, stopped bool) {
+	outcome.State = pipeline.JobRunning
 	for _, c := range job.Status.Conditions {
 		if c.Status != corev1.ConditionTrue {
 			continue
@@ -61,23 +87,16 @@ func (r Reader) Outcome(ctx context.Context, job *batchv1.Job) (pipeline.JobOutc
 			outcome.State = pipeline.JobSucceeded
 		case batchv1.JobFailed:
 			outcome.State, outcome.Message = pipeline.JobFailed, c.Message
+			stopped = c.Reason == batchv1.JobReasonDeadlineExceeded
 		}
 	}
-	if pod == nil {
-		if outcome.State == pipeline.JobRunning {
-			outcome.LookAgain = r.Clock.Now().Add(startsWithin)
-		}
-		if outcome.State == pipeline.JobSucceeded {
-			outcome.State = pipeline.JobFailed
-			outcome.Message = "the Job is over and its pod is gone: what it found is lost; retry the step"
-		}
-		return outcome, nil
-	}
-	fill(&outcome, pod)
-	if outcome.State == pipeline.JobRunning {
-		return outcome, r.starting(ctx, pod, &outcome)
-	}
-	return r.read(ctx, pod, outcome)
+	return outcome, stopped
+}
+
+// runs says whether a pod is still at work for all that is known. A Job that is over has none:
+// its news came before the pod's.
+func runs(pod *corev1.Pod) bool {
+	return pod.DeletionTimestamp == nil && (pod.Status.Phase == corev1.PodPending || pod.Status.Phase == corev1.PodRunning)
 }
 
 // read takes the whole result and the documents from the pod's log. Of a pod
@@ -88,6 +107,9 @@ func (r Reader) read(ctx context.Context, pod *corev1.Pod, outcome pipeline.JobO
 		tail, err := r.log(ctx, pod, workload.ContainerRun, ptr.To(logTail))
 		if err == nil && len(tail) > 0 {
 			outcome.Documents = map[string][]byte{"run.log": tail}
+		}
+		if outcome.Lost { // with a node that gives no log either
+			return outcome, nil
 		}
 		return outcome, ignoreGone(err)
 	}
@@ -130,6 +152,9 @@ func fill(outcome *pipeline.JobOutcome, pod *corev1.Pod) {
 		if ended := status.State.Terminated; ended != nil {
 			hear(outcome, status.Name, ended)
 		}
+		// A node that went left its containers as they were last seen.
+		outcome.Lost = outcome.Lost || outcome.State == pipeline.JobFailed && status.Name == workload.ContainerRun &&
+			status.State.Running != nil && pod.Status.Phase == corev1.PodFailed
 	}
 	if outcome.State == pipeline.JobSucceeded && !outcome.Result.OK {
 		outcome.State = pipeline.JobFailed

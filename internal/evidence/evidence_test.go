@@ -95,6 +95,44 @@ func TestLostOutcome(t *testing.T) {
 	}
 }
 
+// A pod that went with its node says nothing of the upgrade; one that was deleted at its
+// deadline does. One that runs while its Job is over is only known late.
+func TestPodThatWent(t *testing.T) {
+	running := corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}
+	phase := func(p corev1.PodPhase) func(*corev1.Pod) {
+		return func(pod *corev1.Pod) {
+			pod.Status.Phase = p
+			pod.Status.InitContainerStatuses = []corev1.ContainerStatus{{Name: "run", State: running}}
+		}
+	}
+	late := job(batchv1.JobFailed)
+	late.Status.Conditions[0].Reason = batchv1.JobReasonDeadlineExceeded
+	failed, complete := job(batchv1.JobFailed), job(batchv1.JobComplete)
+	for name, c := range map[string]struct {
+		job   *batchv1.Job
+		pod   *corev1.Pod
+		state pipeline.JobState
+		lost  bool
+	}{
+		"failed, and gone":                 {failed, nil, pipeline.JobFailed, true},
+		"complete, and gone":               {complete, nil, pipeline.JobFailed, true},
+		"too late, and gone":               {late, nil, pipeline.JobFailed, false},
+		"left running by its node":         {failed, podOf(failed, phase(corev1.PodFailed)), pipeline.JobFailed, true},
+		"it died":                          {failed, podOf(failed, phase(corev1.PodFailed), died), pipeline.JobFailed, false},
+		"the pod's news come after":        {failed, podOf(failed, phase(corev1.PodRunning)), pipeline.JobRunning, false},
+		"complete, the pod's news to come": {complete, podOf(complete, phase(corev1.PodRunning)), pipeline.JobRunning, false},
+	} {
+		objects := []client.Object{c.job}
+		if c.pod != nil {
+			objects = append(objects, c.pod)
+		}
+		got, err := reader(t, objects...).Outcome(t.Context(), c.job)
+		if err != nil || got.State != c.state || got.Lost != c.lost || c.state == pipeline.JobRunning && got.LookAgain.IsZero() {
+			t.Errorf("%s: %+v %v", name, got, err)
+		}
+	}
+}
+
 func TestOutcome(t *testing.T) {
 	ok := task.Result{OK: true, Reason: task.Succeeded, Facts: map[string]string{"count.rows": "9"}}
 	bad := task.Result{Reason: task.CountsDiffer, Message: "rows are missing"}

@@ -45,8 +45,10 @@ var fixPoint = closing.Guarded(pipeline.Step[View]{
 		case meta.IsStatusConditionTrue(conditions, v1alpha1.StalledCondition):
 			return pipeline.Fail("FixPointFailed", "SiteBackup %s: %s", backup.Name,
 				meta.FindStatusCondition(conditions, v1alpha1.StalledCondition).Message)
-		case meta.IsStatusConditionTrue(conditions, v1alpha1.ReadyCondition):
-			return pipeline.Fail("FixPointNotVerified", "SiteBackup %s is over and not verified", backup.Name)
+		case meta.IsStatusConditionFalse(conditions, v1alpha1.VerifiedCondition):
+			// Known as soon as it is tested: users do not wait until its copy is gone.
+			return pipeline.Fail("FixPointNotVerified", "SiteBackup %s: %s", backup.Name,
+				meta.FindStatusCondition(conditions, v1alpha1.VerifiedCondition).Message)
 		}
 		return pipeline.Wait("BackingUp", "SiteBackup %s is taken and verified, with the site closed", backup.Name)
 	},

@@ -13,11 +13,13 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gradus-lms/gradus/api/v1alpha1"
 	"github.com/gradus-lms/gradus/internal/golive/closing"
 	"github.com/gradus-lms/gradus/internal/golive/order"
 	"github.com/gradus-lms/gradus/internal/pipeline"
+	"github.com/gradus-lms/gradus/internal/production"
 )
 
 func TestStepsAreWellFormed(t *testing.T) {
@@ -221,6 +223,29 @@ func TestTheOutageIsToldByParts(t *testing.T) {
 	for _, p := range got {
 		if p.Actual.Duration != want[p.Name] {
 			t.Errorf("%s took %s", p.Name, p.Actual.Duration)
+		}
+	}
+}
+
+// A backup that was tested and is not proven is no fix point, though its copy still stands.
+func TestFixPointKnownEarly(t *testing.T) {
+	judge := func(conditions ...metav1.Condition) pipeline.Verdict {
+		b := &v1alpha1.SiteBackup{Status: v1alpha1.SiteBackupStatus{Conditions: conditions}}
+		g := &v1alpha1.GoLive{}
+		v := View{Scene: &closing.Scene{Owner: g, Grip: production.Grip{Held: true}}, GoLive: g}
+		return fixPoint.Judge(v, pipeline.At{}, pipeline.Seen{Objects: []client.Object{b}})
+	}
+	of := func(kind string, s metav1.ConditionStatus) metav1.Condition {
+		return metav1.Condition{Type: kind, Status: s, Message: "told"}
+	}
+	for want, got := range map[string]pipeline.Verdict{
+		"BackingUp":           judge(of(v1alpha1.ReadyCondition, metav1.ConditionFalse)),
+		"FixPointNotVerified": judge(of(v1alpha1.VerifiedCondition, metav1.ConditionFalse)),
+		"FixPointFailed": judge(of(v1alpha1.VerifiedCondition, metav1.ConditionFalse),
+			of(v1alpha1.StalledCondition, metav1.ConditionTrue)),
+	} {
+		if got.Reason != want {
+			t.Errorf("%s instead of %s: %s", got.Reason, want, got.Message)
 		}
 	}
 }

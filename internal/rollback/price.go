@@ -29,8 +29,9 @@ import (
 // with the doors closed nobody wrote, and the schema may be half-migrated:
 // nothing is counted then.
 var price = pipeline.Step[View]{
-	Name:   "Price",
-	Create: func(v View, at pipeline.At) []client.Object { return v.counting(at, "price") },
+	Name:        "Price",
+	AgainIfLost: true,
+	Create:      func(v View, at pipeline.At) []client.Object { return v.counting(at, "price") },
 	Judge: func(v View, _ pipeline.At, seen pipeline.Seen) pipeline.Verdict {
 		if v.afterFailure() {
 			return pipeline.Pass("users were not let in since the backup: nothing is lost")
@@ -56,8 +57,9 @@ var price = pipeline.Step[View]{
 // priceAgain counts once more when nobody can write any longer: days may have
 // gone by since the price was told, and users wrote until the doors closed.
 var priceAgain = closing.Guarded(pipeline.Step[View]{
-	Name:    "PriceAgain",
-	Timeout: closing.Within[View](30 * time.Minute), Insists: closing.Committed[View],
+	Name:        "PriceAgain",
+	AgainIfLost: true,
+	Timeout:     closing.Within[View](30 * time.Minute), Insists: closing.Committed[View],
 	Create: func(v View, at pipeline.At) []client.Object { return v.counting(at, "recount") },
 	Judge: func(v View, _ pipeline.At, seen pipeline.Seen) pipeline.Verdict {
 		if v.afterFailure() {

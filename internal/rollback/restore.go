@@ -81,10 +81,16 @@ func (v View) restoreJob(at pipeline.At) (*batchv1.Job, error) {
 // figures are those of the backup, its version too, and every file that it
 // names is on the volume that it will have: the live one (append-only files
 // stay where they are), or the restored one.
-var verifyBeside = closing.Guarded(within(4*time.Hour, jobStep("VerifyBeside", "Verifying", "VerificationFailed",
+var verifyBeside = closing.Guarded(within(4*time.Hour, again(jobStep("VerifyBeside", "Verifying", "VerificationFailed",
 	View.verifyJob, func(v View, _ task.Result) pipeline.Verdict {
 		return pipeline.Pass("database %s has the figures of the backup, and no file is missing", v.beside())
-	})))
+	}))))
+
+// again lets a step that only looks look again when nobody knows what it saw.
+func again(step pipeline.Step[View]) pipeline.Step[View] {
+	step.AgainIfLost = true
+	return step
+}
 
 // within bounds a step while the site is closed and could be opened.
 func within(limit time.Duration, step pipeline.Step[View]) pipeline.Step[View] {

@@ -79,7 +79,8 @@ func (s *Scene) found(id string, otherwise int32) int32 {
 // closed: the version that they serve, sign-in, pages. It warms them, too.
 func Smoke[V Stage](want func(V) string, record func(V, task.Result)) pipeline.Step[V] {
 	return pipeline.Step[V]{
-		Name: stepSmoke,
+		Name:        stepSmoke,
+		AgainIfLost: true,
 		Create: func(v V, at pipeline.At) []client.Object {
 			s := v.Stage()
 			return append([]client.Object{s.inside(at)}, one(s.smokeJob(at, want(v)))...)
