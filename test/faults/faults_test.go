@@ -69,7 +69,7 @@ func tellFamily(t *testing.T, s Scenario, f family, ref Result, sums *summary) {
 		n = 23
 	}
 	plans = sample(plans, n)
-	results, together := runAll(t.Context(), s, f.size(), plans, &ref)
+	results, together := runAll(t.Context(), s, f, plans, &ref)
 	sums.add(t, s, f, plans, results, len(together) == 0)
 	for _, found := range together {
 		t.Errorf("each alone is survived, and not together: %s", failure(t, found.plan, found.Result))

@@ -27,25 +27,30 @@ var slots = make(chan struct{}, sideBySide)
 // runAll runs plans, several in one run. When a run is not survived each of its
 // plans is run alone; when all of those are, the plans together are a finding.
 // Plans whose request did not come are run once more in smaller company, and then
-// alone.
-func runAll(ctx context.Context, s Scenario, size int, plans []Plan, ref *Result) (each []Result, together []finding) {
+// alone. So are brief ones that were not survived: what is refused time after time, by
+// dozens of them, is an outage, and a run that can be taken back rightly ends.
+func runAll(ctx context.Context, s Scenario, f family, plans []Plan, ref *Result) (each []Result, together []finding) {
 	each = make([]Result, len(plans))
 	var alone []int
 	rest := make([]int, len(plans))
 	for i := range plans {
 		rest[i] = i
 	}
-	for _, size := range []int{size, max(1, size/4)} {
+	for round, size := range []int{f.size(), max(1, f.size()/4)} {
 		groups := apart(s, plans, rest, grouped(picked(plans, rest), size))
 		rest = nil
 		for g, r := range side(ctx, s, ref, joined(plans, groups)) {
-			if len(r.Wrong) == 0 {
+			switch {
+			case len(r.Wrong) == 0:
 				rest = append(rest, unfired(plans, groups[g], r)...)
-				continue
+			case f.brief && round == 0:
+				rest = append(rest, groups[g]...)
+			default:
+				alone = append(alone, groups[g]...)
+				together = append(together, finding{join(plans, groups[g]), r, groups[g]})
 			}
-			alone = append(alone, groups[g]...)
-			together = append(together, finding{join(plans, groups[g]), r, groups[g]})
 		}
+		slices.Sort(rest)
 	}
 	alone = append(alone, rest...)
 	for n, r := range side(ctx, s, ref, picked(plans, alone)) {
