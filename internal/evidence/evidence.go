@@ -48,30 +48,36 @@ type Reader struct {
 
 // Outcome tells how far a Job is and what its pod said.
 func (r Reader) Outcome(ctx context.Context, job *batchv1.Job) (pipeline.JobOutcome, error) {
-	pod, err := r.pod(ctx, job)
-	if err != nil {
-		return pipeline.JobOutcome{}, err
-	}
 	outcome, stopped := ended(job)
-	if pod == nil {
-		if outcome.State == pipeline.JobRunning {
-			outcome.LookAgain = r.Clock.Now().Add(startsWithin)
-		}
-		if outcome.State == pipeline.JobSucceeded {
-			outcome.State = pipeline.JobFailed
-			outcome.Message = "the Job is over and its pod is gone: what it found is lost; retry the step"
-		}
-		outcome.Lost = outcome.State == pipeline.JobFailed && !stopped
-		return outcome, nil
-	}
-	if outcome.State != pipeline.JobRunning && runs(pod) {
+	over := outcome.State != pipeline.JobRunning
+	pod, err := r.pod(ctx, job, over)
+	switch {
+	case err != nil:
+		return pipeline.JobOutcome{}, err
+	case pod == nil:
+		return r.podless(outcome, stopped), nil
+	case over && runs(pod) && (!stopped || pod.DeletionTimestamp == nil):
 		return pipeline.JobOutcome{State: pipeline.JobRunning, LookAgain: r.Clock.Now().Add(time.Second)}, nil
 	}
 	fill(&outcome, pod)
+	outcome.Lost = outcome.Lost || outcome.State == pipeline.JobFailed && !stopped && went(pod, outcome)
 	if outcome.State == pipeline.JobRunning {
 		return outcome, r.starting(ctx, pod, &outcome)
 	}
 	return r.read(ctx, pod, outcome)
+}
+
+// podless is the outcome of a Job that has no pod, yet or any more.
+func (r Reader) podless(outcome pipeline.JobOutcome, stopped bool) pipeline.JobOutcome {
+	switch outcome.State {
+	case pipeline.JobRunning:
+		outcome.LookAgain = r.Clock.Now().Add(startsWithin)
+	case pipeline.JobSucceeded:
+		outcome.State = pipeline.JobFailed
+		outcome.Message = "the Job is over and its pod is gone: what it found is lost; retry the step"
+	}
+	outcome.Lost = outcome.State == pipeline.JobFailed && !stopped
+	return outcome
 }
 
 // ended takes what the Job says of its end, and whether it was stopped at its deadline: its
@@ -96,7 +102,21 @@ func ended(job *batchv1.Job) (outcome pipeline.JobOutcome, stopped bool) {
 // runs says whether a pod is still at work for all that is known. A Job that is over has none:
 // its news came before the pod's.
 func runs(pod *corev1.Pod) bool {
-	return pod.DeletionTimestamp == nil && (pod.Status.Phase == corev1.PodPending || pod.Status.Phase == corev1.PodRunning)
+	return pod.Status.Phase == corev1.PodPending || pod.Status.Phase == corev1.PodRunning
+}
+
+// went says whether a pod without a result ended with its node, or was driven from it: then
+// its containers are as they were last seen, or were ended from outside.
+func went(pod *corev1.Pod, outcome pipeline.JobOutcome) bool {
+	if outcome.Result.Reason != "" {
+		return false
+	}
+	running := func(s corev1.ContainerStatus) bool { return s.State.Running != nil }
+	driven := func(c corev1.PodCondition) bool {
+		return c.Type == corev1.DisruptionTarget && c.Status == corev1.ConditionTrue
+	}
+	return slices.ContainsFunc(pod.Status.InitContainerStatuses, running) ||
+		slices.ContainsFunc(pod.Status.ContainerStatuses, running) || slices.ContainsFunc(pod.Status.Conditions, driven)
 }
 
 // read takes the whole result and the documents from the pod's log. Of a pod
@@ -152,9 +172,6 @@ func fill(outcome *pipeline.JobOutcome, pod *corev1.Pod) {
 		if ended := status.State.Terminated; ended != nil {
 			hear(outcome, status.Name, ended)
 		}
-		// A node that went left its containers as they were last seen.
-		outcome.Lost = outcome.Lost || outcome.State == pipeline.JobFailed && status.Name == workload.ContainerRun &&
-			status.State.Running != nil && pod.Status.Phase == corev1.PodFailed
 	}
 	if outcome.State == pipeline.JobSucceeded && !outcome.Result.OK {
 		outcome.State = pipeline.JobFailed
@@ -205,10 +222,19 @@ func pending(pod *corev1.Pod) string {
 	return ""
 }
 
-// pod gives the newest pod of the Job, or nil.
-func (r Reader) pod(ctx context.Context, job *batchv1.Job) (*corev1.Pod, error) {
+// pod gives the newest pod of the Job, or nil. That a Job which is over has none is not
+// believed of the cache: it may not know the pod yet.
+func (r Reader) pod(ctx context.Context, job *batchv1.Job, over bool) (*corev1.Pod, error) {
+	pod, err := newest(ctx, r.Client, job)
+	if err == nil && pod == nil && over {
+		return newest(ctx, r.Live, job)
+	}
+	return pod, err
+}
+
+func newest(ctx context.Context, from client.Reader, job *batchv1.Job) (*corev1.Pod, error) {
 	var pods corev1.PodList
-	err := r.Client.List(ctx, &pods, client.InNamespace(job.Namespace),
+	err := from.List(ctx, &pods, client.InNamespace(job.Namespace),
 		client.MatchingLabels{batchv1.JobNameLabel: job.Name})
 	if err != nil {
 		return nil, fmt.Errorf("list pods of Job %s: %w", job.Name, err)

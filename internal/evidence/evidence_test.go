@@ -37,7 +37,8 @@ func reader(t *testing.T, objects ...client.Object) Reader {
 	if err := clientgoscheme.AddToScheme(scheme); err != nil {
 		t.Fatal(err)
 	}
-	return Reader{Client: fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).Build(), Logs: clientfake.NewClientset(),
+	c := fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).Build()
+	return Reader{Client: c, Live: c, Logs: clientfake.NewClientset(),
 		Clock: clocktesting.NewFakePassiveClock(noon.Time)}
 }
 
@@ -76,61 +77,6 @@ func reported(r task.Result) func(*corev1.Pod) {
 func died(p *corev1.Pod) {
 	p.Status.InitContainerStatuses = []corev1.ContainerStatus{{Name: "run", State: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{
 		ExitCode: 137, Reason: "OOMKilled", FinishedAt: metav1.NewTime(noon.Add(time.Second))}}}}
-}
-
-// A runtime that is killed while a container ends keeps no exit code.
-func TestLostOutcome(t *testing.T) {
-	for reason, want := range map[string]bool{"Unknown": true, "ContainerStatusUnknown": true, "Error": false, "OOMKilled": false} {
-		j := job(batchv1.JobFailed)
-		pod := podOf(j, died, func(p *corev1.Pod) { p.Status.InitContainerStatuses[0].State.Terminated.Reason = reason })
-		outcome := pipeline.JobOutcome{State: pipeline.JobFailed}
-		if fill(&outcome, pod); outcome.Lost != want {
-			t.Errorf("%s: lost is %t", reason, outcome.Lost)
-		}
-		seen := pipeline.Seen{Jobs: map[string]pipeline.JobOutcome{j.Name: outcome}}
-		got := pipeline.JobDone("Working", "Broken", nil)(seen)
-		if (got.Reason == v1alpha1.JobLostReason) != want || got.State != v1alpha1.StepFailed {
-			t.Errorf("%s: %s %s", reason, got.State, got.Reason)
-		}
-	}
-}
-
-// A pod that went with its node says nothing of the upgrade; one that was deleted at its
-// deadline does. One that runs while its Job is over is only known late.
-func TestPodThatWent(t *testing.T) {
-	running := corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}
-	phase := func(p corev1.PodPhase) func(*corev1.Pod) {
-		return func(pod *corev1.Pod) {
-			pod.Status.Phase = p
-			pod.Status.InitContainerStatuses = []corev1.ContainerStatus{{Name: "run", State: running}}
-		}
-	}
-	late := job(batchv1.JobFailed)
-	late.Status.Conditions[0].Reason = batchv1.JobReasonDeadlineExceeded
-	failed, complete := job(batchv1.JobFailed), job(batchv1.JobComplete)
-	for name, c := range map[string]struct {
-		job   *batchv1.Job
-		pod   *corev1.Pod
-		state pipeline.JobState
-		lost  bool
-	}{
-		"failed, and gone":                 {failed, nil, pipeline.JobFailed, true},
-		"complete, and gone":               {complete, nil, pipeline.JobFailed, true},
-		"too late, and gone":               {late, nil, pipeline.JobFailed, false},
-		"left running by its node":         {failed, podOf(failed, phase(corev1.PodFailed)), pipeline.JobFailed, true},
-		"it died":                          {failed, podOf(failed, phase(corev1.PodFailed), died), pipeline.JobFailed, false},
-		"the pod's news come after":        {failed, podOf(failed, phase(corev1.PodRunning)), pipeline.JobRunning, false},
-		"complete, the pod's news to come": {complete, podOf(complete, phase(corev1.PodRunning)), pipeline.JobRunning, false},
-	} {
-		objects := []client.Object{c.job}
-		if c.pod != nil {
-			objects = append(objects, c.pod)
-		}
-		got, err := reader(t, objects...).Outcome(t.Context(), c.job)
-		if err != nil || got.State != c.state || got.Lost != c.lost || c.state == pipeline.JobRunning && got.LookAgain.IsZero() {
-			t.Errorf("%s: %+v %v", name, got, err)
-		}
-	}
 }
 
 func TestOutcome(t *testing.T) {

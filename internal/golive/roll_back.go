@@ -4,6 +4,7 @@
 package golive
 
 import (
+	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -57,7 +58,7 @@ var askDatabase = pipeline.Step[View]{
 		case pipeline.JobFailed:
 			return pipeline.Skip("NoAnswer", "the database gave no answer: %s", job.Result.Message)
 		}
-		return pipeline.Wait("AskingDatabase", "the database is asked for its version")
+		return pipeline.Wait("AskingDatabase", "the database is asked for its version").By(seen.Job().LookAgain)
 	},
 	Record: func(v View, _ pipeline.At, seen pipeline.Seen) {
 		if version := seen.Job().Result.Facts["version.database"]; version != "" {
@@ -76,7 +77,7 @@ const rollingBack = "RollingBack"
 var rollBack = pipeline.Step[View]{
 	Name: StepRollBack, Finally: true, Needs: []string{"GiveBack"},
 	Create: func(v View, at pipeline.At) []client.Object {
-		if at.Entry.Reason != rollingBack && len(at.Entry.Children) == 0 {
+		if !v.goingBack(at) {
 			return nil
 		}
 		return []client.Object{&v1alpha1.Rollback{
@@ -86,7 +87,7 @@ var rollBack = pipeline.Step[View]{
 		}}
 	},
 	Judge: func(v View, at pipeline.At, seen pipeline.Seen) pipeline.Verdict {
-		if at.Entry.Reason != rollingBack && len(at.Entry.Children) == 0 {
+		if !v.goingBack(at) {
 			switch {
 			case v.goesBack():
 				return pipeline.Wait(rollingBack, "the way back begins").By(seen.Now)
@@ -113,6 +114,13 @@ var rollBack = pipeline.Step[View]{
 		}
 		return pipeline.Wait(rollingBack, "Rollback %s goes back to the fix point", back.Name)
 	},
+}
+
+// goingBack says whether the way back has begun: it was kept that it would and it still must,
+// for a person may have retried what failed; or the Rollback is made, and has the site already.
+func (v View) goingBack(at pipeline.At) bool {
+	return len(at.Entry.Children) > 0 || at.Entry.Reason == rollingBack &&
+		(v.goesBack() || strings.HasPrefix(v.Grip.Holder, "Rollback/"+at.Name("back")+"/"))
 }
 
 func (v View) goesBack() bool {

@@ -48,7 +48,7 @@ var support = pipeline.Step[View]{
 		case v.Now.After(until) && job.State == pipeline.JobSucceeded:
 			return pipeline.Pass("watched until %s; the last look found nothing", v.local(until))
 		case job.State == pipeline.JobRunning:
-			return pipeline.Wait("Watching", "looking at the live site, until %s", v.local(until))
+			return pipeline.Wait("Watching", "looking at the live site, until %s", v.local(until)).By(job.LookAgain)
 		}
 		return pipeline.Wait("Watching", "all is well; looking again and again until %s", v.local(until)).
 			By(v.slotBegins(at, slot+1))

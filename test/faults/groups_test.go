@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/gradus-lms/gradus/test/faults/gate"
@@ -43,7 +44,7 @@ func runAll(ctx context.Context, s Scenario, f family, plans []Plan, ref *Result
 			switch {
 			case len(r.Wrong) == 0:
 				rest = append(rest, unfired(plans, groups[g], r)...)
-			case f.brief && round == 0:
+			case f.brief && round == 0 && lawful(r):
 				rest = append(rest, groups[g]...)
 			default:
 				alone = append(alone, groups[g]...)
@@ -58,6 +59,14 @@ func runAll(ctx context.Context, s Scenario, f family, plans []Plan, ref *Result
 	}
 	return each, slices.DeleteFunc(together, func(f finding) bool {
 		return slices.ContainsFunc(f.of, func(i int) bool { return len(each[i].Wrong) > 0 })
+	})
+}
+
+// lawful says that a run only ended otherwise, and breached no law on the way.
+func lawful(r Result) bool {
+	return !slices.ContainsFunc(r.Wrong, func(wrong string) bool {
+		oracle, _, _ := strings.Cut(wrong, ":")
+		return !slices.Contains([]string{"stopped", "end state", "missing", "orphan", "count"}, oracle)
 	})
 }
 

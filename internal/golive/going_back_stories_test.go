@@ -1,0 +1,56 @@
+// Copyright The Gradus Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package golive_test
+
+import (
+	"testing"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/gradus-lms/gradus/api/v1alpha1"
+	"github.com/gradus-lms/gradus/internal/golive"
+)
+
+// goesBackSoon fails past the point of no return, and cannot make its Rollback yet.
+func goesBackSoon(t *testing.T) *world {
+	t.Helper()
+	w := newWorld(t)
+	w.order(nil)
+	w.versions("1.0")
+	w.outcomes["go-verify"] = broken("CountsDiffer")
+	w.refuse = "go-back"
+	w.until("on its way back", func(g *v1alpha1.GoLive) bool { return reason(g, golive.StepRollBack) == "RollingBack" })
+	return w
+}
+
+// Who retries before the Rollback is made has nothing undone later.
+func TestAGoLiveThatWasRetriedDoesNotGoBack(t *testing.T) {
+	w := goesBackSoon(t)
+	delete(w.outcomes, "go-verify")
+	w.retry("Verify@1")
+	w.until("retried", func(g *v1alpha1.GoLive) bool { return state(g, "Verify") == v1alpha1.StepPassed })
+	w.refuse = ""
+	if c := succeeded(w.until("over", over)); c.Status != metav1.ConditionTrue {
+		t.Errorf("it ended as %s: %s", c.Reason, c.Message)
+	}
+	for range 5 {
+		w.tick()
+	}
+	if n := w.rollbacks(); n != 0 {
+		t.Errorf("%d rollbacks of a site that was opened", n)
+	}
+	w.wantServing("campus:2.0")
+}
+
+// A person's Rollback that takes the site first is the only one.
+func TestAPersonGoesBackFirst(t *testing.T) {
+	w := goesBackSoon(t)
+	w.backFromGo("back")
+	w.backUntil("taken over", at("HoldingPage"))
+	w.refuse = ""
+	w.wantBack()
+	if n := w.rollbacks(); n != 1 {
+		t.Errorf("%d rollbacks", n)
+	}
+}
