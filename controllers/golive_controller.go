@@ -82,7 +82,7 @@ func (r *GoLiveReconciler) walk(
 	}
 	verdict, err := walk(ctx, r.Base, g, march[golive.View]{
 		steps: golive.Steps, ledger: &g.Status.Steps, view: view, session: session, objection: golive.View.Objection,
-		stopped: golive.View.GivenUp, wayBack: true, ending: ending,
+		stopped: golive.View.GivenUp, wayBack: true, ending: ending || view.GaveWay(),
 	})
 	if end, over := golive.Over(g); over && end.State == v1alpha1.StepPassed && err == nil {
 		return end, nil

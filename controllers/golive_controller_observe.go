@@ -24,6 +24,9 @@ func (r *GoLiveReconciler) observe(
 ) (golive.View, error) {
 	scene, err := r.scene(ctx, g, grip)
 	view := golive.View{Scene: scene, GoLive: g}
+	if err == nil {
+		view.Rollback, err = r.unkept(ctx, view)
+	}
 	if err != nil || scene.Site == nil {
 		return view, err
 	}
@@ -46,6 +49,15 @@ func (r *GoLiveReconciler) observe(
 		}
 	}
 	return view, r.observeGates(ctx, &view)
+}
+
+// unkept gives the Rollback that the run made and could not keep, if there is one.
+func (r *GoLiveReconciler) unkept(ctx context.Context, v golive.View) (*v1alpha1.Rollback, error) {
+	back, err := optional(ctx, r.Live, v.GoLive.Namespace, v.Unkept(), &v1alpha1.Rollback{})
+	if err != nil || back == nil || back.Labels[v1alpha1.OwnerUIDLabel] != string(v.GoLive.UID) {
+		return nil, err
+	}
+	return back, nil
 }
 
 // observeGates computes what was decided on again, and who agreed.

@@ -60,7 +60,7 @@ func (r Reader) Outcome(ctx context.Context, job *batchv1.Job) (pipeline.JobOutc
 		return pipeline.JobOutcome{State: pipeline.JobRunning, LookAgain: r.Clock.Now().Add(time.Second)}, nil
 	}
 	fill(&outcome, pod)
-	outcome.Lost = outcome.Lost || outcome.State == pipeline.JobFailed && !stopped && went(pod, outcome)
+	lose(&outcome, pod, stopped)
 	if outcome.State == pipeline.JobRunning {
 		return outcome, r.starting(ctx, pod, &outcome)
 	}
@@ -105,6 +105,15 @@ func runs(pod *corev1.Pod) bool {
 	return pod.Status.Phase == corev1.PodPending || pod.Status.Phase == corev1.PodRunning
 }
 
+// lose says whether nobody knows how the Job ended, and why the kubelet ended its pod. Of one
+// that was stopped at its deadline that is known.
+func lose(outcome *pipeline.JobOutcome, pod *corev1.Pod, stopped bool) {
+	outcome.Lost = !stopped && (outcome.Lost || outcome.State == pipeline.JobFailed && went(pod, *outcome))
+	if outcome.Lost && pod.Status.Message != "" {
+		outcome.Message = pod.Status.Reason + ": " + pod.Status.Message
+	}
+}
+
 // went says whether a pod without a result ended with its node, or was driven from it: then
 // its containers are as they were last seen, or were ended from outside.
 func went(pod *corev1.Pod, outcome pipeline.JobOutcome) bool {
@@ -115,7 +124,7 @@ func went(pod *corev1.Pod, outcome pipeline.JobOutcome) bool {
 	driven := func(c corev1.PodCondition) bool {
 		return c.Type == corev1.DisruptionTarget && c.Status == corev1.ConditionTrue
 	}
-	return slices.ContainsFunc(pod.Status.InitContainerStatuses, running) ||
+	return pod.DeletionTimestamp != nil || slices.ContainsFunc(pod.Status.InitContainerStatuses, running) ||
 		slices.ContainsFunc(pod.Status.ContainerStatuses, running) || slices.ContainsFunc(pod.Status.Conditions, driven)
 }
 
@@ -134,7 +143,10 @@ func (r Reader) read(ctx context.Context, pod *corev1.Pod, outcome pipeline.JobO
 		return outcome, ignoreGone(err)
 	}
 	log, err := r.log(ctx, pod, workload.ContainerReport, nil)
-	if ignoreGone(err) != nil {
+	switch {
+	case ignoreGone(err) != nil && outcome.Lost:
+		return outcome, nil
+	case ignoreGone(err) != nil:
 		return outcome, err
 	}
 	result, documents, err := report.Read([]byte(termination), bytes.NewReader(log))
@@ -191,7 +203,7 @@ func hear(outcome *pipeline.JobOutcome, container string, ended *corev1.Containe
 		switch {
 		case err == nil:
 			outcome.Result = result
-		case failed:
+		case failed && !unknown[ended.Reason]:
 			outcome.Message = fmt.Sprintf("the agent's report cannot be read: %v", err)
 		}
 		return

@@ -48,6 +48,10 @@ func TestPodThatWent(t *testing.T) {
 	driven := func(p *corev1.Pod) {
 		p.Status.Conditions = []corev1.PodCondition{{Type: corev1.DisruptionTarget, Status: corev1.ConditionTrue}}
 	}
+	unbegun := func(p *corev1.Pod) {
+		p.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: "report", State: corev1.ContainerState{
+			Terminated: &corev1.ContainerStateTerminated{Reason: "ContainerStatusUnknown", Message: "could not be located"}}}}
+	}
 	said := reported(task.Result{Reason: task.CountsDiffer, Message: "rows are missing"})
 	late := job(batchv1.JobFailed)
 	late.Status.Conditions[0].Reason = batchv1.JobReasonDeadlineExceeded
@@ -66,6 +70,8 @@ func TestPodThatWent(t *testing.T) {
 		"driven from its node":             {failed, podOf(failed, phase(corev1.PodFailed), died, driven), pipeline.JobFailed, true},
 		"driven away when it had its word": {failed, podOf(failed, phase(corev1.PodFailed), driven, said), pipeline.JobFailed, false},
 		"too late, and leaving":            {late, podOf(late, phase(corev1.PodRunning), leaving), pipeline.JobFailed, false},
+		"deleted, and ended by that":       {failed, podOf(failed, phase(corev1.PodFailed), died, leaving), pipeline.JobFailed, true},
+		"too late, its report not begun":   {late, podOf(late, phase(corev1.PodFailed), leaving, unbegun), pipeline.JobFailed, false},
 		"leaving, its news to come":        {failed, podOf(failed, phase(corev1.PodRunning), leaving), pipeline.JobRunning, false},
 		"the pod's news come after":        {failed, podOf(failed, phase(corev1.PodRunning)), pipeline.JobRunning, false},
 		"complete, the pod's news to come": {complete, podOf(complete, phase(corev1.PodRunning)), pipeline.JobRunning, false},
@@ -78,5 +84,18 @@ func TestPodThatWent(t *testing.T) {
 		if err != nil || got.State != c.state || got.Lost != c.lost || c.state == pipeline.JobRunning && got.LookAgain.IsZero() {
 			t.Errorf("%s: %+v %v", name, got, err)
 		}
+	}
+}
+
+// Why the kubelet ended a pod is told.
+func TestEvictedPod(t *testing.T) {
+	j := job(batchv1.JobFailed)
+	pod := podOf(j, died, func(p *corev1.Pod) {
+		p.Status.Phase, p.Status.Reason, p.Status.Message = corev1.PodFailed, "Evicted", "the node was low on memory"
+		p.Status.Conditions = []corev1.PodCondition{{Type: corev1.DisruptionTarget, Status: corev1.ConditionTrue}}
+	})
+	got, err := reader(t, j, pod).Outcome(t.Context(), j)
+	if err != nil || !got.Lost || got.Why() != "Evicted: the node was low on memory" {
+		t.Errorf("%+v %v", got, err)
 	}
 }

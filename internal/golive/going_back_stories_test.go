@@ -43,6 +43,23 @@ func TestAGoLiveThatWasRetriedDoesNotGoBack(t *testing.T) {
 	w.wantServing("campus:2.0")
 }
 
+// Once the Rollback is made it is too late: it would take the site from under the step.
+func TestARetryIsTooLateWhenTheRollbackIsMade(t *testing.T) {
+	w := goesBackSoon(t)
+	w.refuse = ""
+	w.until("a rollback", func(*v1alpha1.GoLive) bool { return w.rollbacks() == 1 })
+	if w.rollback().Status.Lease != nil {
+		t.Fatal("it has the site already")
+	}
+	delete(w.outcomes, "go-verify")
+	w.retry("Verify@1")
+	w.wantBack()
+	g := w.until("over", over)
+	if c := succeeded(g); c.Status != metav1.ConditionFalse || state(g, golive.StepRollBack) != v1alpha1.StepPassed || w.rollbacks() != 1 {
+		t.Errorf("it ended as %s: %s, %d rollbacks", c.Reason, c.Message, w.rollbacks())
+	}
+}
+
 // A person's Rollback that takes the site first is the only one.
 func TestAPersonGoesBackFirst(t *testing.T) {
 	w := goesBackSoon(t)

@@ -4,7 +4,6 @@
 package golive
 
 import (
-	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -93,6 +92,8 @@ var rollBack = pipeline.Step[View]{
 				return pipeline.Wait(rollingBack, "the way back begins").By(seen.Now)
 			case v.failedClosed():
 				return pipeline.Skip("Held", "the site stays closed: a person decides")
+			case v.Committed() && !v.opened():
+				return pipeline.Skip("NotNeeded", "another run has the site")
 			}
 			return pipeline.Skip("NotNeeded", "there is nothing to go back from")
 		}
@@ -117,10 +118,30 @@ var rollBack = pipeline.Step[View]{
 }
 
 // goingBack says whether the way back has begun: it was kept that it would and it still must,
-// for a person may have retried what failed; or the Rollback is made, and has the site already.
+// for a person may have retried what failed; or the Rollback is made.
 func (v View) goingBack(at pipeline.At) bool {
-	return len(at.Entry.Children) > 0 || at.Entry.Reason == rollingBack &&
-		(v.goesBack() || strings.HasPrefix(v.Grip.Holder, "Rollback/"+at.Name("back")+"/"))
+	return len(at.Entry.Children) > 0 || at.Entry.Reason == rollingBack && (v.goesBack() || v.Rollback != nil)
+}
+
+// Unkept gives the name of the Rollback that the run may have made without keeping that it
+// did; "" where it did not come to that, or kept it.
+func (v View) Unkept() string {
+	e := v.entry(StepRollBack, "")
+	if e.Reason != rollingBack || len(e.Children) > 0 {
+		return ""
+	}
+	return pipeline.PlaceOf(v.GoLive, e).Name("back")
+}
+
+// GaveWay says that the Rollback is made and not over. It takes the site when it is ready, and
+// would take it from under a step that was retried.
+func (v View) GaveWay() bool {
+	switch e := v.entry(StepRollBack, ""); e.State {
+	case v1alpha1.StepPassed, v1alpha1.StepFailed, v1alpha1.StepSkipped:
+		return false
+	default:
+		return len(e.Children) > 0 || v.Rollback != nil
+	}
 }
 
 func (v View) goesBack() bool {

@@ -41,7 +41,7 @@ type View struct {
 	Autoscalers []autoscalingv2.HorizontalPodAutoscaler
 	// HopPods counts what has not ended of the hops, by Job; read when one is retried.
 	HopPods map[string]int
-	// Rollback that follows a failure.
+	// Rollback that was made and of which the ledger does not know yet.
 	Rollback *v1alpha1.Rollback
 }
 

@@ -41,6 +41,9 @@ var support = pipeline.Step[View]{
 		until, slot := v.supportEnds(), v.slot(at)
 		job := seen.Job()
 		switch {
+		case job.State == pipeline.JobFailed && job.Lost:
+			return pipeline.Wait("Watching", "nobody knows what a look at the live site saw (%s); looking again until %s",
+				job.Why(), v.local(until)).By(v.slotBegins(at, slot+1))
 		case job.State == pipeline.JobFailed:
 			next := v.slotBegins(at, slot+1)
 			return pipeline.Await("SiteFails", "a look at the live site failed: %s; advice: find out why; "+

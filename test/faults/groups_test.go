@@ -62,10 +62,16 @@ func runAll(ctx context.Context, s Scenario, f family, plans []Plan, ref *Result
 	})
 }
 
-// lawful says that a run only ended otherwise, and breached no law on the way.
+// lawful says that a run only ended otherwise, and breached no law on the way: no Job ran
+// once more, either.
 func lawful(r Result) bool {
 	return !slices.ContainsFunc(r.Wrong, func(wrong string) bool {
-		oracle, _, _ := strings.Cut(wrong, ":")
+		oracle, what, _ := strings.Cut(wrong, ":")
+		var times, want int
+		if n, _ := fmt.Sscanf(what, "%d times instead of %d", &times, &want); n == 2 && times > want &&
+			strings.Contains(what, "create jobs") {
+			return true
+		}
 		return !slices.Contains([]string{"stopped", "end state", "missing", "orphan", "count"}, oracle)
 	})
 }
