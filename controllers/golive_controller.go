@@ -80,9 +80,13 @@ func (r *GoLiveReconciler) walk(
 	if err != nil {
 		return pipeline.Verdict{}, unseen{err}
 	}
+	if !ending && view.GaveWay() { // what is under way gives way too, or the Rollback would wait for it
+		closing.TakenOver(g.Status.Steps, "its Rollback", r.Clock.Now())
+		ending = true
+	}
 	verdict, err := walk(ctx, r.Base, g, march[golive.View]{
 		steps: golive.Steps, ledger: &g.Status.Steps, view: view, session: session, objection: golive.View.Objection,
-		stopped: golive.View.GivenUp, wayBack: true, ending: ending || view.GaveWay(),
+		stopped: golive.View.GivenUp, wayBack: true, ending: ending,
 	})
 	if end, over := golive.Over(g); over && end.State == v1alpha1.StepPassed && err == nil {
 		return end, nil

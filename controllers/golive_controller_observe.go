@@ -54,7 +54,8 @@ func (r *GoLiveReconciler) observe(
 // unkept gives the Rollback that the run made and could not keep, if there is one.
 func (r *GoLiveReconciler) unkept(ctx context.Context, v golive.View) (*v1alpha1.Rollback, error) {
 	back, err := optional(ctx, r.Live, v.GoLive.Namespace, v.Unkept(), &v1alpha1.Rollback{})
-	if err != nil || back == nil || back.Labels[v1alpha1.OwnerUIDLabel] != string(v.GoLive.UID) {
+	if err != nil || back == nil || back.Labels[v1alpha1.OwnerUIDLabel] != string(v.GoLive.UID) ||
+		back.Labels[v1alpha1.StepLabel] != golive.StepRollBack {
 		return nil, err
 	}
 	return back, nil

@@ -109,7 +109,7 @@ func runs(pod *corev1.Pod) bool {
 // that was stopped at its deadline that is known.
 func lose(outcome *pipeline.JobOutcome, pod *corev1.Pod, stopped bool) {
 	outcome.Lost = !stopped && (outcome.Lost || outcome.State == pipeline.JobFailed && went(pod, *outcome))
-	if outcome.Lost && pod.Status.Message != "" {
+	if outcome.State == pipeline.JobFailed && outcome.Result.Reason == "" && pod.Status.Message != "" {
 		outcome.Message = pod.Status.Reason + ": " + pod.Status.Message
 	}
 }

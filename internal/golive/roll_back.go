@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gradus-lms/gradus/api/v1alpha1"
+	"github.com/gradus-lms/gradus/internal/golive/closing"
 	"github.com/gradus-lms/gradus/internal/pipeline"
 )
 
@@ -120,7 +121,8 @@ var rollBack = pipeline.Step[View]{
 // goingBack says whether the way back has begun: it was kept that it would and it still must,
 // for a person may have retried what failed; or the Rollback is made.
 func (v View) goingBack(at pipeline.At) bool {
-	return len(at.Entry.Children) > 0 || at.Entry.Reason == rollingBack && (v.goesBack() || v.Rollback != nil)
+	made := v.Rollback != nil && !v.opened()
+	return len(at.Entry.Children) > 0 || at.Entry.Reason == rollingBack && (v.goesBack() || made)
 }
 
 // Unkept gives the name of the Rollback that the run may have made without keeping that it
@@ -134,8 +136,13 @@ func (v View) Unkept() string {
 }
 
 // GaveWay says that the Rollback is made and not over. It takes the site when it is ready, and
-// would take it from under a step that was retried.
+// would take it from under a step that was retried. It does not once users are let in: the run
+// goes on to its end then.
 func (v View) GaveWay() bool {
+	doors := v.entry(closing.StepOpenDoors, "")
+	if v.opened() || doors.Started != nil && doors.State != v1alpha1.StepFailed {
+		return false
+	}
 	switch e := v.entry(StepRollBack, ""); e.State {
 	case v1alpha1.StepPassed, v1alpha1.StepFailed, v1alpha1.StepSkipped:
 		return false
