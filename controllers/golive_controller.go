@@ -80,8 +80,8 @@ func (r *GoLiveReconciler) walk(
 	if err != nil {
 		return pipeline.Verdict{}, unseen{err}
 	}
-	if !ending && view.GaveWay() { // what is under way gives way too, or the Rollback would wait for it
-		closing.TakenOver(g.Status.Steps, "its Rollback", r.Clock.Now())
+	if !ending && view.GaveWay() {
+		closing.GiveWay(g.Status.Steps, r.Clock.Now())
 		ending = true
 	}
 	verdict, err := walk(ctx, r.Base, g, march[golive.View]{

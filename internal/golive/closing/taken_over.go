@@ -51,11 +51,21 @@ func TakenOver(ledger []v1alpha1.StepStatus, by string, now time.Time) {
 	if by != "" {
 		message += " by " + by
 	}
+	stop(ledger, v1alpha1.LeaseLostReason, message, now)
+}
+
+// GiveWay fails what is under way in a ledger whose run has made its Rollback: that takes the
+// site when nothing is. The site is the run's own until then.
+func GiveWay(ledger []v1alpha1.StepStatus, now time.Time) {
+	stop(ledger, "GaveWay", "the retry came too late: the Rollback of this run goes back to the fix point", now)
+}
+
+func stop(ledger []v1alpha1.StepStatus, reason, why string, now time.Time) {
 	working := Working(ledger)
 	for i := range working {
 		if e := &working[i]; e.State == v1alpha1.StepRunning || e.State == v1alpha1.StepWaiting {
-			abandon(e, v1alpha1.LeaseLostReason, message, now)
+			abandon(e, reason, why, now)
 		}
 	}
-	Abandon(working, v1alpha1.LeaseLostReason, message, now)
+	Abandon(working, reason, why, now)
 }
