@@ -20,7 +20,10 @@ const StepRollBack = "RollBack"
 
 // failedClosed says whether the run failed after the point of no return and
 // before users were let in. It asks what is held, not how the ledger reads.
-func (v View) failedClosed() bool { return v.Held() && v.Committed() && !v.opened() }
+func (v View) failedClosed() bool { return v.Held() && v.shut() }
+
+// shut says that the site is past the point of no return and nobody was let in, whoever has it.
+func (v View) shut() bool { return v.Committed() && !v.opened() }
 
 // askDatabase asks what the database says of itself after such a failure: a
 // pod's last word is not the truth, its statements may have gone on.
@@ -41,7 +44,7 @@ var askDatabase = pipeline.Step[View]{
 	},
 	Judge: func(v View, at pipeline.At, seen pipeline.Seen) pipeline.Verdict {
 		if !v.failedClosed() && len(at.Entry.Children) == 0 {
-			if !v.opened() && v.Committed() {
+			if v.shut() {
 				return pipeline.Skip("NothingToAsk", "another run has the site")
 			}
 			return pipeline.Skip("NothingToAsk", "the site is open")
@@ -93,7 +96,7 @@ var rollBack = pipeline.Step[View]{
 				return pipeline.Wait(rollingBack, "the way back begins").By(seen.Now)
 			case v.failedClosed():
 				return pipeline.Skip("Held", "the site stays closed: a person decides")
-			case v.Committed() && !v.opened():
+			case v.shut():
 				return pipeline.Skip("NotNeeded", "another run has the site")
 			}
 			return pipeline.Skip("NotNeeded", "there is nothing to go back from")
@@ -143,12 +146,8 @@ func (v View) GaveWay() bool {
 	if v.opened() || doors.Started != nil && doors.State != v1alpha1.StepFailed {
 		return false
 	}
-	switch e := v.entry(StepRollBack, ""); e.State {
-	case v1alpha1.StepPassed, v1alpha1.StepFailed, v1alpha1.StepSkipped:
-		return false
-	default:
-		return len(e.Children) > 0 || v.Rollback != nil
-	}
+	e := v.entry(StepRollBack, "")
+	return !pipeline.Over([]v1alpha1.StepStatus{e}) && (len(e.Children) > 0 || v.Rollback != nil)
 }
 
 func (v View) goesBack() bool {
