@@ -88,13 +88,19 @@ func (w *World) finalizers(object *unstructured.Unstructured, change func([]stri
 
 // retreat ends what others did long enough.
 func (w *World) retreat() {
+	var inTheWay []string
+	for _, r := range w.rivals {
+		if r.kind == gate.Squat {
+			inTheWay = append(inTheWay, r.call.Name)
+		}
+	}
 	w.rivals = slices.DeleteFunc(w.rivals, func(r rival) bool {
 		if r.ends > w.Ticks {
 			return false
 		}
 		switch r.kind {
 		case gate.Squat:
-			w.squatted(r)
+			w.squatted(r, inTheWay)
 		case gate.Hold:
 			err := w.finalizers(r.object, func(all []string) []string {
 				return slices.DeleteFunc(all, func(f string) bool { return f == finalizer })
@@ -107,8 +113,9 @@ func (w *World) retreat() {
 }
 
 // squatted looks whether the object of somebody else is as they made it, and
-// whether anybody was told of it; then they take it away.
-func (w *World) squatted(r rival) {
+// whether anybody was told of it, or of the first of several that are in the way; then they
+// take it away.
+func (w *World) squatted(r rival, inTheWay []string) {
 	now, err := w.objectOf(r.call)
 	w.Must(err)
 	err = w.server.admin.Get(w.ctx, client.ObjectKeyFromObject(now), now)
@@ -123,7 +130,7 @@ func (w *World) squatted(r rival) {
 	case !maps.Equal(now.GetLabels(), r.object.GetLabels()) || len(now.GetOwnerReferences()) > 0:
 		w.Neglected = append(w.Neglected, fmt.Sprintf("%s %s of somebody else was adopted", r.call.Resource, r.call.Name))
 	}
-	if !w.toldOf(r.call.Name) {
+	if !slices.ContainsFunc(inTheWay, w.toldOf) {
 		w.Neglected = append(w.Neglected,
 			fmt.Sprintf("no condition tells of %s %s of somebody else, that is in the way", r.call.Resource, r.call.Name))
 	}
