@@ -235,6 +235,18 @@ func union[V any](a, b map[string]V) []string {
 	return slices.Sorted(maps.Keys(all))
 }
 
+// parting shows where two texts of the same lines part.
+func parting(a, b []string) string {
+	i := 0
+	for i < min(len(a), len(b)) && a[i] == b[i] {
+		i++
+	}
+	some := func(sign string, of []string) string {
+		return "  " + sign + " " + strings.Join(of[max(0, i-3):min(len(of), i+3)], "\n  "+sign+" ")
+	}
+	return some("-", a) + "\n" + some("+", b)
+}
+
 // lines that are in one text only.
 func lines(want, got string) string {
 	var out []string
@@ -250,7 +262,7 @@ func lines(want, got string) string {
 		}
 	}
 	if len(out) == 0 {
-		return "  the same lines in another order or number"
+		return "  the same lines in another order or number, from here on:\n" + parting(a, b)
 	}
 	return strings.Join(out, "\n")
 }

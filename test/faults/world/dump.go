@@ -4,6 +4,7 @@
 package world
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"regexp"
@@ -132,7 +133,8 @@ func (w *World) dumped(object client.Object, whose map[types.UID]string) (key, t
 }
 
 // legible makes what Gradus wrote in bytes a text that can be compared. Of
-// passwords that it made up it leaves that they are there.
+// passwords that it made up it leaves that they are there. Of copies that are
+// made side by side either may be done, and listed, first.
 func legible(object client.Object) {
 	switch o := object.(type) {
 	case *corev1.ConfigMap:
@@ -149,6 +151,10 @@ func legible(object client.Object) {
 				o.Data[name] = nil
 			}
 		}
+	case *v1alpha1.SiteBackup:
+		slices.SortStableFunc(o.Status.Copies, func(a, b v1alpha1.BackupCopy) int {
+			return cmp.Or(strings.Compare(a.Location, b.Location), strings.Compare(a.Volume, b.Volume))
+		})
 	}
 }
 
