@@ -6,7 +6,9 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"slices"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -36,6 +38,27 @@ func (b Base) remove(ctx context.Context, owner productionObject, children []v1a
 	ledger := pipeline.Ledger(steps)
 	_, err := pipeline.Run(ctx, b.Engine, owner, steps, children, &ledger)
 	return err
+}
+
+// late removes what stands beside the site of a run that is over: a process hung, and its
+// request was done when another one had removed everything. A page to which the run has led
+// users, and another run has taken the site over since, stays.
+func (b Base) late(ctx context.Context, owner productionObject) error {
+	leads := func(c v1alpha1.Change) bool { return c.Field == v1alpha1.FieldSelector }
+	if slices.ContainsFunc(production.Open(*owner.Journal()), leads) {
+		return nil
+	}
+	var left appsv1.DeploymentList
+	mine := client.MatchingLabels{v1alpha1.OwnerUIDLabel: string(owner.GetUID())}
+	err := b.List(ctx, &left, client.InNamespace(owner.GetNamespace()), mine)
+	if err != nil || len(left.Items) == 0 {
+		return err
+	}
+	var children []v1alpha1.ChildRef
+	for _, d := range left.Items {
+		children = append(children, v1alpha1.ChildRef{Kind: "Deployment", Namespace: d.Namespace, Name: d.Name, UID: d.UID})
+	}
+	return b.remove(ctx, owner, children)
 }
 
 // leave ends a deleted run that does not hold the site. While users still see

@@ -64,6 +64,9 @@ func (r *GoLiveReconciler) walk(
 	ctx context.Context, g *v1alpha1.GoLive, session *production.Session, grip production.Grip,
 ) (pipeline.Verdict, error) {
 	if verdict, over := golive.Over(g); over {
+		if err := r.late(ctx, g); err != nil {
+			return verdict, err
+		}
 		return r.tend(ctx, g, session, grip, verdict)
 	}
 	ending := replaced(g, grip)

@@ -71,7 +71,7 @@ func (r *RollbackReconciler) walk(
 	ctx context.Context, back *v1alpha1.Rollback, from source, session *production.Session, grip production.Grip,
 ) (pipeline.Verdict, error) {
 	if verdict, over := rollback.Over(back); over {
-		return verdict, nil
+		return verdict, r.late(ctx, back)
 	}
 	ending := followed(back, grip)
 	switch {
