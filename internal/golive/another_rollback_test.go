@@ -49,6 +49,7 @@ func TestARollbackThatFailedIsFollowedByAnother(t *testing.T) {
 				t.Errorf("price %+v, doors %s", p, again.Status.Source.Doors)
 			}
 			w.wantServing("campus:1.0")
+			w.wantReplaced()
 			err := w.admin.Get(w.ctx, client.ObjectKeyFromObject(first), first)
 			switch {
 			case how == "deleted" && !apierrors.IsNotFound(err):

@@ -54,14 +54,14 @@ func (w *world) copies(backup string, copies []v1alpha1.BackupCopy) (before []v1
 	return before
 }
 
-// A Rollback that ended with Succeeded=False brought nothing back: the go-live
-// does not say so, and the site stays closed and held until another one does.
-func TestARollbackThatFailedIsNoWayBack(t *testing.T) {
+// noWayBack gives a go-live whose Rollback found no way: the site stays closed, and the
+// go-live's. With the copies of its fix point there is one again.
+func noWayBack(t *testing.T) (_ *world, copies []v1alpha1.BackupCopy) {
 	w := newWorld(t)
 	w.order(nil)
 	w.outcomes["go-hop"] = pipeline.JobOutcome{State: pipeline.JobRunning}
 	g := w.until("at the hop", func(g *v1alpha1.GoLive) bool { return state(g, "Hops") == v1alpha1.StepRunning })
-	dump := w.copies(g.Status.FixPoint, nil)
+	copies = w.copies(g.Status.FixPoint, nil)
 	w.outcomes["go-hop"] = broken("CountsDiffer")
 	w.versions("1.0")
 	w.until("a rollback", func(*v1alpha1.GoLive) bool { return w.rollbacks() == 1 })
@@ -77,7 +77,14 @@ func TestARollbackThatFailedIsNoWayBack(t *testing.T) {
 	for range 5 {
 		w.tick()
 	}
-	g = w.get()
+	return w, copies
+}
+
+// A Rollback that ended with Succeeded=False brought nothing back: the go-live
+// does not say so, and the site stays closed and held until another one does.
+func TestARollbackThatFailedIsNoWayBack(t *testing.T) {
+	w, copies := noWayBack(t)
+	g := w.get()
 	if c := meta.FindStatusCondition(g.Status.Conditions, v1alpha1.StalledCondition); reason(g, "RollBack") != "RollbackFailed" ||
 		c == nil || !strings.Contains(c.Message, "did not bring the site back") ||
 		!strings.Contains(c.Message, "until a person creates another Rollback to this GoLive") {
@@ -86,18 +93,31 @@ func TestARollbackThatFailedIsNoWayBack(t *testing.T) {
 	if w.isOpen() || over(g) || g.Status.Lease == nil || w.holder() != "GoLive/go/"+string(g.UID) || w.rollbacks() != 1 {
 		t.Fatalf("open: %v, over: %v, lease %v of %s, %d rollbacks", w.isOpen(), over(g), g.Status.Lease, w.holder(), w.rollbacks())
 	}
-
-	w.copies(g.Status.FixPoint, dump)
+	w.copies(g.Status.FixPoint, copies)
 	w.outcomes["again-"] = w.outcomes["back"]
-	again := &v1alpha1.Rollback{ObjectMeta: w.meta("again"), Spec: v1alpha1.RollbackSpec{
-		SiteRef: v1alpha1.LocalRef{Name: "campus"}, To: v1alpha1.RollbackTarget{GoLiveRef: &v1alpha1.LocalRef{Name: "go"}}}}
-	w.must(w.admin.Create(w.ctx, again))
-	w.until("brought back", func(*v1alpha1.GoLive) bool {
-		w.must(w.admin.Get(w.ctx, client.ObjectKeyFromObject(again), again))
-		return ended(again)
-	})
-	if c := meta.FindStatusCondition(again.Status.Conditions, v1alpha1.SucceededCondition); c.Status != metav1.ConditionTrue {
-		t.Errorf("%s: %s", c.Reason, c.Message)
-	}
+	w.follow(func(*v1alpha1.Rollback) {})
 	w.wantServing("campus:1.0")
+	w.wantReplaced()
+}
+
+// What failed may be repaired and retried as long as no rollback has the site.
+func TestAHopIsRetriedAfterItsWayBackFailed(t *testing.T) {
+	w, _ := noWayBack(t)
+	w.outcomes = map[string]pipeline.JobOutcome{}
+	w.retry("Hops@1")
+	if c := succeeded(w.until("over", over)); c.Status != metav1.ConditionTrue {
+		t.Errorf("Succeeded is %s: %s", c.Reason, c.Message)
+	}
+	w.wantServing("campus:2.0")
+}
+
+// wantReplaced: the go-live is over for good, and nobody is asked for anything.
+func (w *world) wantReplaced() {
+	w.t.Helper()
+	g := w.get()
+	c := succeeded(g)
+	if !over(g) || c.Status != metav1.ConditionFalse || c.Reason != "CountsDiffer" ||
+		meta.IsStatusConditionTrue(g.Status.Conditions, v1alpha1.StalledCondition) {
+		w.t.Errorf("the go-live that was replaced stands at %v", g.Status.Conditions)
+	}
 }

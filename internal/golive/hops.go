@@ -77,10 +77,9 @@ var hops = pipeline.Step[View]{
 	Record: recordHop,
 }
 
-// mayMigrate: the lease is ours and committed, and no way back has begun.
-func (v View) mayMigrate() bool {
-	return v.Held() && v.Committed() && len(v.entry(StepRollBack, "").Children) == 0
-}
+// mayMigrate: the lease is ours and committed, and no way back is under way. One that ended
+// before it took the site hinders nobody: what failed may be repaired and retried.
+func (v View) mayMigrate() bool { return v.Held() && v.Committed() && !v.GaveWay() }
 
 // before gives the state of the hop before one; Passed for the first.
 func (v View) before(key string) (v1alpha1.StepState, string) {

@@ -24,11 +24,13 @@ func TestARunIsOverOnceNothingOfItMovesAgain(t *testing.T) {
 		change func(*v1alpha1.GoLiveStatus)
 		want   bool
 	}{
-		"given back":                         {steps(skipped, failed, passed, skipped), nil, true},
-		"failed, and not given back yet":     {steps(skipped, failed, v1alpha1.StepRunning, skipped), nil, false},
-		"its own way back came to its end":   {steps(passed, failed, skipped, passed), nil, true},
-		"its own way back goes on":           {steps(passed, failed, skipped, v1alpha1.StepRunning), nil, false},
-		"its own way back failed":            {steps(passed, failed, skipped, failed), nil, false},
+		"given back":                                                 {steps(skipped, failed, passed, skipped), nil, true},
+		"failed, and not given back yet":                             {steps(skipped, failed, v1alpha1.StepRunning, skipped), nil, false},
+		"its own way back came to its end":                           {steps(passed, failed, skipped, passed), nil, true},
+		"its own way back goes on":                                   {steps(passed, failed, skipped, v1alpha1.StepRunning), nil, false},
+		"its own way back failed, and another rollback has the site": {steps(passed, failed, skipped, failed), nil, true},
+		"its own way back failed, and it holds the site": {steps(passed, failed, skipped, failed),
+			func(s *v1alpha1.GoLiveStatus) { s.Lease = &v1alpha1.HeldLease{} }, false},
 		"a person's rollback has the site":   {steps(passed, failed, skipped, skipped), nil, true},
 		"it has the site, and not all ended": {steps(passed, failed, v1alpha1.StepPending, skipped), nil, false},
 		"a hop of it runs":                   {steps(passed, v1alpha1.StepRunning, skipped, skipped), nil, false},

@@ -107,9 +107,8 @@ var rollBack = pipeline.Step[View]{
 		}
 		switch conditions := back.Status.Conditions; {
 		case meta.IsStatusConditionFalse(conditions, v1alpha1.SucceededCondition):
-			return pipeline.Fail("RollbackFailed", "Rollback %s ended and did not bring the site back: %s; the site stays "+
-				"closed until a person creates another Rollback to this GoLive", back.Name,
-				meta.FindStatusCondition(conditions, v1alpha1.SucceededCondition).Message)
+			return pipeline.Fail("RollbackFailed", "Rollback %s ended and did not bring the site back: %s%s", back.Name,
+				meta.FindStatusCondition(conditions, v1alpha1.SucceededCondition).Message, v.next())
 		case meta.IsStatusConditionTrue(conditions, v1alpha1.ReadyCondition):
 			return pipeline.Pass("Rollback %s brought the site back", back.Name)
 		case meta.IsStatusConditionTrue(conditions, v1alpha1.StalledCondition):
@@ -119,6 +118,14 @@ var rollBack = pipeline.Step[View]{
 		}
 		return pipeline.Wait(rollingBack, "Rollback %s goes back to the fix point", back.Name)
 	},
+}
+
+// next says what a failed way back is followed by; nothing where another has the site already.
+func (v View) next() string {
+	if !v.failedClosed() {
+		return ""
+	}
+	return "; the site stays closed until a person creates another Rollback to this GoLive"
 }
 
 // goingBack says whether the way back has begun: it was kept that it would and it still must,

@@ -210,7 +210,7 @@ func Over(g *v1alpha1.GoLive) (pipeline.Verdict, bool) {
 
 // replaced says whether a rollback that a person ordered has the site, for good:
 // a run past the point of no return holds it until then. A way back of its own
-// ends the run by its step.
+// that comes to its end ends the run by its step; where it did not, another one has the site.
 func replaced(g *v1alpha1.GoLive) bool {
 	if g.Status.Lease != nil || g.Status.Opened != nil || !closing.PastCommit(g.Status.Steps) {
 		return false
@@ -222,7 +222,7 @@ func replaced(g *v1alpha1.GoLive) bool {
 			return e.State == v1alpha1.StepRunning || e.State == v1alpha1.StepWaiting
 		}) &&
 		!slices.ContainsFunc(ends, func(e v1alpha1.StepStatus) bool {
-			return e.Name == StepRollBack && e.State != v1alpha1.StepSkipped
+			return e.Name == StepRollBack && e.State != v1alpha1.StepSkipped && e.State != v1alpha1.StepFailed
 		})
 }
 

@@ -39,6 +39,9 @@ func (v View) Objection() *pipeline.Verdict {
 	switch {
 	case v.Rollback.Spec.To.GoLiveRef != nil && v.GoLive == nil:
 		return no("GoLiveNotFound", "GoLive %s does not exist", v.Rollback.Spec.To.GoLiveRef.Name)
+	case v.needless():
+		return no("NotNeeded", "GoLive %s made this Rollback when it had failed, was retried, and let users in; "+
+			"to go back from it all the same, create a Rollback to it", v.GoLive.Name)
 	case v.Backup == nil:
 		return no("BackupNotFound", "the backup to go back to does not exist; a go-live has one after its step FixPoint")
 	case v.Backup.Spec.SiteRef.Name != v.Site.Name:
@@ -53,6 +56,13 @@ func (v View) Objection() *pipeline.Verdict {
 		return no("TooManyChanges", "%s", what)
 	}
 	return v.unconfirmed()
+}
+
+// needless says whether a go-live made the rollback for a failure that it got over: the
+// rollback reached the API server late. No person has asked to go back from an open site.
+func (v View) needless() bool {
+	return v.GoLive != nil && v.GoLive.Status.Opened != nil &&
+		v.Rollback.Labels[v1alpha1.OwnerUIDLabel] == string(v.GoLive.UID)
 }
 
 // toCome gives the ids of what a rollback changes beside closing the site:

@@ -16,6 +16,32 @@ import (
 	"github.com/gradus-lms/gradus/internal/golive/closing"
 )
 
+// The Rollback that a go-live makes of itself is for a site that stayed closed.
+func TestAGoLiveThatLetUsersInIsNotGoneBackFromUnasked(t *testing.T) {
+	opened := metav1.Now()
+	for name, test := range map[string]struct {
+		owner  string
+		opened *metav1.Time
+		want   bool
+	}{
+		"its own, and it stayed closed": {"1", nil, false},
+		"its own, and it let users in":  {"1", &opened, true},
+		"a person's":                    {"", &opened, false},
+	} {
+		run := &v1alpha1.GoLive{ObjectMeta: metav1.ObjectMeta{Name: "go", UID: "1"}}
+		run.Status.Opened = test.opened
+		back := &v1alpha1.Rollback{Spec: v1alpha1.RollbackSpec{To: v1alpha1.RollbackTarget{
+			GoLiveRef: &v1alpha1.LocalRef{Name: "go"}}}}
+		if test.owner != "" {
+			back.Labels = map[string]string{v1alpha1.OwnerUIDLabel: test.owner}
+		}
+		v := View{Scene: &closing.Scene{Owner: back, Site: &v1alpha1.Site{}}, Rollback: back, GoLive: run}
+		if no := v.Objection(); no == nil || (no.Reason == "NotNeeded") != test.want {
+			t.Errorf("%s: objection %+v", name, no)
+		}
+	}
+}
+
 // A full journal would be met with the site closed.
 func TestARollbackWhoseJournalWouldNotSufficeIsRefused(t *testing.T) {
 	for name, test := range map[string]struct {
