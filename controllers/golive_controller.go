@@ -91,6 +91,9 @@ func (r *GoLiveReconciler) walk(
 		steps: golive.Steps, ledger: &g.Status.Steps, view: view, session: session, objection: golive.View.Objection,
 		stopped: golive.View.GivenUp, wayBack: true, ending: ending,
 	})
+	if no := view.CannotGoBack(err); no != nil {
+		return *no, nil
+	}
 	if end, over := golive.Over(g); over && end.State == v1alpha1.StepPassed && err == nil {
 		return end, nil
 	}

@@ -4,8 +4,11 @@
 package golive_test
 
 import (
+	"strings"
 	"testing"
+	"time"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/gradus-lms/gradus/api/v1alpha1"
@@ -41,6 +44,34 @@ func TestAGoLiveThatWasRetriedDoesNotGoBack(t *testing.T) {
 		t.Errorf("%d rollbacks of a site that was opened", n)
 	}
 	w.wantServing("campus:2.0")
+}
+
+// A site that stays closed because the Rollback is refused calls a person, and goes back as soon
+// as it is not refused any more.
+func TestARollbackThatIsRefusedCallsAPerson(t *testing.T) {
+	w := goesBackSoon(t)
+	stalled := func() *metav1.Condition {
+		return meta.FindStatusCondition(w.get().Status.Conditions, v1alpha1.StalledCondition)
+	}
+	began := w.clock.Now()
+	for w.clock.Since(began) < 9*time.Minute {
+		w.tick()
+	}
+	if c := stalled(); c != nil {
+		t.Fatalf("stalled after nine minutes: %s", c.Message)
+	}
+	w.until("a person is called", func(*v1alpha1.GoLive) bool { return stalled() != nil })
+	if c := stalled(); c.Reason != "RollbackNotMade" || !strings.Contains(c.Message, "creates a Rollback to this GoLive") {
+		t.Errorf("%s: %s", c.Reason, c.Message)
+	}
+	if took := w.clock.Since(began); took > 11*time.Minute {
+		t.Errorf("nobody was called for %s", took)
+	}
+	w.refuse = ""
+	w.wantBack()
+	if n := w.rollbacks(); n != 1 {
+		t.Errorf("%d rollbacks", n)
+	}
 }
 
 // Once the Rollback is made it is too late: it would take the site from under the step.

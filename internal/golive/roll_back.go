@@ -128,6 +128,17 @@ func (v View) next() string {
 	return "; the site stays closed until a person creates another Rollback to this GoLive"
 }
 
+// CannotGoBack tells a person when the Rollback could not be made for long; nil before that. It
+// is tried on: users see the holding page.
+func (v View) CannotGoBack(err error) *pipeline.Verdict {
+	e := v.entry(StepRollBack, "")
+	if err == nil || len(e.Children) > 0 || !v.goesBack() || !closing.Overdue(e, err, v.Now) {
+		return nil
+	}
+	no := pipeline.Fail("RollbackNotMade", "the Rollback cannot be made, and is tried on: %v", err)
+	return &no
+}
+
 // goingBack says whether the way back has begun: it was kept that it would and it still must,
 // for a person may have retried what failed; or the Rollback is made.
 func (v View) goingBack(at pipeline.At) bool {

@@ -55,6 +55,12 @@ func lasted(e v1alpha1.StepStatus, err error, now time.Time, refusals, failures 
 	return e.Hindered != nil && now.Sub(e.Hindered.Time) >= failures
 }
 
+// Overdue says whether requests of a step that is not given up have failed for so long that a
+// person should hear of it.
+func Overdue(e v1alpha1.StepStatus, err error, now time.Time) bool {
+	return lasted(e, err, now, patienceForRefusalsCommitted, patienceCommitted)
+}
+
 // Unattended forgets since when requests fail: nobody made any meanwhile.
 func Unattended(ledger []v1alpha1.StepStatus) {
 	for i := range ledger {
