@@ -42,7 +42,7 @@ func (b Base) remove(ctx context.Context, owner productionObject, children []v1a
 
 // late removes what stands beside the site of a run that is over: a process hung, and its
 // request was done when another one had removed everything. A page to which the run has led
-// users, and another run has taken the site over since, stays.
+// users stays: another run has taken the site over with it.
 func (b Base) late(ctx context.Context, owner productionObject) error {
 	leads := func(c v1alpha1.Change) bool { return c.Field == v1alpha1.FieldSelector }
 	if slices.ContainsFunc(production.Open(*owner.Journal()), leads) {
@@ -54,9 +54,9 @@ func (b Base) late(ctx context.Context, owner productionObject) error {
 	if err != nil || len(left.Items) == 0 {
 		return err
 	}
-	var children []v1alpha1.ChildRef
-	for _, d := range left.Items {
-		children = append(children, v1alpha1.ChildRef{Kind: "Deployment", Namespace: d.Namespace, Name: d.Name, UID: d.UID})
+	children := closing.Beside(owner)
+	for i := range children {
+		children[i].UID = "" // that of the one which is gone
 	}
 	return b.remove(ctx, owner, children)
 }

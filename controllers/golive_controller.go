@@ -56,6 +56,9 @@ func (r *GoLiveReconciler) Reconcile(ctx context.Context, g *v1alpha1.GoLive) (c
 	verdict = r.conclude(g, verdict)
 	result, settled := r.Settler.Settle(ctx, before, g, verdict, err, r.Clock.Now())
 	r.Sights.note(g, err, settled, r.Clock.Now())
+	if _, over := golive.Over(g); over && settled == nil {
+		settled = r.late(ctx, g)
+	}
 	return r.awake(result, settled, g)
 }
 
@@ -64,9 +67,6 @@ func (r *GoLiveReconciler) walk(
 	ctx context.Context, g *v1alpha1.GoLive, session *production.Session, grip production.Grip,
 ) (pipeline.Verdict, error) {
 	if verdict, over := golive.Over(g); over {
-		if err := r.late(ctx, g); err != nil {
-			return verdict, err
-		}
 		return r.tend(ctx, g, session, grip, verdict)
 	}
 	ending := replaced(g, grip)

@@ -63,6 +63,9 @@ func (r *RollbackReconciler) Reconcile(ctx context.Context, back *v1alpha1.Rollb
 	}
 	result, settled := r.Settler.Settle(ctx, was, back, r.conclude(back, verdict), err, r.Clock.Now())
 	r.Sights.note(back, err, settled, r.Clock.Now())
+	if _, over := rollback.Over(back); over && settled == nil {
+		settled = r.late(ctx, back)
+	}
 	return r.awake(result, settled, back)
 }
 
@@ -71,7 +74,7 @@ func (r *RollbackReconciler) walk(
 	ctx context.Context, back *v1alpha1.Rollback, from source, session *production.Session, grip production.Grip,
 ) (pipeline.Verdict, error) {
 	if verdict, over := rollback.Over(back); over {
-		return verdict, r.late(ctx, back)
+		return verdict, nil
 	}
 	ending := followed(back, grip)
 	switch {

@@ -99,10 +99,11 @@ func (r *RollbackReconciler) working(ctx context.Context, s source) (map[string]
 }
 
 // followed says whether another rollback took the site over from this one,
-// which had not let users in: now, or since.
+// which had not let users in: now, or since. One that holds it as Reversible found the lease
+// deleted, and lets it go again.
 func followed(back *v1alpha1.Rollback, grip production.Grip) bool {
 	if !rollback.Took(back) || closing.Opening(back.Status.Steps) {
 		return false
 	}
-	return back.Held() == nil || grip.Lost && wayBack(grip) && committed(back)
+	return back.Held() == nil || grip.Lost && replacing(grip) && committed(back)
 }

@@ -85,3 +85,41 @@ func (w *world) follow(change func(*v1alpha1.Rollback)) *v1alpha1.Rollback {
 	}
 	return again
 }
+
+// Another one that finds the lease deleted, and takes the site as if nothing had happened, is no
+// successor: the first goes on when that has let go.
+func TestARollbackGoesOnAfterOneThatFoundItsLeaseDeleted(t *testing.T) {
+	w := newWorld(t)
+	w.order(nil)
+	w.versions("1.0")
+	w.outcomes["go-hop"] = broken("CountsDiffer")
+	w.outcomes["go-back-verify"] = pipeline.JobOutcome{State: pipeline.JobRunning}
+	w.outcomes["again-"] = finds(100)
+	w.until("a rollback that verifies", func(*v1alpha1.GoLive) bool {
+		return w.rollbacks() == 1 && at("VerifyBeside")(w.rollback())
+	})
+	first := w.rollback()
+	w.backFromGo("again")
+	again := &v1alpha1.Rollback{ObjectMeta: w.meta("again")}
+	w.until("another that waits", func(*v1alpha1.GoLive) bool {
+		w.must(w.admin.Get(w.ctx, client.ObjectKeyFromObject(again), again))
+		return at("TakeLease")(again)
+	})
+	w.must(w.admin.Delete(w.ctx, w.lease()))
+	w.until("the other one has let go", func(*v1alpha1.GoLive) bool {
+		w.must(w.admin.Get(w.ctx, client.ObjectKeyFromObject(again), again))
+		return ended(again)
+	})
+	delete(w.outcomes, "go-back-verify")
+	w.until("the first is over", func(*v1alpha1.GoLive) bool {
+		w.must(w.admin.Get(w.ctx, client.ObjectKeyFromObject(first), first))
+		return ended(first)
+	})
+	if !meta.IsStatusConditionTrue(first.Status.Conditions, v1alpha1.SucceededCondition) {
+		t.Errorf("the first one ended as %v", first.Status.Conditions)
+	}
+	if !meta.IsStatusConditionFalse(again.Status.Conditions, v1alpha1.SucceededCondition) {
+		t.Errorf("the other one ended as %v", again.Status.Conditions)
+	}
+	w.wantServing("campus:1.0")
+}

@@ -240,6 +240,9 @@ func (w *walk[V]) retry(entry *v1alpha1.StepStatus, step Step[V]) {
 			again(e)
 		}
 	}
+	for i := range w.ledger { // patience begins anew
+		w.ledger[i].Hindered, w.ledger[i].Refused = nil, nil
+	}
 }
 
 // conclude says where the whole stands.
