@@ -44,6 +44,27 @@ func TestRetryIsForOneAttempt(t *testing.T) {
 	}
 }
 
+// What waited to follow the failure is not visited while the step goes on: it has no say then.
+func TestARetryBeginsPatienceAnew(t *testing.T) {
+	last := func(s *Step[*script]) { s.Finally = true }
+	w := begin(t, judges("A"), judges("Last", makesJob, last))
+	w.view.says["A"] = Fail("Broken", "broken")
+	server := w.engine.Client
+	w.engine.Client = deaf{server}
+	for range 2 { // the failure is kept first
+		_, _ = w.try()
+	}
+	if since := w.entry("Last", "").Hindered; since == nil {
+		t.Fatal("nothing hinders it")
+	}
+	w.view.says["A"] = Wait("Working", "working")
+	w.owner.Annotations = map[string]string{v1alpha1.RetryAnnotation: "A@1"}
+	w.run()
+	if since := w.entry("Last", "").Hindered; since != nil {
+		t.Errorf("hindered since %v, and nothing was asked of it since", since)
+	}
+}
+
 func TestRetryLeavesWhatPassed(t *testing.T) {
 	w := begin(t, judges("A"))
 	w.run()
