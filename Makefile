@@ -79,7 +79,7 @@ faults: ## the operator killed before and after every write of every scenario; d
 
 # What was told of a code is kept: broken off, it goes on where it was.
 faults-all: code = $(shell { git ls-files -s $(TOLD); git diff HEAD -- $(TOLD); } | sha256sum | cut -c1-12)
-faults-all: TOLD = go.mod main.go api config controllers internal test/faults
+faults-all: TOLD = go.mod main.go api config controllers internal test/faults ':!controllers/*_test.go' ':!internal/*_test.go' ':!test/faults/costs_test.go'
 faults-all: ## every fault at every write, some hours; go on with it after a break by the same command
 	$(MAKE) faults FAULTS=all FAULTS_FLAGS="-kept $(CURDIR)/$(DIST)/faults/told -code $(code)"
 
