@@ -9,6 +9,7 @@ import (
 	coordinationv1 "k8s.io/api/coordination/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 
 	"github.com/gradus-lms/gradus/api/v1alpha1"
 	"github.com/gradus-lms/gradus/test/faults/world"
@@ -34,11 +35,20 @@ func goLiveSecondHopFails(w *world.World) {
 var twoReleases = []v1alpha1.Release{{Version: "1.5", Image: "campus:1.5"}, {Version: "2.0", Image: "campus:2.0"}}
 
 // goLiveLeft: nobody of the operator is there while the site is closed. Its
-// watchdog opens it.
+// watchdog opens it, and a watchdog that reaches nobody is waited for.
 func goLiveLeft(w *world.World) {
 	quiet(w)
-	w.Absent(5 * time.Minute) // a watchdog that crashed counts the silence anew
-	w.Until("a go-live that was undone", over(w, &v1alpha1.GoLive{}, "go", metav1.ConditionFalse))
+	const away, long = 5 * time.Minute, 12 * time.Minute // one that crashed counts the silence anew
+	w.Absent(away)
+	left, undone := w.Clock.Now(), over(w, &v1alpha1.GoLive{}, "go", metav1.ConditionFalse)
+	w.Until("a go-live that was undone", func() bool {
+		lease, since := &coordinationv1.Lease{}, w.Clock.Since(left)
+		held := w.Get("gradus-campus", lease) && ptr.Deref(lease.Spec.HolderIdentity, "") != ""
+		if held && since > away-20*time.Second && since < away {
+			w.Absent(long - since)
+		}
+		return undone()
+	})
 }
 
 // goLiveLeaseDeleted: somebody takes the lock off while the site is closed.
