@@ -80,13 +80,22 @@ func (s *Session) reserve(
 	if stands, foreign, err := s.Ensure(ctx, owner, step, retain); !stands || err != nil {
 		return false, foreign, err
 	}
-	if now.beside != nil {
+	switch {
+	case now.kept != nil && !now.keeps():
+		return false, nil, fmt.Errorf("claim %s, which is to keep volume %s: %w", x.Kept, now.goes, pipeline.ErrNameConflict)
+	case now.beside != nil:
 		return false, nil, s.deleteClaim(ctx, now.beside)
-	}
-	if now.kept == nil {
+	case now.kept == nil:
 		return false, nil, s.keepClaim(ctx, x, now)
 	}
 	return s.Ensure(ctx, owner, step, s.claimRef("reserve-"+x.ID, now.comes, x.Claim))
+}
+
+// keeps says whether the kept claim is the one that Gradus made. One that a person made anew as
+// they were told is as good, once the live claim is gone.
+func (c claims) keeps() bool {
+	made := c.kept.Annotations[wasAnnotation] != ""
+	return c.kept.Spec.VolumeName == c.goes && (made || c.live == nil || c.live.Spec.VolumeName != c.goes)
 }
 
 // swap deletes the live claim and makes it again on the volume that comes. It

@@ -6,6 +6,8 @@ package production
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -53,6 +55,7 @@ func (s *site) controllers() {
 	s.t.Helper()
 	var all corev1.PersistentVolumeClaimList
 	s.must(s.admin.List(s.ctx, &all, client.InNamespace(s.namespace)))
+	all.Items = slices.DeleteFunc(all.Items, func(c corev1.PersistentVolumeClaim) bool { return c.Labels["app"] == "theirs" })
 	if len(all.Items) > 2 {
 		s.t.Error("three claims at once: a quota for two would have stopped the exchange")
 	}
@@ -176,6 +179,42 @@ func TestAnExchangeOfVolumesSurvivesACrashAtEveryWrite(t *testing.T) {
 				s.wantExchanged()
 			})
 		}
+	}
+}
+
+// Somebody else's claim of the name under which the volume is to stay is not ours, even on that
+// volume: the site's own claim would be deleted for it.
+func TestAStrangersClaimKeepsNoVolume(t *testing.T) {
+	for _, volume := range []string{"files", "other"} {
+		t.Run(volume, func(t *testing.T) {
+			s := newSite(t)
+			s.volumes()
+			s.run("g")
+			theirs := &corev1.PersistentVolumeClaim{
+				ObjectMeta: metav1.ObjectMeta{Namespace: s.namespace, Name: filesExchange.Kept, Labels: map[string]string{"app": "theirs"}},
+				Spec: corev1.PersistentVolumeClaimSpec{AccessModes: []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce},
+					StorageClassName: ptr.To("fast"), VolumeName: s.volume(volume),
+					Resources: corev1.VolumeResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceStorage: resource.MustParse("1Gi")}}}}
+			s.must(s.admin.Create(s.ctx, theirs))
+			var err error
+			for range 10 {
+				if _, _, err = s.exchange(); err != nil {
+					break
+				}
+				s.controllers()
+			}
+			if !errors.Is(err, pipeline.ErrNameConflict) || !strings.Contains(err.Error(), filesExchange.Kept) {
+				t.Errorf("error %v", err)
+			}
+			for _, name := range []string{"files", "files-r1"} {
+				s.must(s.admin.Get(s.ctx, client.ObjectKey{Namespace: s.namespace, Name: name}, &corev1.PersistentVolumeClaim{}))
+			}
+			theirs.Finalizers = nil
+			s.must(s.admin.Update(s.ctx, theirs))
+			s.must(s.admin.Delete(s.ctx, theirs))
+			s.exchanged()
+			s.wantExchanged()
+		})
 	}
 }
 

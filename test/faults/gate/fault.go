@@ -136,6 +136,8 @@ func squattable(call Call) bool {
 		return false
 	case "stagingenvironments": // nor a copy for a trial or a proof
 		return strings.Contains(call.Site, "-staging-")
+	case "persistentvolumeclaims": // the site's own may be made anew by its pipeline, and is as good
+		return call.Process != "production" || strings.Contains(call.Site, "-replaced-")
 	case "rollbacks": // somebody's Rollback is a run of its own, and takes the site
 		return false
 	}

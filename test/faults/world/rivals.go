@@ -136,7 +136,10 @@ func (w *World) squatted(r rival, inTheWay []string) {
 	}
 	background := client.PropagationPolicy(metav1.DeletePropagationBackground)
 	w.Must(client.IgnoreNotFound(w.server.admin.Delete(w.ctx, now, background)))
-	if r.call.Resource == "persistentvolumeclaims" {
+	// A volume that it asked for by name is not its own.
+	asked, _, err := unstructured.NestedString(r.object.Object, "spec", "volumeName")
+	w.Must(err)
+	if r.call.Resource == "persistentvolumeclaims" && asked == "" {
 		w.reclaim(r.call.Namespace, r.call.Name)
 	}
 	if ns := (&corev1.Namespace{}); r.call.Resource == "namespaces" {
