@@ -42,8 +42,11 @@ func (b Base) remove(ctx context.Context, owner productionObject, children []v1a
 
 // late removes what stands beside the site of a run that is over: a process hung, and its
 // request was done when another one had removed everything. A page to which the run has led
-// users stays: another run has taken the site over with it.
-func (b Base) late(ctx context.Context, owner productionObject) error {
+// users stays: another run has taken the site over with it. Settled is how the status was kept.
+func (b Base) late(ctx context.Context, owner productionObject, over bool, settled error) error {
+	if !over || settled != nil {
+		return settled
+	}
 	leads := func(c v1alpha1.Change) bool { return c.Field == v1alpha1.FieldSelector }
 	if slices.ContainsFunc(production.Open(*owner.Journal()), leads) {
 		return nil

@@ -56,9 +56,8 @@ func (r *GoLiveReconciler) Reconcile(ctx context.Context, g *v1alpha1.GoLive) (c
 	verdict = r.conclude(g, verdict)
 	result, settled := r.Settler.Settle(ctx, before, g, verdict, err, r.Clock.Now())
 	r.Sights.note(g, err, settled, r.Clock.Now())
-	if _, over := golive.Over(g); over && settled == nil {
-		settled = r.late(ctx, g)
-	}
+	_, over := golive.Over(g)
+	settled = r.late(ctx, g, over, settled)
 	return r.awake(result, settled, g)
 }
 
@@ -94,10 +93,15 @@ func (r *GoLiveReconciler) walk(
 	if no := view.CannotGoBack(err); no != nil {
 		return *no, nil
 	}
-	if end, over := golive.Over(g); over && end.State == v1alpha1.StepPassed && err == nil {
-		return end, nil
+	return passed(g, verdict), err
+}
+
+// passed gives the verdict of a run that has just let users in, instead of that of its walk.
+func passed(g *v1alpha1.GoLive, v pipeline.Verdict) pipeline.Verdict {
+	if end, over := golive.Over(g); over && end.State == v1alpha1.StepPassed {
+		return end
 	}
-	return verdict, err
+	return v
 }
 
 // conclude says how the run ended, and what a person can do when it did not.

@@ -63,9 +63,8 @@ func (r *RollbackReconciler) Reconcile(ctx context.Context, back *v1alpha1.Rollb
 	}
 	result, settled := r.Settler.Settle(ctx, was, back, r.conclude(back, verdict), err, r.Clock.Now())
 	r.Sights.note(back, err, settled, r.Clock.Now())
-	if _, over := rollback.Over(back); over && settled == nil {
-		settled = r.late(ctx, back)
-	}
+	_, over := rollback.Over(back)
+	settled = r.late(ctx, back, over, settled)
 	return r.awake(result, settled, back)
 }
 

@@ -235,13 +235,17 @@ func (w *walk[V]) retry(entry *v1alpha1.StepStatus, step Step[V]) {
 		return
 	}
 	again(entry)
+	w.anew(with)
+}
+
+// anew begins other steps that were done as well, and patience with all of them.
+func (w *walk[V]) anew(with []string) {
 	for i := range w.ledger {
-		if e := &w.ledger[i]; slices.Contains(with, e.Name) && e.Attempt > 0 {
+		e := &w.ledger[i]
+		e.Hindered, e.Refused = nil, nil
+		if slices.Contains(with, e.Name) && e.Attempt > 0 {
 			again(e)
 		}
-	}
-	for i := range w.ledger { // patience begins anew
-		w.ledger[i].Hindered, w.ledger[i].Refused = nil, nil
 	}
 }
 

@@ -138,7 +138,8 @@ func Run(
 	case w.Undone:
 		r.Wrong = append(r.Wrong, gone.undone(r.End, reference.End)...)
 	default:
-		r.Wrong = append(r.Wrong, differences(reference.unlooked(faults), r.mended(faults, *reference).overtaken(faults, *reference).unlooked(faults))...)
+		got := r.mended(faults, *reference).overtaken(faults, *reference).unlooked(faults)
+		r.Wrong = append(r.Wrong, differences(reference.unlooked(faults), got)...)
 	}
 	return r
 }
