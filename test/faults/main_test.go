@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -21,6 +22,9 @@ import (
 )
 
 var server *world.Server
+
+// broken off: what is not survived from now on has no API server.
+var broken atomic.Bool
 
 func TestMain(m *testing.M) {
 	if os.Getenv("KUBEBUILDER_ASSETS") == "" {
@@ -42,6 +46,7 @@ func TestMain(m *testing.M) {
 		interrupted := make(chan os.Signal, 1)
 		signal.Notify(interrupted, os.Interrupt, syscall.SIGTERM)
 		<-interrupted
+		broken.Store(true)
 		_ = server.Stop()
 		os.Exit(130)
 	}()
