@@ -9,7 +9,6 @@ import (
 	coordinationv1 "k8s.io/api/coordination/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/utils/ptr"
 
 	"github.com/gradus-lms/gradus/api/v1alpha1"
 	"github.com/gradus-lms/gradus/test/faults/world"
@@ -42,9 +41,7 @@ func goLiveLeft(w *world.World) {
 	w.Absent(away)
 	left, undone := w.Clock.Now(), over(w, &v1alpha1.GoLive{}, "go", metav1.ConditionFalse)
 	w.Until("a go-live that was undone", func() bool {
-		lease, since := &coordinationv1.Lease{}, w.Clock.Since(left)
-		held := w.Get("gradus-campus", lease) && ptr.Deref(lease.Spec.HolderIdentity, "") != ""
-		if held && since > away-20*time.Second && since < away {
+		if since := w.Clock.Since(left); holderOf(w) != "" && since > away-20*time.Second && since < away {
 			w.Absent(long - since)
 		}
 		return undone()

@@ -108,9 +108,7 @@ func (o *oracle) toProduction(call gate.Call) bool {
 
 // held: production is written only by who holds the site's lease.
 func (o *oracle) held(call gate.Call) {
-	lease := &coordinationv1.Lease{}
-	o.w.Get("gradus-campus", lease)
-	who := ptr.Deref(lease.Spec.HolderIdentity, "")
+	who := holderOf(o.w)
 	want := []string{"GoLive/", "Rollback/"}
 	if call.Process == "watchdog" {
 		want = []string{"Watchdog/"}
@@ -205,9 +203,15 @@ func settled(s v1alpha1.StepState) bool {
 
 // released: when a story is over nobody holds the site.
 func released(w *world.World) []string {
-	lease := &coordinationv1.Lease{}
-	if w.Get("gradus-campus", lease) && ptr.Deref(lease.Spec.HolderIdentity, "") != "" {
-		return []string{"lease: still held by " + *lease.Spec.HolderIdentity}
+	if who := holderOf(w); who != "" {
+		return []string{"lease: still held by " + who}
 	}
 	return nil
+}
+
+// holderOf says who holds the site; "" when nobody does.
+func holderOf(w *world.World) string {
+	lease := &coordinationv1.Lease{}
+	w.Get("gradus-campus", lease)
+	return ptr.Deref(lease.Spec.HolderIdentity, "")
 }

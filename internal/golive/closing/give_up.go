@@ -55,8 +55,8 @@ func lasted(e v1alpha1.StepStatus, err error, now time.Time, refusals, failures 
 	return e.Hindered != nil && now.Sub(e.Hindered.Time) >= failures
 }
 
-// Overdue says whether requests of a step that is not given up have failed for so long that a
-// person should hear of it.
+// Overdue says whether requests of a step past the point of no return have failed for so long
+// that it is given up or, where it must be done, that a person should hear of it.
 func Overdue(e v1alpha1.StepStatus, err error, now time.Time) bool {
 	return lasted(e, err, now, patienceForRefusalsCommitted, patienceCommitted)
 }
@@ -79,7 +79,7 @@ func GiveUpCommitted(ledger []v1alpha1.StepStatus, err error, now time.Time) boo
 	for i := range Working(ledger) {
 		// Whatever could be judged once is not pending any more.
 		if e := &ledger[i]; e.State == v1alpha1.StepPending && e.Started != nil {
-			if !lasted(*e, err, now, patienceForRefusalsCommitted, patienceCommitted) {
+			if !Overdue(*e, err, now) {
 				return false
 			}
 			abandon(e, "CannotProceed", err.Error(), now)
