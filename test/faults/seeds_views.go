@@ -18,13 +18,13 @@ var blind = map[string]struct {
 	fault gate.Fault
 }{
 	"status-not-locked": {
-		seed{"backup", "end state", alters(func(c gate.Call, body []byte) []byte {
+		seed{"backup", "steps", alters(func(c gate.Call, body []byte) []byte {
 			if c.Subresource != "status" {
 				return body
 			}
 			return without(body, "metadata", "resourceVersion")
 		})},
-		gate.Fault{Call: "manager patch sitebackups/status SITE/backup", N: 3, Kind: gate.Stale},
+		gate.Fault{Call: "manager patch sitebackups/status SITE/backup", N: 7, Kind: gate.TimeTravel},
 	},
 	"watchdog-asleep": {
 		seed{"golive", "away", func(w *world.World, _ *gate.Gate) { w.NeverWatches() }},
