@@ -56,9 +56,9 @@ func (w *world) copies(backup string, copies []v1alpha1.BackupCopy) (before []v1
 
 // noWayBack gives a go-live whose Rollback found no way: the site stays closed, and the
 // go-live's. With the copies of its fix point there is one again.
-func noWayBack(t *testing.T) (_ *world, copies []v1alpha1.BackupCopy) {
+func noWayBack(t *testing.T, order func(*v1alpha1.GoLiveSpec)) (_ *world, copies []v1alpha1.BackupCopy) {
 	w := newWorld(t)
-	w.order(nil)
+	w.order(order)
 	w.outcomes["go-hop"] = pipeline.JobOutcome{State: pipeline.JobRunning}
 	g := w.until("at the hop", func(g *v1alpha1.GoLive) bool { return state(g, "Hops") == v1alpha1.StepRunning })
 	copies = w.copies(g.Status.FixPoint, nil)
@@ -83,7 +83,7 @@ func noWayBack(t *testing.T) (_ *world, copies []v1alpha1.BackupCopy) {
 // A Rollback that ended with Succeeded=False brought nothing back: the go-live
 // does not say so, and the site stays closed and held until another one does.
 func TestARollbackThatFailedIsNoWayBack(t *testing.T) {
-	w, copies := noWayBack(t)
+	w, copies := noWayBack(t, nil)
 	g := w.get()
 	if c := meta.FindStatusCondition(g.Status.Conditions, v1alpha1.StalledCondition); reason(g, "RollBack") != "RollbackFailed" ||
 		c == nil || !strings.Contains(c.Message, "did not bring the site back") ||
@@ -102,13 +102,26 @@ func TestARollbackThatFailedIsNoWayBack(t *testing.T) {
 
 // What failed may be repaired and retried as long as no rollback has the site.
 func TestAHopIsRetriedAfterItsWayBackFailed(t *testing.T) {
-	w, _ := noWayBack(t)
+	w, _ := noWayBack(t, nil)
 	w.outcomes = map[string]pipeline.JobOutcome{}
 	w.retry("Hops@1")
 	if c := succeeded(w.until("over", over)); c.Status != metav1.ConditionTrue {
 		t.Errorf("Succeeded is %s: %s", c.Reason, c.Message)
 	}
 	w.wantServing("campus:2.0")
+}
+
+// And while people look at the upgraded site, nobody is told to go back from it.
+func TestPeopleLookAfterAHopThatHadNoWayBack(t *testing.T) {
+	w, _ := noWayBack(t, func(s *v1alpha1.GoLiveSpec) { s.Look = "Approve" })
+	w.outcomes = map[string]pipeline.JobOutcome{}
+	w.retry("Hops@1")
+	g := w.until("people look", func(g *v1alpha1.GoLive) bool { return state(g, "Look") == v1alpha1.StepWaiting })
+	if c := meta.FindStatusCondition(g.Status.Conditions, v1alpha1.StalledCondition); c != nil && c.Status == metav1.ConditionTrue ||
+		state(g, "RollBack") != v1alpha1.StepFailed {
+		t.Errorf("Stalled is %v, RollBack %s", c, state(g, "RollBack"))
+	}
+	w.wantClosed()
 }
 
 // wantReplaced: the go-live is over for good, and nobody is asked for anything.

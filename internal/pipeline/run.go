@@ -249,15 +249,18 @@ func (w *walk[V]) anew(with []string) {
 	}
 }
 
-// conclude says where the whole stands.
+// conclude says where the whole stands. What failed at an end after which a person retried a
+// step is told when that end has come again.
 func (w *walk[V]) conclude(until time.Time) Verdict {
 	var failed, running, waiting *v1alpha1.StepStatus
-	open := false
+	open, ended := false, w.engine.Ending || w.over()
 	for i := range w.ledger {
 		entry := &w.ledger[i]
-		switch entry.State {
+		switch step, _ := find(w.steps, entry.Name); entry.State {
 		case v1alpha1.StepFailed:
-			failed = cmpFirst(failed, entry)
+			if ended || !step.Finally {
+				failed = cmpFirst(failed, entry)
+			}
 		case v1alpha1.StepRunning:
 			running = cmpFirst(running, entry)
 		case v1alpha1.StepWaiting:

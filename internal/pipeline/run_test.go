@@ -188,6 +188,32 @@ func TestFinally(t *testing.T) {
 	}
 }
 
+// What failed at an end is past when a person has retried what led to it: what people are asked
+// for now is told, and not what they would have had to do then.
+func TestAnEndThatFailedIsPastAfterARetry(t *testing.T) {
+	w := begin(t, judges("A"), judges("B"), judges("Undo", finally))
+	w.view.says["A"], w.view.says["Undo"] = Fail("Broken", "broken"), Fail("NotUndone", "not undone")
+	w.run()
+	w.run()
+	w.wants("A:Failed B:Pending Undo:Failed")
+	w.owner.Annotations = map[string]string{v1alpha1.RetryAnnotation: "A@1"}
+	delete(w.view.says, "A")
+	w.view.says["B"] = Await("Approval", "people decide")
+	if got := w.run(); got.State != v1alpha1.StepWaiting || got.Reason != "Approval" {
+		t.Errorf("got %+v, want what is awaited", got)
+	}
+	w.view.says["B"] = Fail("Rejected", "rejected")
+	w.run()
+	if got := w.run(); got.State != v1alpha1.StepFailed || got.Reason != "Rejected" {
+		t.Errorf("got %+v, want the failure that is next", got)
+	}
+	w.view.says["B"] = Pass("approved")
+	w.owner.Annotations = map[string]string{v1alpha1.RetryAnnotation: "B@1"}
+	if got := w.run(); got.State != v1alpha1.StepFailed || got.Reason != "NotUndone" {
+		t.Errorf("got %+v, want what failed at the end", got)
+	}
+}
+
 // TestNothingIsUndoneBeforeTheFailureIsKept: if the verdict were lost with the
 // operator, the step would be judged again, by what the undo left of it.
 func TestNothingIsUndoneBeforeTheFailureIsKept(t *testing.T) {
