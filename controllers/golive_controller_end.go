@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	ctrl "sigs.k8s.io/controller-runtime"
 
@@ -64,6 +65,9 @@ func (b Base) end(ctx context.Context, before, owner productionObject) (ctrl.Res
 		return ctrl.Result{}, err
 	case needed(owner, grip, nothing):
 		return b.stay(ctx, before, owner, grip)
+	case waitsForFree(owner, grip):
+		return b.awakeSettled(ctx, before, owner, pipeline.Wait(v1alpha1.SiteBusyReason, "deleted; another run has shut the "+
+			"site, and its lease is gone: what stands is put back after that").By(b.Clock.Now().Add(production.DefaultRenew)))
 	case !grip.Held:
 		return b.leave(ctx, before, owner, grip)
 	case grip.Point == v1alpha1.PointCommitted:
@@ -153,11 +157,35 @@ func (b Base) grasp(ctx context.Context, owner productionObject, nothing bool) (
 		return grip, err
 	case grip.Lost && !nothing: // it was deleted under us, or we crashed while it was taken back
 		grip, _, err = b.regain(ctx, owner, grip)
-	case !grip.Lost && grip.Holder == production.Identity(owner), // taken right before a crash
-		!grip.Held && grip.Holder == "" && len(v1alpha1.Standing(*owner.Journal())) > 0: // it goes with its extra pods
+	case waitsForFree(owner, grip): // it goes with its extra pods
+		if shut, err := b.shut(ctx, owner); err != nil || shut {
+			return grip, err
+		}
 		grip, err = leases.Keep(ctx, owner, production.WishHold, "")
 	}
 	return grip, err
+}
+
+// waitsForFree says that a run which let the site go has something to put back there, and that
+// nobody holds it.
+func waitsForFree(owner productionObject, grip production.Grip) bool {
+	return !grip.Lost && !grip.Held && grip.Holder == "" && len(v1alpha1.Standing(*owner.Journal())) > 0
+}
+
+// shut says whether users see the holding page of another run, whose lease somebody took away.
+func (b Base) shut(ctx context.Context, owner productionObject) (bool, error) {
+	for _, c := range *owner.Journal() {
+		if c.Field != v1alpha1.FieldSelector {
+			continue
+		}
+		door, err := optional(ctx, b.Live, owner.GetNamespace(), c.Target.Name, &corev1.Service{})
+		if err != nil || door == nil {
+			return false, err
+		}
+		run, _ := production.ShutBy(owner, door)
+		return run != "", nil
+	}
+	return false, nil
 }
 
 // putBack puts the site back for an object that is deleted, and lets both go.

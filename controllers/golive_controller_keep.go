@@ -32,7 +32,7 @@ func (b Base) writer() production.Writer {
 func (b Base) keep(
 	ctx context.Context, owner production.Owner, ledger []v1alpha1.StepStatus, from string,
 ) (production.Grip, error) {
-	wish := closing.Wish(ledger)
+	wish := closing.Wish(ledger, from)
 	if wish == production.WishNothing && b.Sights.lost(owner, b.Clock.Now()) {
 		wish = production.WishWane
 	}
@@ -79,8 +79,11 @@ func standing(owner production.Owner, observed []production.Observed, grip produ
 	left := 0
 	for i := range *owner.Journal() {
 		c := &(*owner.Journal())[i]
-		back := production.Stand(*c, observed[i]) == production.StandsBefore
-		if taken && (back || !undoing) && !production.Holds(observed[i], production.Identity(owner), c.ID) {
+		stands := production.Stand(*c, observed[i])
+		// Past the point of no return nobody but a successor gives anything back.
+		still := stands == production.StandsAfter && committed(owner)
+		back := stands == production.StandsBefore
+		if taken && !still && (back || !undoing) && !production.Holds(observed[i], production.Identity(owner), c.ID) {
 			c.State, c.Foreign = v1alpha1.ChangeUndone, ""
 		}
 		if c.State != v1alpha1.ChangeUndone && c.Undo != v1alpha1.UndoNever {

@@ -29,6 +29,9 @@ func (w *world) tick() {
 	var backs v1alpha1.RollbackList
 	w.must(w.admin.List(w.ctx, &backs, client.InNamespace(w.namespace)))
 	for i := range backs.Items {
+		if backs.Items[i].Name == w.skip {
+			continue
+		}
 		_, err := (&controllers.RollbackReconciler{Base: base}).Reconcile(w.ctx, &backs.Items[i])
 		w.survive(err)
 	}

@@ -174,6 +174,53 @@ func TestARollbackTakesTheExtraPodsAway(t *testing.T) {
 	w.wantServing("campus:1.0")
 }
 
+// What a go-live gave more waits while another run has shut the site, also when that one's lease
+// is emptied under it.
+func TestExtraPodsWaitForARollbackWhoseLeaseIsGone(t *testing.T) {
+	for how, ends := range map[string]func(w *world){
+		"support ends": func(w *world) { w.support(v1alpha1.StepPassed) },
+		"deleted":      func(w *world) { w.must(w.admin.Delete(w.ctx, w.goLive)) },
+	} {
+		t.Run(how, func(t *testing.T) {
+			w := newWorld(t)
+			w.order(scaled(5))
+			w.until("over", over)
+			w.support(v1alpha1.StepRunning)
+			w.versions("1.0")
+			w.backFromGoAt("back", 1000)
+			w.outcomes["back-switch"] = pipeline.JobOutcome{State: pipeline.JobRunning}
+			w.backUntil("switches", at("Switch"))
+			ends(w)
+			for range 5 {
+				w.tick()
+			}
+			lease := w.lease()
+			lease.Spec.HolderIdentity = ptr.To("")
+			delete(lease.Annotations, v1alpha1.PointAnnotation)
+			w.must(w.admin.Update(w.ctx, lease))
+			w.skip = "back"
+			for range 10 {
+				if w.tick(); w.holder() != "" {
+					t.Fatalf("held by %s", w.holder())
+				}
+			}
+			w.skip = ""
+			delete(w.outcomes, "back-switch")
+			back := w.backUntil("over", ended)
+			if c := meta.FindStatusCondition(back.Status.Conditions, v1alpha1.SucceededCondition); c.Status != metav1.ConditionTrue {
+				t.Fatalf("%s: %s", c.Reason, c.Message)
+			}
+			for range 20 {
+				w.tick()
+			}
+			w.wantServing("campus:1.0")
+			if w.holder() != "" {
+				t.Errorf("held by %s", w.holder())
+			}
+		})
+	}
+}
+
 func TestAGoLiveThatIsDeletedTakesItsExtraPodsAlong(t *testing.T) {
 	w := newWorld(t)
 	w.order(scaled(5))

@@ -69,7 +69,7 @@ type world struct {
 	profile   string
 	admin     client.WithWatch
 	clock     *clocktesting.FakeClock
-	// outcomes of Jobs, by a part of their names; all others succeed.
+	// outcomes of Jobs, by the longest part of their names; all others succeed.
 	outcomes map[string]pipeline.JobOutcome
 	// crash at the n-th write of the operator, after it was done or before.
 	crash, writes int
@@ -83,6 +83,8 @@ type world struct {
 	sights *controllers.Sights
 	// cached is what stands between the operator and the API server; nil: nothing.
 	cached func(client.WithWatch) client.WithWatch
+	// skip is a Rollback that nothing wakes.
+	skip string
 	// at is called after each tick.
 	at func()
 }
@@ -91,10 +93,14 @@ type world struct {
 type reports struct{ w *world }
 
 func (r reports) Outcome(_ context.Context, job *batchv1.Job) (pipeline.JobOutcome, error) {
-	for part, outcome := range r.w.outcomes {
-		if strings.Contains(job.Name, part) {
-			return outcome, nil
+	best := ""
+	for part := range r.w.outcomes {
+		if strings.Contains(job.Name, part) && len(part) >= len(best) {
+			best = part
 		}
+	}
+	if outcome, ok := r.w.outcomes[best]; ok {
+		return outcome, nil
 	}
 	now := r.w.clock.Now()
 	return pipeline.JobOutcome{State: pipeline.JobSucceeded, Started: now, Ended: now.Add(time.Minute), Result: task.Result{OK: true, Facts: map[string]string{

@@ -109,7 +109,7 @@ func (l Leases) Keep(ctx context.Context, owner Owner, wish Wish, from string) (
 		return Grip{}, err
 	}
 	if owner.Held() == nil {
-		if wish != WishHold {
+		if wish != WishHold && holder(lease) != Identity(owner) { // taken before a crash
 			return gripOf(lease), nil
 		}
 		return l.take(ctx, owner, lease, from)

@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"slices"
 
+	corev1 "k8s.io/api/core/v1"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gradus-lms/gradus/api/v1alpha1"
@@ -173,14 +175,49 @@ func (s *Session) shutBy(w v1alpha1.Change, now Observed) string {
 	if w.Field != v1alpha1.FieldSelector {
 		return ""
 	}
-	for _, note := range Notes(now.Object) {
+	note := pageOf(s.owner, now.Object.GetAnnotations(), now.Value)
+	if note == nil {
+		return ""
+	}
+	return note.Owner
+}
+
+// pageOf gives the note of another run that has pointed a selector at its holding page; nil where
+// none has, or the owner took that change over.
+func pageOf(owner Owner, annotations map[string]string, selector Value) *Note {
+	notes, err := notesIn(annotations)
+	if err != nil {
+		return nil
+	}
+	for i := range notes {
+		note := &notes[i]
 		after, err := NewValue(note.After)
-		if err == nil && note.Field == w.Field && note.Owner != Identity(s.owner) && s.find(note.ID) == nil &&
-			now.Value.Equal(after) {
-			return note.Owner
+		own := note.Owner == Identity(owner) ||
+			slices.ContainsFunc(Open(*owner.Journal()), func(c v1alpha1.Change) bool { return c.ID == note.ID })
+		if err == nil && note.Field == v1alpha1.FieldSelector && !own && selector.Equal(after) {
+			return note
 		}
 	}
-	return ""
+	return nil
+}
+
+// ShutBy names another run whose holding page the door leads to, and the command by which a
+// person opens it where that run is lost; "" where the door leads to the site.
+func ShutBy(owner Owner, door *corev1.Service) (run, command string) {
+	if door == nil {
+		return "", ""
+	}
+	selector, err := NewValue(door.Spec.Selector)
+	if err != nil {
+		return "", ""
+	}
+	note := pageOf(owner, door.Annotations, selector)
+	if note == nil {
+		return "", ""
+	}
+	opens := Want(note.ID, "Service", door.Name, v1alpha1.FieldSelector, "", nil, v1alpha1.UndoNever)
+	_, command = Mend(door.Namespace, opens, &apiextensionsv1.JSON{Raw: note.Before})
+	return note.Owner, command
 }
 
 // intendBack records what is to be put back, before it is: after a crash our

@@ -25,19 +25,21 @@ const (
 	stepHoldingPage   = "HoldingPage"
 	stepSmoke         = "Smoke"
 	stepUndo          = "Undo"
+	reasonTaking      = "TakingLease"
 	reasonReleasing   = "ReleasingLease"
 	reasonCommitting  = "Committing"
 	reasonRefused     = "ChangeRefused"
 )
 
-// Wish says what a run wants of the lease, by its ledger alone.
-func Wish(ledger []v1alpha1.StepStatus) production.Wish {
+// Wish says what a run wants of the lease, by its ledger alone. A site that nobody gives way on
+// is taken once it was seen to be free, and open.
+func Wish(ledger []v1alpha1.StepStatus, from string) production.Wish {
 	wish := production.WishNothing
 	for _, entry := range ledger {
 		working := entry.State == v1alpha1.StepRunning || entry.State == v1alpha1.StepWaiting
 		switch {
 		case !working:
-		case entry.Name == StepTakeLease:
+		case entry.Name == StepTakeLease && (from != "" || entry.Reason == reasonTaking):
 			wish = production.WishHold
 		case entry.Reason == reasonReleasing:
 			return production.WishLetGo
@@ -72,9 +74,30 @@ func TakeLease[V Stage]() pipeline.Step[V] {
 				return pipeline.Await(v1alpha1.SiteBusyReason, "Site %s is held by %s", s.Site.Name, s.Grip.Holder).
 					By(seen.Now.Add(15 * time.Second))
 			}
-			return pipeline.Wait("TakingLease", "taking the lease of Site %s", s.Site.Name).By(seen.Now.Add(time.Second))
+			if shut := s.shut(seen.Now); shut != nil {
+				return *shut
+			}
+			return pipeline.Wait(reasonTaking, "taking the lease of Site %s", s.Site.Name).By(seen.Now.Add(time.Second))
 		},
 	}
+}
+
+// shut says that another run has shut the site, whose lease was deleted or emptied: it takes that
+// again, and goes on. A lease that says Committed is the way to go on from a run that is lost, for
+// a rollback.
+func (s *Scene) shut(now time.Time) *pipeline.Verdict {
+	if s.Committed() && s.Owner.OwnerKind() == "Rollback" {
+		return nil
+	}
+	run, command := production.ShutBy(s.Owner, s.Door)
+	if run == "" {
+		return nil
+	}
+	no := pipeline.Await(v1alpha1.SiteBusyReason, "the site's lease is gone, and users of Site %s see the holding page of %s: "+
+		"that run, or a Rollback that took the site over from it, takes the lease again and goes on. Only where there is "+
+		"none any more, and database and workloads are sound, open the site: %s", s.Site.Name, run, command).
+		By(now.Add(15 * time.Second))
+	return &no
 }
 
 // StartWatchdog makes the watchdog before the first change, and waits until
