@@ -42,6 +42,9 @@ func (r *RollbackReconciler) claims(
 			out.Beside[v.Name] = claim
 		}
 	}
+	if out.Taken, err = r.taken(ctx, back, scene.Site.Spec.Volumes); err != nil {
+		return out, err
+	}
 	var pods corev1.PodList
 	if err := r.Live.List(ctx, &pods, client.InNamespace(scene.Site.Namespace)); err != nil {
 		return out, fmt.Errorf("list Pods of %s: %w", scene.Site.Namespace, err)
@@ -68,6 +71,27 @@ func (r *RollbackReconciler) claims(
 	}
 	slices.SortFunc(out.Ours, func(a, b v1alpha1.ChildRef) int { return strings.Compare(a.Name, b.Name) })
 	return out, nil
+}
+
+// taken names claims of others where the volumes that go would be kept. From the point of no
+// return on the claims are ours.
+func (r *RollbackReconciler) taken(
+	ctx context.Context, back *v1alpha1.Rollback, volumes []v1alpha1.SiteVolume,
+) (names []string, _ error) {
+	if committed(back) {
+		return nil, nil
+	}
+	for _, v := range volumes {
+		name := rollback.ClaimReplaced(back, v.ClaimName)
+		claim, err := optional(ctx, r.Live, back.Namespace, name, &corev1.PersistentVolumeClaim{})
+		if err != nil {
+			return nil, err
+		}
+		if claim != nil {
+			names = append(names, name)
+		}
+	}
+	return names, nil
 }
 
 // mounted gives the first of some claims that a pod mounts, or nothing.

@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gradus-lms/gradus/api/v1alpha1"
+	"github.com/gradus-lms/gradus/internal/pipeline"
 	"github.com/gradus-lms/gradus/internal/rollback"
 )
 
@@ -147,6 +148,29 @@ func TestWhoHoldsTheFilesIsNamedBeforeAnythingIsTouched(t *testing.T) {
 	}
 	if len(back.Status.Changes) > 0 {
 		t.Errorf("changes %v", back.Status.Changes)
+	}
+}
+
+// A name under which a volume is to be kept may be somebody's: past the point of no return the
+// site would stay closed for it.
+func TestANameThatIsTakenIsToldBeforeAnythingIsSwitched(t *testing.T) {
+	w := newWorld(t)
+	w.files()
+	w.goesBack(restoring)
+	w.outcomes["way-verify"] = pipeline.JobOutcome{State: pipeline.JobRunning}
+	back := w.backUntil("verifies", at("VerifyBeside"))
+	name := rollback.ClaimReplaced(back, "files")
+	w.must(w.admin.Create(w.ctx, &corev1.PersistentVolumeClaim{ObjectMeta: w.meta(name), Spec: corev1.PersistentVolumeClaimSpec{
+		AccessModes: []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce},
+		Resources:   corev1.VolumeResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceStorage: resource.MustParse("1Gi")}}}}))
+	w.outcomes["way-verify"] = finds(100)
+	back = w.backUntil("over", ended)
+	if c := meta.FindStatusCondition(back.Status.Conditions, v1alpha1.SucceededCondition); c.Status != metav1.ConditionFalse ||
+		c.Reason != "NoWayBack" || !strings.Contains(c.Message, name) {
+		t.Errorf("%s: %s", c.Reason, c.Message)
+	}
+	if !w.isOpen() {
+		t.Error("users are shut out")
 	}
 }
 

@@ -28,6 +28,8 @@ import (
 type Claims struct {
 	// Live claims, and those beside them, by the Site's names for the volumes.
 	Live, Beside map[string]*corev1.PersistentVolumeClaim
+	// Taken are names under which volumes are to be kept, and that are somebody else's claims.
+	Taken []string
 	// Ours are ended Jobs of Gradus whose pods mount one, or one beside it;
 	// Others are pods of nobody that the Site or Gradus knows. A pod that has
 	// ended keeps the claim from going as long as it is there.
@@ -40,8 +42,12 @@ func (v View) restoresFiles() bool { return v.Rollback.Spec.Files == v1alpha1.Re
 // ClaimBeside names the claim of the volume that comes.
 func ClaimBeside(r *v1alpha1.Rollback, claim string) string { return claim + "-r" + suffix(r) }
 
-// claimReplaced names the claim of the volume that goes.
-func (v View) claimReplaced(claim string) string { return claim + "-replaced-" + suffix(v.Rollback) }
+// ClaimReplaced names the claim of the volume that goes.
+func ClaimReplaced(r *v1alpha1.Rollback, claim string) string {
+	return claim + "-replaced-" + suffix(r)
+}
+
+func (v View) claimReplaced(claim string) string { return ClaimReplaced(v.Rollback, claim) }
 
 func (v View) claimBeside(claim string) string { return ClaimBeside(v.Rollback, claim) }
 
@@ -76,6 +82,10 @@ func (v View) noWayForFiles() string {
 		if claim == nil || claim.Status.Phase != corev1.ClaimBound {
 			return fmt.Sprintf("files: Restore: claim %s of volume %s is not bound", volume.ClaimName, volume.Name)
 		}
+	}
+	if len(v.Claims.Taken) > 0 {
+		return fmt.Sprintf("files: Restore: the volumes that go are kept as claims %s, and claims of these names are there "+
+			"already; delete them, with their volumes retained where they matter", strings.Join(v.Claims.Taken, ", "))
 	}
 	if len(v.Claims.Others) > 0 {
 		return fmt.Sprintf("files: Restore: pods mount the volumes that are no workloads of Site %s: %s; "+

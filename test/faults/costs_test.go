@@ -65,7 +65,7 @@ var costs = map[string]cost{
 	"environment-deleted-early": {34, 7, 30, 6, 0, 0, 478},
 	"plan-aborted":              {8, 0, 13, 1, 0, 0, 157},
 	"rollback-keep":             {15, 6, 26, 1, 10, 9, 602},
-	"rollback-restore":          {18, 8, 33, 1, 18, 13, 1041},
+	"rollback-restore":          {18, 8, 33, 1, 18, 13, 1059},
 	"backup":                    {22, 4, 25, 4, 0, 0, 405},
 	"environment":               {42, 7, 37, 6, 0, 0, 567},
 	"trial":                     {44, 8, 53, 7, 0, 0, 617},
