@@ -137,7 +137,7 @@ func squattable(call Call) bool {
 	case "stagingenvironments": // nor a copy for a trial or a proof
 		return strings.Contains(call.Site, "-staging-")
 	case "persistentvolumeclaims": // the site's own may be made anew by its pipeline, and is as good
-		return call.Process != "production" || strings.Contains(call.Site, "-replaced-")
+		return call.Process != "production" || strings.HasSuffix(call.Site, "*")
 	case "rollbacks": // somebody's Rollback is a run of its own, and takes the site
 		return false
 	}

@@ -150,6 +150,9 @@ func TestViewsThatMayLag(t *testing.T) {
 		{Stale, Call{Process: "watchdog", Resource: "leases"}, false},
 		{TimeTravel, Call{Process: "watchdog", Resource: "leases"}, false},
 		{Sleeper, Call{Process: "production", Resource: "leases"}, true},
+		{Squat, Call{Process: "production", Verb: "create", Resource: "persistentvolumeclaims", Site: "SITE/files"}, false},
+		{Squat, Call{Process: "production", Verb: "create", Resource: "persistentvolumeclaims", Site: "SITE/files-r*"}, true},
+		{Squat, Call{Process: "production", Verb: "create", Resource: "persistentvolumeclaims", Site: "SITE/files-replaced-*"}, true},
 	} {
 		test.call.Write = true
 		if got := test.kind.Fits(test.call); got != test.want {
