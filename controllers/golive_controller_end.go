@@ -63,11 +63,8 @@ func (b Base) end(ctx context.Context, before, owner productionObject) (ctrl.Res
 		return ctrl.Result{}, dropFinalizer(ctx, b.Client, owner)
 	case err != nil:
 		return ctrl.Result{}, err
-	case needed(owner, grip, nothing):
+	case needed(owner, grip, nothing), waitsForFree(owner, grip):
 		return b.stay(ctx, before, owner, grip)
-	case waitsForFree(owner, grip):
-		return b.awakeSettled(ctx, before, owner, pipeline.Wait(v1alpha1.SiteBusyReason, "deleted; another run has shut the "+
-			"site, and its lease is gone: what stands is put back after that").By(b.Clock.Now().Add(production.DefaultRenew)))
 	case !grip.Held:
 		return b.leave(ctx, before, owner, grip)
 	case grip.Point == v1alpha1.PointCommitted:
@@ -130,6 +127,10 @@ func (b Base) stay(
 ) (ctrl.Result, error) {
 	if grip.Lost && replacing(grip) {
 		owner.SetHeld(nil) // for good: nobody else may take the site over from it once more
+	}
+	if grip.Holder == "" {
+		return b.awakeSettled(ctx, before, owner, pipeline.Wait(v1alpha1.SiteBusyReason, "deleted; another run has shut the "+
+			"site, and its lease is gone: what stands is put back after that").By(b.Clock.Now().Add(production.DefaultRenew)))
 	}
 	return b.awakeSettled(ctx, before, owner, pipeline.Wait("NeededByAnother", "deleted, and needed by %s, which holds "+
 		"the site: it goes when that is done", grip.Holder).By(b.Clock.Now().Add(production.DefaultRenew)))

@@ -32,18 +32,10 @@ func (r *RollbackReconciler) claims(
 	out := rollback.Claims{Live: found, Beside: map[string]*corev1.PersistentVolumeClaim{}}
 	var names []string
 	for _, v := range scene.Site.Spec.Volumes {
-		beside := rollback.ClaimBeside(back, v.ClaimName)
-		names = append(names, v.ClaimName, beside)
-		claim, err := optional(ctx, r.Live, back.Namespace, beside, &corev1.PersistentVolumeClaim{})
-		if err != nil {
+		names = append(names, v.ClaimName, rollback.ClaimBeside(back, v.ClaimName))
+		if err := r.beside(ctx, back, v, &out); err != nil {
 			return out, err
 		}
-		if claim != nil {
-			out.Beside[v.Name] = claim
-		}
-	}
-	if out.Taken, err = r.taken(ctx, back, scene.Site.Spec.Volumes); err != nil {
-		return out, err
 	}
 	var pods corev1.PodList
 	if err := r.Live.List(ctx, &pods, client.InNamespace(scene.Site.Namespace)); err != nil {
@@ -73,25 +65,29 @@ func (r *RollbackReconciler) claims(
 	return out, nil
 }
 
-// taken names claims of others where the volumes that go would be kept. From the point of no
-// return on the claims are ours.
-func (r *RollbackReconciler) taken(
-	ctx context.Context, back *v1alpha1.Rollback, volumes []v1alpha1.SiteVolume,
-) (names []string, _ error) {
+// beside reads the claims beside that of a volume: the one that is made from the backup, and
+// somebody else's where the volume that goes would be kept. From the point of no return on that
+// one is ours.
+func (r *RollbackReconciler) beside(
+	ctx context.Context, back *v1alpha1.Rollback, v v1alpha1.SiteVolume, out *rollback.Claims,
+) error {
+	name := rollback.ClaimBeside(back, v.ClaimName)
+	made, err := optional(ctx, r.Live, back.Namespace, name, &corev1.PersistentVolumeClaim{})
+	if err != nil {
+		return err
+	}
+	if made != nil {
+		out.Beside[v.Name] = made
+	}
 	if committed(back) {
-		return nil, nil
+		return nil
 	}
-	for _, v := range volumes {
-		name := rollback.ClaimReplaced(back, v.ClaimName)
-		claim, err := optional(ctx, r.Live, back.Namespace, name, &corev1.PersistentVolumeClaim{})
-		if err != nil {
-			return nil, err
-		}
-		if claim != nil {
-			names = append(names, name)
-		}
+	name = rollback.ClaimReplaced(back, v.ClaimName)
+	taken, err := optional(ctx, r.Live, back.Namespace, name, &corev1.PersistentVolumeClaim{})
+	if err == nil && taken != nil {
+		out.Taken = append(out.Taken, name)
 	}
-	return names, nil
+	return err
 }
 
 // mounted gives the first of some claims that a pod mounts, or nothing.

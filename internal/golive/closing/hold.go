@@ -93,9 +93,9 @@ func (s *Scene) shut(now time.Time) *pipeline.Verdict {
 	if run == "" {
 		return nil
 	}
-	no := pipeline.Await(v1alpha1.SiteBusyReason, "the site's lease is gone, and users of Site %s see the holding page of %s: "+
-		"that run, or a Rollback that took the site over from it, takes the lease again and goes on. Only where there is "+
-		"none any more, and database and workloads are sound, open the site: %s", s.Site.Name, run, command).
+	no := pipeline.Await(v1alpha1.SiteBusyReason, "the site's lease is gone, and users of Site %s see the holding page "+
+		"of %s: that run, or a Rollback that took the site over from it, takes the lease again and goes on. Only where "+
+		"there is none any more, and database and workloads are sound, open the site: %s", s.Site.Name, run, command).
 		By(now.Add(15 * time.Second))
 	return &no
 }
