@@ -14,6 +14,7 @@ type Process struct {
 	name string
 	lock sync.Mutex
 	dead bool
+	hung bool
 	// hangs is told by what the process hangs in a request, until goesOn.
 	hangs  chan Kind
 	goesOn chan struct{}
@@ -38,6 +39,21 @@ func (p *Process) Dead() bool {
 	p.lock.Lock()
 	defer p.lock.Unlock()
 	return p.dead
+}
+
+// Hung tells whether the process has ever hung: another runs in its place.
+func (p *Process) Hung() bool {
+	p.lock.Lock()
+	defer p.lock.Unlock()
+	return p.hung
+}
+
+func (p *Process) hang(kind Kind) {
+	p.lock.Lock()
+	p.hung = true
+	p.lock.Unlock()
+	p.hangs <- kind
+	<-p.goesOn
 }
 
 func (p *Process) die() error {
@@ -99,8 +115,7 @@ func (p *Process) before(call Call, fault Fault, r *http.Request, body []byte) (
 	case Stale, Missed, TimeTravel:
 		p.gate.Lag(fault.Kind, call)
 	case Late, Sleeper:
-		p.hangs <- fault.Kind
-		<-p.goesOn
+		p.hang(fault.Kind)
 	case OperatorAway, AllAway, WatchdogAway, Outage:
 		p.gate.Away(fault.Kind)
 		if p.Dead() {

@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+
+	"github.com/gradus-lms/gradus/test/faults/gate"
 )
 
 // memo answers a read again until somebody of the run writes an object of the
@@ -40,10 +42,21 @@ func newMemo() *memo {
 }
 
 // wrap is for rest.Config.Wrap.
-func (m *memo) wrap(next http.RoundTripper) http.RoundTripper {
+func (m *memo) wrap(next http.RoundTripper) http.RoundTripper { return m.of(nil)(next) }
+
+// of is that for a process. What one reads that has hung is not what the one in its place has
+// seen: that one is still to be woken.
+func (m *memo) of(life *gate.Process) func(http.RoundTripper) http.RoundTripper {
+	return func(next http.RoundTripper) http.RoundTripper { return m.trip(life, next) }
+}
+
+func (m *memo) trip(life *gate.Process, next http.RoundTripper) http.RoundTripper {
 	return trip(func(r *http.Request) (*http.Response, error) {
 		resource := resourceOf(r.URL.Path)
 		key := r.Header.Get("Impersonate-User") + " " + r.Header.Get("Accept") + " " + r.URL.String()
+		if life != nil && life.Hung() {
+			key = "hung " + key
+		}
 		m.note(resource, key, r.Method != http.MethodGet)
 		if r.Method != http.MethodGet {
 			defer m.forget(resource)

@@ -60,7 +60,7 @@ type idle struct {
 // the manager's client reads from there.
 func (w *World) client(user string, life *gate.Process, cache client.Reader) client.Client {
 	config := w.server.as(user)
-	config.Wrap(w.memo.wrap)
+	config.Wrap(w.memo.of(life))
 	config.Wrap(life.Wrap)
 	options := client.Options{Scheme: scheme, Mapper: w.server.mapper}
 	if cache != nil {
