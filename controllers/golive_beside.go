@@ -6,7 +6,6 @@ package controllers
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -47,8 +46,7 @@ func (b Base) late(ctx context.Context, owner productionObject, over bool, settl
 	if !over || settled != nil {
 		return settled
 	}
-	leads := func(c v1alpha1.Change) bool { return c.Field == v1alpha1.FieldSelector }
-	if slices.ContainsFunc(production.Open(*owner.Journal()), leads) {
+	if pageUp(owner) {
 		return nil
 	}
 	var left appsv1.DeploymentList

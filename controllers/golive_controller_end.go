@@ -168,25 +168,29 @@ func (b Base) grasp(ctx context.Context, owner productionObject, nothing bool) (
 }
 
 // waitsForFree says that a run which let the site go has something to put back there, and that
-// nobody holds it.
+// nobody holds it. One whose holding page a Rollback took over has let nothing go.
 func waitsForFree(owner productionObject, grip production.Grip) bool {
-	return !grip.Lost && !grip.Held && grip.Holder == "" && len(v1alpha1.Standing(*owner.Journal())) > 0
+	return !grip.Lost && !grip.Held && grip.Holder == "" && len(v1alpha1.Standing(*owner.Journal())) > 0 && !pageUp(owner)
+}
+
+// pageUp says whether the journal has users led to the run's holding page.
+func pageUp(owner productionObject) bool {
+	leads := func(c v1alpha1.Change) bool { return c.Field == v1alpha1.FieldSelector }
+	return slices.ContainsFunc(production.Open(*owner.Journal()), leads)
 }
 
 // shut says whether users see the holding page of another run, whose lease somebody took away.
 func (b Base) shut(ctx context.Context, owner productionObject) (bool, error) {
-	for _, c := range *owner.Journal() {
-		if c.Field != v1alpha1.FieldSelector {
-			continue
-		}
-		door, err := optional(ctx, b.Live, owner.GetNamespace(), c.Target.Name, &corev1.Service{})
-		if err != nil || door == nil {
-			return false, err
-		}
-		run, _ := production.ShutBy(owner, door)
-		return run != "", nil
+	site, err := getSite(ctx, b.Live, owner.GetNamespace(), owner.SiteName())
+	if err != nil || site == nil {
+		return false, err
 	}
-	return false, nil
+	door, err := optional(ctx, b.Live, owner.GetNamespace(), site.Spec.Traffic.ServiceRef.Name, &corev1.Service{})
+	if err != nil || door == nil {
+		return false, err
+	}
+	run, _ := production.ShutBy(owner, door)
+	return run != "", nil
 }
 
 // putBack puts the site back for an object that is deleted, and lets both go.

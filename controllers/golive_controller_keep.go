@@ -110,6 +110,11 @@ func (b Base) regain(
 	if loss == closing.LossWait {
 		return grip, left, nil
 	}
+	if loss == closing.LossEnd { // whoever has shut the site meanwhile lost its lease, too, and takes it again
+		if shut, err := b.shut(ctx, owner); err != nil || shut {
+			return grip, left, err
+		}
+	}
 	got, err := b.writer().Leases.Regain(ctx, owner, at)
 	if apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause) {
 		return grip, left, nil // no lease is made here any more, and no site is left

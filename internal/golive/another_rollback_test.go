@@ -9,7 +9,6 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
-	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gradus-lms/gradus/api/v1alpha1"
@@ -85,50 +84,4 @@ func (w *world) follow(change func(*v1alpha1.Rollback)) *v1alpha1.Rollback {
 		w.tick()
 	}
 	return again
-}
-
-// Whoever waits for a site takes no lease that was deleted, or emptied, under a run that has shut
-// it: that run takes it again, and goes on.
-func TestNobodyTakesASiteThatIsShutByALeaseThatIsGone(t *testing.T) {
-	for how, spoil := range map[string]func(w *world){
-		"deleted": func(w *world) { w.must(w.admin.Delete(w.ctx, w.lease())) },
-		"emptied": func(w *world) {
-			lease := w.lease()
-			lease.Spec.HolderIdentity = ptr.To("")
-			delete(lease.Annotations, v1alpha1.PointAnnotation)
-			w.must(w.admin.Update(w.ctx, lease))
-		},
-	} {
-		t.Run(how, func(t *testing.T) {
-			w := newWorld(t)
-			w.order(nil)
-			w.versions("1.0")
-			w.outcomes["go-hop"] = broken("CountsDiffer")
-			w.outcomes["go-back-verify"] = pipeline.JobOutcome{State: pipeline.JobRunning}
-			w.until("a rollback that verifies", func(*v1alpha1.GoLive) bool {
-				return w.rollbacks() == 1 && at("VerifyBeside")(w.rollback())
-			})
-			first, again := w.rollback(), &v1alpha1.Rollback{ObjectMeta: w.meta("again")}
-			look := func(back *v1alpha1.Rollback) { w.must(w.admin.Get(w.ctx, client.ObjectKeyFromObject(back), back)) }
-			w.backFromGo("again")
-			w.until("another that waits", func(*v1alpha1.GoLive) bool { look(again); return at("TakeLease")(again) })
-			spoil(w)
-			w.skip = first.Name
-			w.until("the other one knows that the site is shut", func(*v1alpha1.GoLive) bool {
-				look(again)
-				said := again.Status.Steps[3].Message // the page is the one that was taken over
-				return strings.Contains(said, "see the holding page of GoLive/go/") && strings.Contains(said, "kubectl patch service web ")
-			})
-			if holder := w.holder(); strings.Contains(holder, "again") {
-				t.Fatalf("held by %s", holder)
-			}
-			w.skip = ""
-			delete(w.outcomes, "go-back-verify")
-			w.until("the first is over", func(*v1alpha1.GoLive) bool { look(first); return ended(first) })
-			if !meta.IsStatusConditionTrue(first.Status.Conditions, v1alpha1.SucceededCondition) {
-				t.Errorf("the first one ended as %v", first.Status.Conditions)
-			}
-			w.wantServing("campus:1.0")
-		})
-	}
 }

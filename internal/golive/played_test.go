@@ -4,16 +4,21 @@
 package golive_test
 
 import (
+	"context"
 	"errors"
+	"strings"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gradus-lms/gradus/api/v1alpha1"
 	"github.com/gradus-lms/gradus/controllers"
+	"github.com/gradus-lms/gradus/internal/pipeline"
+	"github.com/gradus-lms/gradus/internal/task"
 )
 
 // tick lets the operator reconcile once everything that it would, and the
@@ -129,4 +134,20 @@ func state(g *v1alpha1.GoLive, step string) v1alpha1.StepState {
 		}
 	}
 	return ""
+}
+
+func (r reports) Outcome(_ context.Context, job *batchv1.Job) (pipeline.JobOutcome, error) {
+	best := ""
+	for part := range r.w.outcomes {
+		if strings.Contains(job.Name, part) && len(part) >= len(best) {
+			best = part
+		}
+	}
+	if outcome, ok := r.w.outcomes[best]; ok {
+		return outcome, nil
+	}
+	now := r.w.clock.Now()
+	return pipeline.JobOutcome{State: pipeline.JobSucceeded, Started: now, Ended: now.Add(time.Minute), Result: task.Result{OK: true, Facts: map[string]string{
+		"version.database": "2.0", "version.http": "2.0", "count.users": "5", "count.posts": "100, 2000",
+	}}}, nil
 }

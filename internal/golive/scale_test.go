@@ -194,10 +194,7 @@ func TestExtraPodsWaitForARollbackWhoseLeaseIsGone(t *testing.T) {
 			for range 5 {
 				w.tick()
 			}
-			lease := w.lease()
-			lease.Spec.HolderIdentity = ptr.To("")
-			delete(lease.Annotations, v1alpha1.PointAnnotation)
-			w.must(w.admin.Update(w.ctx, lease))
+			w.empties()
 			w.skip = "back"
 			for range 10 {
 				if w.tick(); w.holder() != "" {
@@ -219,6 +216,29 @@ func TestExtraPodsWaitForARollbackWhoseLeaseIsGone(t *testing.T) {
 			}
 		})
 	}
+}
+
+// One that failed with the doors closed has its own page there, which its Rollback took over.
+func TestADeletedGoLiveOpensNothingThatItsRollbackTookOver(t *testing.T) {
+	w := newWorld(t)
+	w.order(scaled(5))
+	w.outcomes["go-smoke"] = broken("CountsDiffer")
+	w.versions("1.0")
+	w.outcomes["go-back-verify"] = pipeline.JobOutcome{State: pipeline.JobRunning}
+	w.until("a rollback that verifies", func(g *v1alpha1.GoLive) bool {
+		return w.rollbacks() == 1 && at("VerifyBeside")(w.rollback()) && g.Status.Lease == nil
+	})
+	w.must(w.admin.Delete(w.ctx, w.goLive))
+	w.empties()
+	w.skip = w.rollback().Name
+	for range 10 {
+		if w.tick(); w.holder() != "" || w.isOpen() {
+			t.Fatalf("held by %q, open: %v", w.holder(), w.isOpen())
+		}
+	}
+	w.skip = ""
+	delete(w.outcomes, "go-back-verify")
+	w.wantBack()
 }
 
 func TestAGoLiveThatIsDeletedTakesItsExtraPodsAlong(t *testing.T) {

@@ -5,6 +5,7 @@ package closing
 
 import (
 	"encoding/json"
+	"slices"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -83,21 +84,27 @@ func TakeLease[V Stage]() pipeline.Step[V] {
 }
 
 // shut says that another run has shut the site, whose lease was deleted or emptied: it takes that
-// again, and goes on. A lease that says Committed is the way to go on from a run that is lost, for
-// a rollback.
+// again, and goes on. A lease that still says Committed is the way to go on from a run that is
+// lost, for a rollback that takes over what that left; a go-live would begin past the point of no
+// return.
 func (s *Scene) shut(now time.Time) *pipeline.Verdict {
-	if s.Committed() && s.Owner.OwnerKind() == "Rollback" {
-		return nil
+	busy := func(format string, a ...any) *pipeline.Verdict {
+		no := pipeline.Await(v1alpha1.SiteBusyReason, format, a...).By(now.Add(15 * time.Second))
+		return &no
 	}
 	run, command := production.ShutBy(s.Owner, s.Door)
-	if run == "" {
-		return nil
+	switch {
+	case run != "" && !(s.Committed() && slices.Contains(s.Inherits, run)):
+		return busy("nobody holds the lease of Site %s, and users see the holding page of %s: that run, or a Rollback that "+
+			"took the site over from it, takes the lease again and goes on. Only where there is none any more, and database "+
+			"and workloads are sound, open the site: %s", s.Site.Name, run, command)
+	case s.Committed() && s.Owner.OwnerKind() == "GoLive":
+		lease := production.LeaseName(s.Site.Name)
+		return busy("nobody holds Lease %s, and it says that a run was past the point of no return: that run takes it again "+
+			"and goes on. Only where there is none any more, and database and workloads are sound: kubectl delete lease -n "+
+			"%s %s (verb breaklock on sites.lms.gradus.dev)", lease, s.Site.Namespace, lease)
 	}
-	no := pipeline.Await(v1alpha1.SiteBusyReason, "the site's lease is gone, and users of Site %s see the holding page "+
-		"of %s: that run, or a Rollback that took the site over from it, takes the lease again and goes on. Only where "+
-		"there is none any more, and database and workloads are sound, open the site: %s", s.Site.Name, run, command).
-		By(now.Add(15 * time.Second))
-	return &no
+	return nil
 }
 
 // StartWatchdog makes the watchdog before the first change, and waits until

@@ -42,6 +42,8 @@ type Scene struct {
 	// not stand any more.
 	Grip  production.Grip
 	Rival *v1alpha1.Change
+	// Inherits are runs whose closed site this one takes over as it is.
+	Inherits []string
 	// Watched are the targets that this run's watchdog has rights on; nil when
 	// that does not matter: nothing is held, or nothing is undone any more.
 	Watched []v1alpha1.ChangeTarget
