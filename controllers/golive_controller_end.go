@@ -129,8 +129,9 @@ func (b Base) stay(
 		owner.SetHeld(nil) // for good: nobody else may take the site over from it once more
 	}
 	if grip.Holder == "" {
-		return b.awakeSettled(ctx, before, owner, pipeline.Wait(v1alpha1.SiteBusyReason, "deleted; another run has shut the "+
-			"site, and its lease is gone: what stands is put back after that").By(b.Clock.Now().Add(production.DefaultRenew)))
+		return b.awakeSettled(ctx, before, owner, pipeline.Wait(v1alpha1.SiteBusyReason, "deleted; another run has the site "+
+			"past its point of no return, and nobody holds the lease: what stands is put back after that").
+			By(b.Clock.Now().Add(production.DefaultRenew)))
 	}
 	return b.awakeSettled(ctx, before, owner, pipeline.Wait("NeededByAnother", "deleted, and needed by %s, which holds "+
 		"the site: it goes when that is done", grip.Holder).By(b.Clock.Now().Add(production.DefaultRenew)))
@@ -159,7 +160,7 @@ func (b Base) grasp(ctx context.Context, owner productionObject, nothing bool) (
 	case grip.Lost && !nothing: // it was deleted under us, or we crashed while it was taken back
 		grip, _, err = b.regain(ctx, owner, grip)
 	case waitsForFree(owner, grip): // it goes with its extra pods
-		if shut, err := b.shut(ctx, owner); err != nil || shut {
+		if shut, err := b.shut(ctx, owner); err != nil || shut || grip.Point == v1alpha1.PointCommitted {
 			return grip, err
 		}
 		grip, err = leases.Keep(ctx, owner, production.WishHold, "")

@@ -110,7 +110,8 @@ func (b Base) regain(
 	if loss == closing.LossWait {
 		return grip, left, nil
 	}
-	if loss == closing.LossEnd { // whoever has shut the site meanwhile lost its lease, too, and takes it again
+	// Whoever has shut the site meanwhile lost its lease, too, and takes it again.
+	if loss == closing.LossEnd && grip.Holder == "" {
 		if shut, err := b.shut(ctx, owner); err != nil || shut {
 			return grip, left, err
 		}

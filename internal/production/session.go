@@ -192,8 +192,10 @@ func pageOf(owner Owner, annotations map[string]string, selector Value) *Note {
 	for i := range notes {
 		note := &notes[i]
 		after, err := NewValue(note.After)
-		own := note.Owner == Identity(owner) ||
-			slices.ContainsFunc(Open(*owner.Journal()), func(c v1alpha1.Change) bool { return c.ID == note.ID })
+		own := note.Owner == Identity(owner) || slices.ContainsFunc(Open(*owner.Journal()), func(c v1alpha1.Change) bool {
+			led, err := ValueOf(c.After)
+			return c.ID == note.ID && err == nil && led.Equal(selector)
+		})
 		if err == nil && note.Field == v1alpha1.FieldSelector && !own && selector.Equal(after) {
 			return note
 		}

@@ -148,13 +148,18 @@ func AfterLoss(owner production.Owner, grip production.Grip, ledger []v1alpha1.S
 	switch {
 	case grip.Holder == production.Identity(owner): // taken back, and then we crashed
 		committed = grip.Point == v1alpha1.PointCommitted
-	case grip.Holder != "", committed && taken:
+	case grip.Holder != "", committed && taken, othersPoint(held, grip, ledger):
 		return LossWait, held.Point
 	}
 	if committed {
 		return LossResume, v1alpha1.PointCommitted
 	}
 	return LossEnd, v1alpha1.PointReversible
+}
+
+// othersPoint says that a free lease tells how far another run was: this one was not near that.
+func othersPoint(held *v1alpha1.HeldLease, grip production.Grip, ledger []v1alpha1.StepStatus) bool {
+	return grip.Point == v1alpha1.PointCommitted && held.Point != v1alpha1.PointCommitted && !Committing(ledger)
 }
 
 // Regained writes into the ledger what follows from a lease that was taken

@@ -46,6 +46,7 @@ func TestAfterLoss(t *testing.T) {
 		"deleted past the point":               {committed, production.Grip{}, before, LossResume, committed},
 		"emptied past the point":               {committed, production.Grip{Fence: 3, Point: committed}, before, LossResume, committed},
 		"taken over past the point, let go":    {committed, production.Grip{Fence: 4}, before, LossWait, committed},
+		"free past another's point":            {reversible, production.Grip{Fence: 3, Point: committed}, before, LossWait, reversible},
 		"a rollback holds it":                  {committed, production.Grip{Fence: 4, Holder: "Rollback/back/u-3", Point: committed}, before, LossWait, committed},
 		"deleted at the very point":            {reversible, production.Grip{}, about, LossResume, committed},
 		"emptied after the point, untold":      {reversible, production.Grip{Fence: 3, Point: committed}, about, LossResume, committed},

@@ -94,7 +94,7 @@ func (s *Scene) shut(now time.Time) *pipeline.Verdict {
 	}
 	run, command := production.ShutBy(s.Owner, s.Door)
 	switch {
-	case run != "" && !(s.Committed() && slices.Contains(s.Inherits, run)):
+	case run != "" && (!s.Committed() || !slices.Contains(s.Inherits, run)):
 		return busy("nobody holds the lease of Site %s, and users see the holding page of %s: that run, or a Rollback that "+
 			"took the site over from it, takes the lease again and goes on. Only where there is none any more, and database "+
 			"and workloads are sound, open the site: %s", s.Site.Name, run, command)
