@@ -71,10 +71,16 @@ func (w *world) bind(claim *corev1.PersistentVolumeClaim) {
 // files makes the live claim of the site's files.
 func (w *world) files() {
 	w.t.Helper()
-	w.must(w.admin.Create(w.ctx, &corev1.PersistentVolumeClaim{ObjectMeta: w.meta("files"), Spec: corev1.PersistentVolumeClaimSpec{
+	w.claim("files")
+	w.storage()
+}
+
+// claim makes one that asks for a volume.
+func (w *world) claim(name string) {
+	w.t.Helper()
+	w.must(w.admin.Create(w.ctx, &corev1.PersistentVolumeClaim{ObjectMeta: w.meta(name), Spec: corev1.PersistentVolumeClaimSpec{
 		AccessModes: []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce},
 		Resources:   corev1.VolumeResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceStorage: resource.MustParse("1Gi")}}}}))
-	w.storage()
 }
 
 func (w *world) volumeOf(claim string) string {
@@ -160,9 +166,7 @@ func TestANameThatIsTakenIsToldBeforeAnythingIsSwitched(t *testing.T) {
 	w.outcomes["way-verify"] = pipeline.JobOutcome{State: pipeline.JobRunning}
 	back := w.backUntil("verifies", at("VerifyBeside"))
 	name := rollback.ClaimReplaced(back, "files")
-	w.must(w.admin.Create(w.ctx, &corev1.PersistentVolumeClaim{ObjectMeta: w.meta(name), Spec: corev1.PersistentVolumeClaimSpec{
-		AccessModes: []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce},
-		Resources:   corev1.VolumeResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceStorage: resource.MustParse("1Gi")}}}}))
+	w.claim(name)
 	w.outcomes["way-verify"] = finds(100)
 	back = w.backUntil("over", ended)
 	if c := meta.FindStatusCondition(back.Status.Conditions, v1alpha1.SucceededCondition); c.Status != metav1.ConditionFalse ||
