@@ -72,7 +72,7 @@ func (w *World) Lowers() {
 	lease := &coordinationv1.Lease{}
 	w.Fresh("gradus-campus", lease)
 	delete(lease.Annotations, v1alpha1.PointAnnotation)
-	_ = w.server.admin.Update(w.ctx, lease)
+	_ = w.Behind().Update(w.ctx, lease)
 }
 
 // ReadsCaches lets the operator look for live objects in its cache.

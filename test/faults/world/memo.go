@@ -8,7 +8,6 @@ import (
 	"io"
 	"maps"
 	"net/http"
-	"strings"
 	"sync"
 
 	"github.com/gradus-lms/gradus/test/faults/gate"
@@ -29,6 +28,7 @@ type memo struct {
 	unheard map[string]map[string]*answered
 	// changed counts the writes that were done, by resource.
 	changed map[string]int
+	store   store
 }
 
 type answered struct {
@@ -38,7 +38,7 @@ type answered struct {
 
 func newMemo() *memo {
 	return &memo{known: map[string]map[string]*answered{}, unheard: map[string]map[string]*answered{},
-		changed: map[string]int{}}
+		changed: map[string]int{}, store: newStore()}
 }
 
 // wrap is for rest.Config.Wrap.
@@ -59,11 +59,8 @@ func (m *memo) trip(life *gate.Process, next http.RoundTripper) http.RoundTrippe
 		}
 		m.note(resource, key, r.Method != http.MethodGet)
 		if r.Method != http.MethodGet {
-			defer m.forget(resource)
 			response, err := next.RoundTrip(r)
-			if err == nil && response.StatusCode < http.StatusMultipleChoices {
-				m.change(resource)
-			}
+			m.written(resource, r, response, err)
 			return response, err
 		}
 		if response := m.recall(resource, key, r); response != nil {
@@ -73,14 +70,33 @@ func (m *memo) trip(life *gate.Process, next http.RoundTripper) http.RoundTrippe
 		if err != nil || response.StatusCode != http.StatusOK && response.StatusCode != http.StatusNotFound {
 			return response, err
 		}
-		return m.keep(resource, key, response)
+		return m.keep(resource, key, r, response)
 	})
 }
 
-func (m *memo) change(resource string) {
+// written forgets what a write may have changed.
+func (m *memo) written(resource string, r *http.Request, response *http.Response, err error) {
 	m.lock.Lock()
 	defer m.lock.Unlock()
-	m.changed[resource]++
+	delete(m.known, resource)
+	delete(m.unheard, resource)
+	m.store.wrote(r, response, err)
+	if err == nil && response.StatusCode < http.StatusMultipleChoices {
+		m.changed[resource]++
+	}
+}
+
+// behind is for the client of which nobody hears: who asks the next time is told, as ever.
+func (m *memo) behind(next http.RoundTripper) http.RoundTripper {
+	return trip(func(r *http.Request) (*http.Response, error) {
+		response, err := next.RoundTrip(r)
+		if r.Method != http.MethodGet {
+			m.lock.Lock()
+			defer m.lock.Unlock()
+			m.store.forget(resourceOf(r.URL.Path))
+		}
+		return response, err
+	})
 }
 
 // changes says how often objects of a resource were written.
@@ -175,12 +191,14 @@ func (m *memo) forget(resource string) {
 	defer m.lock.Unlock()
 	delete(m.known, resource)
 	delete(m.unheard, resource)
+	m.store.forget(resource)
 }
 
 func (m *memo) forgetAll() {
 	m.lock.Lock()
 	defer m.lock.Unlock()
 	m.known, m.unheard = map[string]map[string]*answered{}, map[string]map[string]*answered{}
+	m.store = newStore()
 }
 
 // forgetUnheard does so for what nobody watches: an object without our labels.
@@ -192,21 +210,25 @@ func (m *memo) forgetUnheard(resource string) {
 	}
 	maps.Copy(m.unheard[resource], m.known[resource])
 	delete(m.known, resource)
+	m.store.forget(resource)
 }
 
 func (m *memo) recall(resource, key string, r *http.Request) *http.Response {
 	m.lock.Lock()
 	defer m.lock.Unlock()
-	a, ok := m.known[resource][key]
-	if !ok {
-		return nil
+	a := m.known[resource][key]
+	if a == nil {
+		if a = m.store.find(r); a == nil {
+			return nil
+		}
+		m.know(resource, key, a)
 	}
 	response := a.response
 	response.Request, response.Body = r, io.NopCloser(bytes.NewReader(a.body))
 	return &response
 }
 
-func (m *memo) keep(resource, key string, response *http.Response) (*http.Response, error) {
+func (m *memo) keep(resource, key string, r *http.Request, response *http.Response) (*http.Response, error) {
 	body, err := io.ReadAll(response.Body)
 	_ = response.Body.Close()
 	if err != nil {
@@ -215,26 +237,18 @@ func (m *memo) keep(resource, key string, response *http.Response) (*http.Respon
 	response.Body = io.NopCloser(bytes.NewReader(body))
 	m.lock.Lock()
 	defer m.lock.Unlock()
-	if m.known[resource] == nil {
-		m.known[resource] = map[string]*answered{}
-	}
-	m.known[resource][key] = &answered{response: *response, body: body}
+	a := &answered{response: *response, body: body}
+	m.know(resource, key, a)
+	m.store.keep(r, a)
 	return response, nil
 }
 
-// resourceOf gives the resource that a path is about.
-func resourceOf(path string) string {
-	parts := strings.Split(strings.Trim(path, "/"), "/")
-	skip := 2
-	if parts[0] == "apis" {
-		skip = 3
+func (m *memo) know(resource, key string, a *answered) {
+	if m.known[resource] == nil {
+		m.known[resource] = map[string]*answered{}
 	}
-	if len(parts) <= skip {
-		return path
-	}
-	parts = parts[skip:]
-	if parts[0] == "namespaces" && len(parts) > 2 && parts[2] != "status" && parts[2] != "finalize" {
-		return parts[2]
-	}
-	return parts[0]
+	m.known[resource][key] = a
 }
+
+// resourceOf gives the resource that a path is about.
+func resourceOf(path string) string { return placeOf(path).resource }

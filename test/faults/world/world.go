@@ -16,6 +16,7 @@ import (
 	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/transport"
 	clocktesting "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -79,10 +80,11 @@ type World struct {
 	image string
 	// Neglected is what became of objects of others, and should not have.
 	Neglected []string
-	// Gone is by which fault nobody of the operator was there; Undone, that the
-	// run was given up for it.
-	Gone   gate.Kind
-	Undone bool
+	// Gone is by which fault nobody of the operator was there last, Absences how often that was;
+	// Undone, that the run was given up for it.
+	Gone     gate.Kind
+	Absences int
+	Undone   bool
 }
 
 var runs atomic.Int64
@@ -131,12 +133,17 @@ func (w *World) Stop(format string, args ...any) { panic(Stopped{fmt.Sprintf(for
 
 // As gives a client that speaks as somebody, around the gate.
 func (w *World) As(user string) client.Client {
+	return &reader{Client: w.speaks(user, w.memo.wrap, w.done), memo: w.memo, read: map[string]decoded{}}
+}
+
+func (w *World) speaks(user string, through ...transport.WrapperFunc) client.Client {
 	config := w.server.as(user)
-	config.Wrap(w.memo.wrap)
-	config.Wrap(w.done)
+	for _, wrap := range through {
+		config.Wrap(wrap)
+	}
 	c, err := client.New(config, client.Options{Scheme: scheme, Mapper: w.server.mapper})
 	w.Must(err)
-	return &reader{Client: c, memo: w.memo, read: map[string]decoded{}}
+	return c
 }
 
 // Changes counts what was written in the run.
@@ -176,7 +183,7 @@ func (w *World) FreshList(namespace string, into client.ObjectList) {
 }
 
 // Behind gives a client of which nobody hears.
-func (w *World) Behind() client.Client { return w.server.admin }
+func (w *World) Behind() client.Client { return w.speaks("", w.memo.behind) }
 
 // Create makes objects as a person.
 func (w *World) Create(objects ...client.Object) {
