@@ -21,12 +21,15 @@ import (
 // point of no return: the lease runs out, and a minute later users are in.
 const reopens = 2*time.Minute + time.Minute
 
-// away looks at the site while nobody of the operator is there.
+// away looks at the site while nobody of the operator is there, each time.
 type away struct {
 	w *world.World
 	// site as it was when no run held it, and as the operator left it.
 	start, left map[string]string
 	since       time.Time
+	// absences seen so far, and which of them was the first from a run that held the site and
+	// could be taken back: what came after that came of it.
+	absences, first int
 	// held: the run held the site; point: how far it was.
 	held  bool
 	point string
@@ -40,31 +43,54 @@ func absent(w *world.World) *away { return &away{w: w, start: w.Site()} }
 
 // look is called after every tick.
 func (a *away) look() {
-	now, lease, changes := a.w.Clock.Now(), &coordinationv1.Lease{}, a.w.Changes()
+	lease := &coordinationv1.Lease{}
 	held := a.w.Get("gradus-campus", lease) && ptr.Deref(lease.Spec.HolderIdentity, "") != ""
-	if a.w.Gone == "" {
-		if !held && changes != a.compared {
-			a.start, a.compared = a.w.Site(), changes
-		}
-		return
+	over := a.left == nil || a.lasts() > world.Away-10*time.Second
+	again := a.absences != a.w.Absences
+	a.absences = a.w.Absences
+	switch {
+	case again && (over || !a.undoable()):
+		a.begins(held, lease.Annotations[v1alpha1.PointAnnotation])
+	case over && !held:
+		a.open()
+	case !over && a.held:
+		a.shut()
 	}
-	if a.left == nil {
-		a.held = held
-		a.point = lease.Annotations[v1alpha1.PointAnnotation]
-		a.left, a.since = a.w.Site(), now
-		return
+}
+
+func (a *away) lasts() time.Duration { return a.w.Clock.Now().Sub(a.since) }
+
+// undoable: the operator went from a run that held the site and could be taken back.
+func (a *away) undoable() bool { return a.held && a.reversible() }
+
+// begins notes how the operator left the site.
+func (a *away) begins(held bool, point string) {
+	a.held, a.point, a.left, a.since = held, point, a.w.Site(), a.w.Clock.Now()
+	if a.first == 0 && a.undoable() {
+		a.first = a.absences
 	}
-	if !a.held || now.Sub(a.since) > world.Away-10*time.Second {
-		return
+}
+
+// open notes the site as it is when no run holds it: before any, and after one that went through.
+func (a *away) open() {
+	through := a.held && !a.reversible()
+	if changes := a.w.Changes(); (a.left == nil || through) && changes != a.compared {
+		a.start, a.compared = a.w.Site(), changes
 	}
+}
+
+// shut looks at a site that was held when its operator went.
+func (a *away) shut() {
 	watched := a.w.Gone == gate.OperatorAway
-	switch reversible := a.point == string(v1alpha1.PointReversible); {
-	case reversible && watched && now.Sub(a.since) > reopens:
-		a.same("closed for users "+now.Sub(a.since).String()+" after the operator went", a.start)
+	switch reversible := a.reversible(); {
+	case reversible && watched && a.lasts() > reopens:
+		a.same("closed for users "+a.lasts().String()+" after the operator went", a.start)
 	case !reversible:
 		a.same("touched past the point of no return, while the operator was away", a.left)
 	}
 }
+
+func (a *away) reversible() bool { return a.point == string(v1alpha1.PointReversible) }
 
 func (a *away) same(what string, want map[string]string) {
 	changes := a.w.Changes()

@@ -22,6 +22,9 @@ var perRun = flag.Int("per-run", 0, "plans that one run tells; 0 is the usual nu
 // sideBySide is how many runs share the API server: two cores are busy with four.
 const sideBySide = 4
 
+// absences is how many one run tells where a site is closed.
+const absences = 8
+
 // slots are for the runs of all scenarios.
 var slots = make(chan struct{}, sideBySide)
 
@@ -38,13 +41,13 @@ func runAll(ctx context.Context, s Scenario, f family, plans []Plan, ref *Result
 		rest[i] = i
 	}
 	for round, size := range []int{f.size(), max(1, f.size()/4)} {
-		groups := apart(s, plans, rest, grouped(picked(plans, rest), size))
+		groups := apart(s, plans, rest, grouped(picked(plans, rest), size), max(1, (1-round)*absences))
 		rest = nil
 		for g, r := range side(ctx, s, ref, joined(plans, groups)) {
 			switch {
 			case len(r.Wrong) == 0:
 				rest = append(rest, unfired(plans, groups[g], r)...)
-			case f.brief && round == 0 && lawful(r):
+			case (f.brief || s.closes() && deserts(plans[groups[g][0]])) && round == 0 && lawful(r):
 				rest = append(rest, groups[g]...)
 			default:
 				alone = append(alone, groups[g]...)
@@ -76,12 +79,21 @@ func lawful(r Result) bool {
 	})
 }
 
-// unfired gives those plans of a group whose request never came.
+// unfired gives those plans of a group whose request never came. An absence from a run that can
+// be taken back is the end of that, and how it ends says nothing of others: of such a row the
+// first one is told, if it was that.
 func unfired(plans []Plan, group []int, r Result) []int {
+	came := 0
 	return slices.DeleteFunc(slices.Clone(group), func(i int) bool {
-		return !slices.ContainsFunc(plans[i].Faults, func(f gate.Fault) bool { return slices.Contains(r.Unfired, f) })
+		fired := !slices.ContainsFunc(plans[i].Faults, func(f gate.Fault) bool { return slices.Contains(r.Unfired, f) })
+		if fired && deserts(plans[i]) {
+			came++
+		}
+		return fired && (r.Away == 0 || r.Away == 1 && came == 1)
 	})
 }
+
+func deserts(p Plan) bool { return p.Faults[0].Kind.Deserts() }
 
 // finding is a plan that was not survived.
 type finding struct {
@@ -147,17 +159,21 @@ func common(a, b int) int {
 }
 
 // apart gives the groups of what was picked by the numbers of all plans. Where a site is
-// closed it takes absences out of them: what comes of those depends on when. And strangers'
-// objects: who is in the way for longer than half a minute ends a run that can be taken back.
-func apart(s Scenario, plans []Plan, of []int, groups [][]int) [][]int {
+// closed it takes absences out of them, for what comes of those depends on when: so many in
+// a row make a group. And strangers' objects: who is in the way for longer than half a
+// minute ends a run that can be taken back.
+func apart(s Scenario, plans []Plan, of []int, groups [][]int, chunk int) [][]int {
 	var out [][]int
+	var away []int
 	for _, group := range groups {
 		var rest []int
 		for _, n := range group {
-			i := of[n]
-			if kind := plans[i].Faults[0].Kind; s.closes() && (kind.Deserts() || kind == gate.Squat) {
+			switch i := of[n]; {
+			case s.closes() && deserts(plans[i]):
+				away = append(away, i)
+			case s.closes() && plans[i].Faults[0].Kind == gate.Squat:
 				out = append(out, []int{i})
-			} else {
+			default:
 				rest = append(rest, i)
 			}
 		}
@@ -165,7 +181,8 @@ func apart(s Scenario, plans []Plan, of []int, groups [][]int) [][]int {
 			out = append(out, rest)
 		}
 	}
-	return out
+	slices.Sort(away)
+	return slices.AppendSeq(out, slices.Chunk(away, chunk))
 }
 
 func picked(plans []Plan, of []int) []Plan {

@@ -46,6 +46,9 @@ type Result struct {
 	Full bool
 	// Unfired are the faults whose request never came.
 	Unfired []gate.Fault
+	// Away is at which absence, counted from 1, the site was first held by a run that could be
+	// taken back; 0 when at none.
+	Away int
 	// Wrong is what the oracles saw.
 	Wrong []string
 	// Errors that reconcilers gave, for whoever reads a failure.
@@ -131,7 +134,7 @@ func Run(
 	r.Wrong = append(r.Wrong, released(w)...)
 	r.Unfired = g.Unfired()
 	if gone != nil {
-		r.Wrong = append(r.Wrong, gone.wrong...)
+		r.Wrong, r.Away = append(r.Wrong, gone.wrong...), gone.first
 	}
 	switch {
 	case reference == nil:

@@ -22,6 +22,7 @@ func (w *World) leave(kind gate.Kind) {
 	back := w.Clock.Now().Add(Away)
 	if kind.Deserts() {
 		w.Gone = kind
+		w.Absences++
 		for _, p := range w.procs {
 			p.gate.Die()
 			p.back = back
