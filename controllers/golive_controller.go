@@ -69,7 +69,7 @@ func (r *GoLiveReconciler) walk(
 		return r.tend(ctx, g, session, grip, verdict)
 	}
 	ending := replaced(g, grip)
-	if grip.Lost && !replacing(grip) {
+	if grip.Lost && !tookOver(g, grip) {
 		return r.lost(ctx, g, grip)
 	}
 	if grip.Lost {

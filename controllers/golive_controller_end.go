@@ -125,7 +125,7 @@ func needed(owner productionObject, grip production.Grip, nothing bool) bool {
 func (b Base) stay(
 	ctx context.Context, before, owner productionObject, grip production.Grip,
 ) (ctrl.Result, error) {
-	if grip.Lost && replacing(grip) {
+	if tookOver(owner, grip) {
 		owner.SetHeld(nil) // for good: nobody else may take the site over from it once more
 	}
 	if grip.Holder == "" {

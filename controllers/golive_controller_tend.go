@@ -58,13 +58,20 @@ func replacing(grip production.Grip) bool {
 	return wayBack(grip) && grip.Point == v1alpha1.PointCommitted
 }
 
+// tookOver says whether a rollback took the site over from a run that had it past the point of
+// no return. From one that was not there yet nobody takes over: its lease was free, and it
+// takes that back when the rollback has let go.
+func tookOver(owner production.Owner, grip production.Grip) bool {
+	return grip.Lost && replacing(grip) && committed(owner)
+}
+
 // replaced says whether a rollback has taken the site over from a run past the
 // point of no return, now or since: such a run works on the site no more,
 // whatever is retried. Only one that waits before it lets users in gives way; one
 // that did, and let the site go since, is at its own end.
 func replaced(g *v1alpha1.GoLive, grip production.Grip) bool {
 	return closing.PastCommit(g.Status.Steps) && g.Status.Opened == nil &&
-		(g.Status.Lease == nil || grip.Lost && replacing(grip))
+		(g.Status.Lease == nil || tookOver(g, grip))
 }
 
 // goLiveOf gives the go-live that a plan ordered: the end of the plan's

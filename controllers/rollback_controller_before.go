@@ -105,5 +105,5 @@ func followed(back *v1alpha1.Rollback, grip production.Grip) bool {
 	if !rollback.Took(back) || closing.Opening(back.Status.Steps) {
 		return false
 	}
-	return back.Held() == nil || grip.Lost && replacing(grip) && committed(back)
+	return back.Held() == nil || tookOver(back, grip)
 }

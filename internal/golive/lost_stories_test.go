@@ -164,3 +164,43 @@ func TestADeletedGoLiveGoesThoughItsLeaseIsLostForGood(t *testing.T) {
 		t.Errorf("the go-live: %v; %d objects are left", err, w.left())
 	}
 }
+
+// A Rollback has the site whose lease a go-live lost before it changed anything: that one only
+// looks, also when the other is past the point of no return, and ends when it is over.
+func TestARollbackTakesNothingOverFromAGoLiveThatDidNothing(t *testing.T) {
+	w := newWorld(t)
+	w.order(nil)
+	w.versions("1.0")
+	site := &v1alpha1.Site{}
+	w.must(w.admin.Get(w.ctx, client.ObjectKey{Namespace: w.namespace, Name: "campus"}, site))
+	site.Status.Version = "1.0"
+	w.must(w.admin.Status().Update(w.ctx, site))
+	w.until("held", func(g *v1alpha1.GoLive) bool { return g.Status.Lease != nil })
+	back := &v1alpha1.Rollback{ObjectMeta: w.meta("back"), Spec: v1alpha1.RollbackSpec{
+		SiteRef: v1alpha1.LocalRef{Name: "campus"}, To: v1alpha1.RollbackTarget{BackupRef: &v1alpha1.LocalRef{Name: "backup"}},
+		MaxDataLoss: v1alpha1.DataLoss{Rows: 1000}}}
+	w.must(w.admin.Create(w.ctx, back))
+	lease := w.lease() // emptied, and the Rollback was the first to see it
+	lease.Spec.HolderIdentity = ptr.To("Rollback/back/" + string(back.UID))
+	lease.Spec.LeaseTransitions = ptr.To(*lease.Spec.LeaseTransitions + 1)
+	w.must(w.admin.Update(w.ctx, lease))
+	w.outcomes["back-switch"] = pipeline.JobOutcome{State: pipeline.JobRunning}
+	w.backUntil("switches", at("Switch"))
+	for range 3 {
+		w.tick()
+	}
+	g := w.get()
+	c := meta.FindStatusCondition(g.Status.Conditions, v1alpha1.StalledCondition)
+	if c == nil || c.Reason != v1alpha1.LeaseLostReason || g.Status.Lease == nil || len(g.Status.Changes) > 0 {
+		t.Errorf("stalled as %+v, lease %v, changes %v", c, g.Status.Lease, g.Status.Changes)
+	}
+	delete(w.outcomes, "back-switch")
+	back = w.backUntil("over", ended)
+	if c := meta.FindStatusCondition(back.Status.Conditions, v1alpha1.SucceededCondition); c.Status != metav1.ConditionTrue {
+		t.Errorf("%s: %s", c.Reason, c.Message)
+	}
+	if c := succeeded(w.until("over", over)); c.Status != metav1.ConditionFalse || c.Reason != v1alpha1.LeaseLostReason {
+		t.Errorf("%s: %s", c.Reason, c.Message)
+	}
+	w.wantServing("campus:1.0")
+}
