@@ -68,13 +68,20 @@ func TestNobodyTakesASiteThatIsShutByALeaseThatIsGone(t *testing.T) {
 	}
 }
 
+// leavesCommitted is a lease that a run past the point of no return has left so.
+func (w *world) leavesCommitted() *coordinationv1.Lease {
+	w.t.Helper()
+	lease := &coordinationv1.Lease{ObjectMeta: w.meta("gradus-campus")}
+	lease.Annotations = map[string]string{v1alpha1.PointAnnotation: string(v1alpha1.PointCommitted)}
+	w.must(w.admin.Create(w.ctx, lease))
+	return lease
+}
+
 // A free lease that says Committed was a run's past the point of no return: a go-live that took it
 // would begin there.
 func TestAGoLiveDoesNotBeginPastThePointOfNoReturn(t *testing.T) {
 	w := newWorld(t)
-	lease := &coordinationv1.Lease{ObjectMeta: w.meta("gradus-campus")}
-	lease.Annotations = map[string]string{v1alpha1.PointAnnotation: string(v1alpha1.PointCommitted)}
-	w.must(w.admin.Create(w.ctx, lease))
+	lease := w.leavesCommitted()
 	w.order(nil)
 	g := w.until("it waits", func(g *v1alpha1.GoLive) bool { return state(g, "TakeLease") == v1alpha1.StepWaiting })
 	if said := message(g, "TakeLease"); !strings.Contains(said, "kubectl delete lease -n "+w.namespace+" gradus-campus") {
@@ -84,6 +91,30 @@ func TestAGoLiveDoesNotBeginPastThePointOfNoReturn(t *testing.T) {
 	if c := succeeded(w.until("over", over)); c.Status != metav1.ConditionTrue {
 		t.Errorf("%s: %s", c.Reason, c.Message)
 	}
+}
+
+// So would a Rollback, where users see nobody's page.
+func TestARollbackDoesNotBeginPastThePointOfNoReturn(t *testing.T) {
+	w := newWorld(t)
+	lease := w.leavesCommitted()
+	w.goesBack(nil)
+	w.backUntil("it waits", func(back *v1alpha1.Rollback) bool { return entry(back, "TakeLease").State == v1alpha1.StepWaiting })
+	for range 3 {
+		w.tick()
+	}
+	back := w.rollback()
+	if said := entry(back, "TakeLease").Message; !strings.Contains(said, "kubectl delete lease -n "+w.namespace+" gradus-campus") {
+		t.Errorf("it says %q", said)
+	}
+	if w.holder() != "" || back.Status.Lease != nil || len(back.Status.Changes) > 0 {
+		t.Errorf("held by %q, lease %v, changes %v", w.holder(), back.Status.Lease, back.Status.Changes)
+	}
+	w.must(w.admin.Delete(w.ctx, lease))
+	back = w.backUntil("over", ended)
+	if c := meta.FindStatusCondition(back.Status.Conditions, v1alpha1.SucceededCondition); c.Status != metav1.ConditionTrue {
+		t.Errorf("%s: %s", c.Reason, c.Message)
+	}
+	w.wantServing("campus:1.0")
 }
 
 // A run that lost its lease before it changed anything does not take it back from a run that has

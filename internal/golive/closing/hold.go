@@ -85,8 +85,8 @@ func TakeLease[V Stage]() pipeline.Step[V] {
 
 // shut says that another run has shut the site, whose lease was deleted or emptied: it takes that
 // again, and goes on. A lease that still says Committed is the way to go on from a run that is
-// lost, for a rollback that takes over what that left; a go-live would begin past the point of no
-// return.
+// lost, for a rollback that takes over the page which that left. Where there is no page, any run
+// would begin past the point of no return, on a site that may be open.
 func (s *Scene) shut(now time.Time) *pipeline.Verdict {
 	busy := func(format string, a ...any) *pipeline.Verdict {
 		no := pipeline.Await(v1alpha1.SiteBusyReason, format, a...).By(now.Add(15 * time.Second))
@@ -98,11 +98,12 @@ func (s *Scene) shut(now time.Time) *pipeline.Verdict {
 		return busy("nobody holds the lease of Site %s, and users see the holding page of %s: that run, or a Rollback that "+
 			"took the site over from it, takes the lease again and goes on. Only where there is none any more, and database "+
 			"and workloads are sound, open the site: %s", s.Site.Name, run, command)
-	case s.Committed() && s.Owner.OwnerKind() == "GoLive":
+	case s.Committed():
 		lease := production.LeaseName(s.Site.Name)
-		return busy("nobody holds Lease %s, and it says that a run was past the point of no return: that run takes it again "+
-			"and goes on. Only where there is none any more, and database and workloads are sound: kubectl delete lease -n "+
-			"%s %s (verb breaklock on sites.lms.gradus.dev)", lease, s.Site.Namespace, lease)
+		return busy("nobody holds Lease %s, and it says that a run was past the point of no return: that run, or a Rollback "+
+			"that took the site over from it, takes it again and goes on. Only where there is none any more, and database and "+
+			"workloads are sound: kubectl delete lease -n %s %s (verb breaklock on sites.lms.gradus.dev)",
+			lease, s.Site.Namespace, lease)
 	}
 	return nil
 }
