@@ -129,8 +129,19 @@ func (b Base) stay(
 		owner.SetHeld(nil) // for good: nobody else may take the site over from it once more
 	}
 	if grip.Holder == "" {
-		return b.awakeSettled(ctx, before, owner, pipeline.Wait(v1alpha1.SiteBusyReason, "deleted; another run has the site "+
-			"past its point of no return, and nobody holds the lease: what stands is put back after that").
+		var why string
+		switch run, command, err := b.shut(ctx, owner); {
+		case err != nil:
+			return ctrl.Result{}, err
+		case run != "": // and then the lease, if it says Committed
+			why = closing.LeftShut(owner.SiteName(), run, command)
+		case grip.Point == v1alpha1.PointCommitted:
+			why = closing.LeftCommitted(owner.GetNamespace(), owner.SiteName())
+		default: // opened since
+			return ctrl.Result{RequeueAfter: time.Second}, nil
+		}
+		return b.awakeSettled(ctx, before, owner, pipeline.Wait(v1alpha1.SiteBusyReason,
+			"deleted, and what stands is put back when the site is free; %s", why).
 			By(b.Clock.Now().Add(production.DefaultRenew)))
 	}
 	return b.awakeSettled(ctx, before, owner, pipeline.Wait("NeededByAnother", "deleted, and needed by %s, which holds "+
@@ -160,7 +171,7 @@ func (b Base) grasp(ctx context.Context, owner productionObject, nothing bool) (
 	case grip.Lost && !nothing: // it was deleted under us, or we crashed while it was taken back
 		grip, _, err = b.regain(ctx, owner, grip)
 	case waitsForFree(owner, grip): // it goes with its extra pods
-		if shut, err := b.shut(ctx, owner); err != nil || shut || grip.Point == v1alpha1.PointCommitted {
+		if run, _, err := b.shut(ctx, owner); err != nil || run != "" || grip.Point == v1alpha1.PointCommitted {
 			return grip, err
 		}
 		grip, err = leases.Keep(ctx, owner, production.WishHold, "")
@@ -180,18 +191,19 @@ func pageUp(owner productionObject) bool {
 	return slices.ContainsFunc(production.Open(*owner.Journal()), leads)
 }
 
-// shut says whether users see the holding page of another run, whose lease somebody took away.
-func (b Base) shut(ctx context.Context, owner productionObject) (bool, error) {
+// shut names another run whose holding page users see, and whose lease somebody took away, with
+// the command that opens the site; "" where there is none.
+func (b Base) shut(ctx context.Context, owner productionObject) (run, command string, _ error) {
 	site, err := getSite(ctx, b.Live, owner.GetNamespace(), owner.SiteName())
 	if err != nil || site == nil {
-		return false, err
+		return "", "", err
 	}
 	door, err := optional(ctx, b.Live, owner.GetNamespace(), site.Spec.Traffic.ServiceRef.Name, &corev1.Service{})
-	if err != nil || door == nil {
-		return false, err
+	if err != nil {
+		return "", "", err
 	}
-	run, _ := production.ShutBy(owner, door)
-	return run != "", nil
+	run, command = production.ShutBy(owner, door)
+	return run, command, nil
 }
 
 // putBack puts the site back for an object that is deleted, and lets both go.

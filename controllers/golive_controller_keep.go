@@ -112,7 +112,7 @@ func (b Base) regain(
 	}
 	// Whoever has shut the site meanwhile lost its lease, too, and takes it again.
 	if loss == closing.LossEnd && grip.Holder == "" {
-		if shut, err := b.shut(ctx, owner); err != nil || shut {
+		if run, _, err := b.shut(ctx, owner); err != nil || run != "" {
 			return grip, left, err
 		}
 	}

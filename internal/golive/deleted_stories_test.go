@@ -4,6 +4,7 @@
 package golive_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -55,6 +56,44 @@ func TestADeletedGoLiveWaitsForItsPlan(t *testing.T) {
 			}
 		})
 	}
+}
+
+func ready(g *v1alpha1.GoLive) string {
+	if c := meta.FindStatusCondition(g.Status.Conditions, v1alpha1.ReadyCondition); c != nil {
+		return c.Message
+	}
+	return ""
+}
+
+// A run past the point of no return is gone for good, and its lease still says so: whoever deletes
+// the go-live that has extra pods there is told how they go.
+func TestADeletedGoLiveSaysWhatALostRunLeft(t *testing.T) {
+	w := newWorld(t)
+	w.order(scaled(5))
+	w.until("over", over)
+	w.support(v1alpha1.StepRunning)
+	lease := w.lease()
+	metav1.SetMetaDataAnnotation(&lease.ObjectMeta, v1alpha1.PointAnnotation, string(v1alpha1.PointCommitted))
+	w.must(w.admin.Update(w.ctx, lease))
+	w.must(w.admin.Delete(w.ctx, w.goLive))
+	for range 3 {
+		w.tick()
+	}
+	said := ready(w.get())
+	for _, part := range []string{"Only where there is none any more, and database and workloads are sound",
+		"kubectl delete lease -n " + w.namespace + " gradus-campus"} {
+		if !strings.Contains(said, part) {
+			t.Errorf("%q is missing in: %s", part, said)
+		}
+	}
+	w.must(w.admin.Delete(w.ctx, lease))
+	for range 5 {
+		w.tick()
+	}
+	if err := w.admin.Get(w.ctx, client.ObjectKeyFromObject(w.goLive), w.goLive); !apierrors.IsNotFound(err) {
+		t.Errorf("the go-live: %v", err)
+	}
+	w.wantServing("campus:2.0")
 }
 
 // With the namespace the site goes, then the lease, rights in any order, and no run

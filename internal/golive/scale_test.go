@@ -201,6 +201,9 @@ func TestExtraPodsWaitForARollbackWhoseLeaseIsGone(t *testing.T) {
 					t.Fatalf("held by %s", w.holder())
 				}
 			}
+			if said := ready(w.get()); how == "deleted" && !strings.Contains(said, "see the holding page of Rollback/back/") {
+				t.Errorf("it says %q", said)
+			}
 			w.skip = ""
 			delete(w.outcomes, "back-switch")
 			back := w.backUntil("over", ended)

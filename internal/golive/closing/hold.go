@@ -5,6 +5,7 @@ package closing
 
 import (
 	"encoding/json"
+	"fmt"
 	"slices"
 	"time"
 
@@ -88,24 +89,34 @@ func TakeLease[V Stage]() pipeline.Step[V] {
 // lost, for a rollback that takes over the page which that left. Where there is no page, any run
 // would begin past the point of no return, on a site that may be open.
 func (s *Scene) shut(now time.Time) *pipeline.Verdict {
-	busy := func(format string, a ...any) *pipeline.Verdict {
-		no := pipeline.Await(v1alpha1.SiteBusyReason, format, a...).By(now.Add(15 * time.Second))
+	busy := func(why string) *pipeline.Verdict {
+		no := pipeline.Await(v1alpha1.SiteBusyReason, "%s", why).By(now.Add(15 * time.Second))
 		return &no
 	}
 	run, command := production.ShutBy(s.Owner, s.Door)
 	switch {
 	case run != "" && (!s.Committed() || !slices.Contains(s.Inherits, run)):
-		return busy("nobody holds the lease of Site %s, and users see the holding page of %s: that run, or a Rollback that "+
-			"took the site over from it, takes the lease again and goes on. Only where there is none any more, and database "+
-			"and workloads are sound, open the site: %s", s.Site.Name, run, command)
+		return busy(LeftShut(s.Site.Name, run, command))
 	case s.Committed():
-		lease := production.LeaseName(s.Site.Name)
-		return busy("nobody holds Lease %s, and it says that a run was past the point of no return: that run, or a Rollback "+
-			"that took the site over from it, takes it again and goes on. Only where there is none any more, and database and "+
-			"workloads are sound: kubectl delete lease -n %s %s (verb breaklock on sites.lms.gradus.dev)",
-			lease, s.Site.Namespace, lease)
+		return busy(LeftCommitted(s.Site.Namespace, s.Site.Name))
 	}
 	return nil
+}
+
+// LeftShut tells of a site that a run has shut, whose lease nobody holds, and how it is opened.
+func LeftShut(site, run, command string) string {
+	return fmt.Sprintf("nobody holds the lease of Site %s, and users see the holding page of %s: that run, or a Rollback "+
+		"that took the site over from it, takes the lease again and goes on. Only where there is none any more, and "+
+		"database and workloads are sound, open the site: %s", site, run, command)
+}
+
+// LeftCommitted tells of a free lease that says how far a run was, and how it is deleted.
+func LeftCommitted(namespace, site string) string {
+	lease := production.LeaseName(site)
+	return fmt.Sprintf("nobody holds Lease %s, and it says that a run was past the point of no return: that run, or a "+
+		"Rollback that took the site over from it, takes it again and goes on. Only where there is none any more, and "+
+		"database and workloads are sound: kubectl delete lease -n %s %s (verb breaklock on sites.lms.gradus.dev)",
+		lease, namespace, lease)
 }
 
 // StartWatchdog makes the watchdog before the first change, and waits until
