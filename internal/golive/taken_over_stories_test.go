@@ -5,9 +5,11 @@ package golive_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
@@ -142,6 +144,66 @@ func TestARivalPastThePointOfNoReturnIsNoReasonToStay(t *testing.T) {
 	})
 	w.backFromGo("back")
 	w.wantBack()
+}
+
+// merges applies the door as a pipeline does that knows nothing of ours: its labels come beside.
+func (w *world) merges() (found *corev1.Service) {
+	w.t.Helper()
+	door := &corev1.Service{}
+	w.must(w.admin.Get(w.ctx, client.ObjectKey{Namespace: w.namespace, Name: "web"}, door))
+	found = door.DeepCopy()
+	door.Spec.Selector["app"] = "web"
+	w.must(w.admin.Update(w.ctx, door, client.FieldOwner("argocd")))
+	found.ResourceVersion = door.ResourceVersion
+	return found
+}
+
+// The door was merged, and the site is shut all the same: who takes it over has the page, says
+// who wrote there, and goes on when the value is back.
+func TestADoorThatWasMergedIsTakenOver(t *testing.T) {
+	for _, when := range []string{"under the go-live", "under its Rollback"} {
+		t.Run(when, func(t *testing.T) {
+			w := newWorld(t)
+			w.order(nil)
+			w.versions("1.0")
+			w.outcomes["again-"], w.outcomes["go-hop"] = finds(100), pipeline.JobOutcome{State: pipeline.JobRunning}
+			w.until("upgrading", func(g *v1alpha1.GoLive) bool { return state(g, "Hops") == v1alpha1.StepRunning })
+			var found *corev1.Service
+			if when == "under its Rollback" {
+				w.outcomes["go-hop"], w.outcomes["back-verify"] = broken("CountsDiffer"), w.outcomes["go-hop"]
+				w.until("a rollback that verifies", func(*v1alpha1.GoLive) bool {
+					return w.rollbacks() == 1 && at("VerifyBeside")(w.rollback())
+				})
+				found = w.merges()
+				w.backUntil("halted", rivalled)
+				w.must(w.admin.Delete(w.ctx, w.rollback()))
+			} else {
+				found = w.merges()
+				w.until("halted", func(g *v1alpha1.GoLive) bool {
+					return meta.IsStatusConditionTrue(g.Status.Conditions, v1alpha1.StalledCondition)
+				})
+			}
+			w.backFromGo("again")
+			again := &v1alpha1.Rollback{ObjectMeta: w.meta("again")}
+			w.until("told", func(*v1alpha1.GoLive) bool {
+				w.must(w.admin.Get(w.ctx, client.ObjectKeyFromObject(again), again))
+				return rivalled(again)
+			})
+			if s := again.Status; s.Source.Doors != v1alpha1.DoorsStayedClosed || s.Changes[0].Field != v1alpha1.FieldSelector {
+				t.Errorf("doors %s, changes %v", s.Source.Doors, s.Changes)
+			}
+			w.must(w.admin.Update(w.ctx, found))
+			w.until("the other one is alone", func(*v1alpha1.GoLive) bool { return w.rollbacks() == 1 })
+			w.wantBack()
+		})
+	}
+}
+
+// rivalled says whether a rollback tells who wrote the door, and how that is put right.
+func rivalled(back *v1alpha1.Rollback) bool {
+	c := meta.FindStatusCondition(back.Status.Conditions, v1alpha1.StalledCondition)
+	return c != nil && c.Reason == v1alpha1.ConflictingWriterReason && strings.Contains(c.Message, "written by argocd") &&
+		strings.Contains(c.Message, "kubectl patch service web ")
 }
 
 // Whoever deletes a rollback that succeeded while nobody reconciles plans: the plan

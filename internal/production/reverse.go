@@ -82,6 +82,20 @@ func beside(c v1alpha1.Change, o Observed) (rest map[string]any, ours bool) {
 	return rest, len(mine) > 0
 }
 
+// StillOurs says whether an object has what a change wrote: as it was written, or in a door's
+// selector with what an apply merged beside it. Users are shut out by either.
+func StillOurs(c v1alpha1.Change, o Observed) bool {
+	_, mixed := beside(c, o)
+	same := c.Target.UID == "" || o.Object != nil && o.Object.GetUID() == c.Target.UID
+	return Stand(c, o) == StandsAfter || mixed && same
+}
+
+// leads says whether a selector has all entries of a page's, whatever is beside them.
+func leads(selector, page Value) bool {
+	entries := page.object()
+	return len(entries) > 0 && within(entries, selector)
+}
+
 // within says whether every entry is one of a value's.
 func within(entries map[string]any, value Value) bool {
 	all := value.object()

@@ -4,9 +4,11 @@
 package production
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 
@@ -81,6 +83,33 @@ func TestFirstRival(t *testing.T) {
 	}
 	if FirstRival(changes[:3], []Observed{live("a", 5), live("b", 1), live("c", 0)}) != nil {
 		t.Error("a rival where there is none")
+	}
+}
+
+// Another run's page shuts the site also where an apply merged its labels beside it.
+func TestShutBy(t *testing.T) {
+	note := `[{"owner":"GoLive/other/u","id":"door","field":"Selector","before":{"app":"web"},"after":%s}]`
+	page := Want("door", "Service", "web", v1alpha1.FieldSelector, "", map[string]string{"holding": "other"}, v1alpha1.UndoUntilCommit)
+	page.State = v1alpha1.ChangeApplied
+	for name, test := range map[string]struct {
+		after    string
+		selector map[string]string
+		journal  []v1alpha1.Change
+		want     string
+	}{
+		"the page":                  {`{"holding":"other"}`, map[string]string{"holding": "other"}, nil, "GoLive/other/u"},
+		"the page, merged":          {`{"holding":"other"}`, map[string]string{"holding": "other", "app": "web"}, nil, "GoLive/other/u"},
+		"put back, and a note left": {`{"holding":"other"}`, map[string]string{"app": "web"}, nil, ""},
+		"a page of no labels":       {`{}`, map[string]string{"app": "web"}, nil, ""},
+		"taken over":                {`{"holding":"other"}`, map[string]string{"holding": "other"}, []v1alpha1.Change{page}, ""},
+		"taken over, and merged":    {`{"holding":"other"}`, map[string]string{"holding": "other", "app": "web"}, []v1alpha1.Change{page}, ""},
+	} {
+		door := &corev1.Service{Spec: corev1.ServiceSpec{Selector: test.selector}}
+		door.Annotations = map[string]string{v1alpha1.HeldAnnotation: fmt.Sprintf(note, test.after)}
+		owner := &v1alpha1.GoLive{Status: v1alpha1.GoLiveStatus{Changes: test.journal}}
+		if run, command := ShutBy(owner, door); run != test.want || (command != "") != (run != "") {
+			t.Errorf("%s: %q, %q", name, run, command)
+		}
 	}
 }
 

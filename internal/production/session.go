@@ -183,7 +183,8 @@ func (s *Session) shutBy(w v1alpha1.Change, now Observed) string {
 }
 
 // pageOf gives the note of another run that has pointed a selector at its holding page; nil where
-// none has, or the owner took that change over.
+// none has, or the owner took that change over. An apply may have merged its labels beside it:
+// the site is shut all the same.
 func pageOf(owner Owner, annotations map[string]string, selector Value) *Note {
 	notes, err := notesIn(annotations)
 	if err != nil {
@@ -194,9 +195,9 @@ func pageOf(owner Owner, annotations map[string]string, selector Value) *Note {
 		after, err := NewValue(note.After)
 		own := note.Owner == Identity(owner) || slices.ContainsFunc(Open(*owner.Journal()), func(c v1alpha1.Change) bool {
 			led, err := ValueOf(c.After)
-			return c.ID == note.ID && err == nil && led.Equal(selector)
+			return c.ID == note.ID && err == nil && leads(selector, led)
 		})
-		if err == nil && note.Field == v1alpha1.FieldSelector && !own && selector.Equal(after) {
+		if err == nil && note.Field == v1alpha1.FieldSelector && !own && leads(selector, after) {
 			return note
 		}
 	}

@@ -106,7 +106,7 @@ func InheritFrom(r, before *v1alpha1.Rollback, observed []production.Observed) {
 	}
 	for i, c := range before.Status.Changes {
 		mine := slices.ContainsFunc(r.Status.Changes, func(m v1alpha1.Change) bool { return m.ID == c.ID })
-		if !mine && c.State != v1alpha1.ChangeUndone && production.Stand(c, observed[i]) == production.StandsAfter {
+		if !mine && c.State != v1alpha1.ChangeUndone && production.StillOurs(c, observed[i]) {
 			c.State, c.Foreign = v1alpha1.ChangeApplied, ""
 			r.Status.Changes = append(r.Status.Changes, c)
 		}

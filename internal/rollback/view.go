@@ -51,9 +51,10 @@ func Inherit(r *v1alpha1.Rollback, g *v1alpha1.GoLive, observed []production.Obs
 	// What closes the site comes with a lease that nothing undoes, or not at all.
 	all := committed(r) && (givesWay(g) || tookOver(r, g))
 	for i, c := range g.Status.Changes {
-		stands := c.State != v1alpha1.ChangeUndone && production.Stand(c, observed[i]) == production.StandsAfter
+		stands := c.State != v1alpha1.ChangeUndone && production.StillOurs(c, observed[i])
 		if stands && (all || c.Undo == v1alpha1.UndoAlways) {
-			// Whatever the go-live was about to do with it, it stands.
+			// Whatever the go-live was about to do with it, it stands. What somebody merged
+			// beside it is told, as a rival's, until it is put right.
 			c.State, c.Foreign = v1alpha1.ChangeApplied, ""
 			r.Status.Changes = append(r.Status.Changes, c)
 		}
