@@ -75,7 +75,7 @@ func (b Base) leave(
 		if err != nil {
 			return ctrl.Result{}, err
 		}
-		if production.Stand(c, now) == production.StandsAfter {
+		if production.StillOurs(c, now) {
 			return b.awakeSettled(ctx, before, owner, pipeline.Await("HoldingPageInUse", "deleted, and users still see its "+
 				"holding page while the site is held by %q: it goes when Service %s leads elsewhere", grip.Holder, c.Target.Name).
 				By(b.Clock.Now().Add(production.DefaultRenew)))

@@ -129,15 +129,11 @@ func (b Base) stay(
 		owner.SetHeld(nil) // for good: nobody else may take the site over from it once more
 	}
 	if grip.Holder == "" {
-		var why string
-		switch run, command, err := b.shut(ctx, owner); {
-		case err != nil:
+		why, err := b.waitsFor(ctx, owner, grip)
+		if err != nil {
 			return ctrl.Result{}, err
-		case run != "": // and then the lease, if it says Committed
-			why = closing.LeftShut(owner.SiteName(), run, command)
-		case grip.Point == v1alpha1.PointCommitted:
-			why = closing.LeftCommitted(owner.GetNamespace(), owner.SiteName())
-		default: // opened since
+		}
+		if why == "" { // opened since
 			return ctrl.Result{RequeueAfter: time.Second}, nil
 		}
 		return b.awakeSettled(ctx, before, owner, pipeline.Wait(v1alpha1.SiteBusyReason,
@@ -146,6 +142,20 @@ func (b Base) stay(
 	}
 	return b.awakeSettled(ctx, before, owner, pipeline.Wait("NeededByAnother", "deleted, and needed by %s, which holds "+
 		"the site: it goes when that is done", grip.Holder).By(b.Clock.Now().Add(production.DefaultRenew)))
+}
+
+// waitsFor says why a run leaves a free lease alone: another one has shut the site, or was past
+// its point of no return; "" when neither is so.
+func (b Base) waitsFor(ctx context.Context, owner productionObject, grip production.Grip) (string, error) {
+	switch run, command, err := b.shut(ctx, owner); {
+	case err != nil:
+		return "", err
+	case run != "": // and then the lease, if it says Committed
+		return closing.LeftShut(owner.SiteName(), run, command), nil
+	case grip.Point == v1alpha1.PointCommitted && !committed(owner):
+		return closing.LeftCommitted(owner.GetNamespace(), owner.SiteName()), nil
+	}
+	return "", nil
 }
 
 // another says which Rollback takes the site over from an object that is deleted.
@@ -180,9 +190,13 @@ func (b Base) grasp(ctx context.Context, owner productionObject, nothing bool) (
 }
 
 // waitsForFree says that a run which let the site go has something to put back there, and that
-// nobody holds it. One whose holding page a Rollback took over has let nothing go.
+// nobody holds it; or that lost it before the point of no return. One whose holding page a
+// Rollback took over has let nothing go.
 func waitsForFree(owner productionObject, grip production.Grip) bool {
-	return !grip.Lost && !grip.Held && grip.Holder == "" && len(v1alpha1.Standing(*owner.Journal())) > 0 && !pageUp(owner)
+	if grip.Lost && committed(owner) {
+		return false
+	}
+	return !grip.Held && grip.Holder == "" && len(v1alpha1.Standing(*owner.Journal())) > 0 && !pageUp(owner)
 }
 
 // pageUp says whether the journal has users led to the run's holding page.

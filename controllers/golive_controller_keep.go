@@ -58,7 +58,13 @@ func (b Base) lost(ctx context.Context, owner productionObject, grip production.
 	}
 	who := "is held by " + grip.Holder
 	if grip.Holder == "" {
-		who = "was taken over and let go since"
+		why, err := b.waitsFor(ctx, owner, grip)
+		if err != nil {
+			return pipeline.Verdict{}, err
+		}
+		if who = "was taken over and let go since"; why != "" {
+			who = "was lost, and is taken back when the site is free: " + why
+		}
 	}
 	if left == 0 && grip.Holder != "" && !strings.HasPrefix(grip.Holder, watchdogOf(owner)) {
 		if err := b.remove(ctx, owner, closing.Unwatch(owner)); err != nil {
@@ -79,10 +85,9 @@ func standing(owner production.Owner, observed []production.Observed, grip produ
 	left := 0
 	for i := range *owner.Journal() {
 		c := &(*owner.Journal())[i]
-		stands := production.Stand(*c, observed[i])
 		// Past the point of no return nobody but a successor gives anything back.
-		still := stands == production.StandsAfter && committed(owner)
-		back := stands == production.StandsBefore
+		still := production.StillOurs(*c, observed[i]) && committed(owner)
+		back := production.Stand(*c, observed[i]) == production.StandsBefore
 		if taken && !still && (back || !undoing) && !production.Holds(observed[i], production.Identity(owner), c.ID) {
 			c.State, c.Foreign = v1alpha1.ChangeUndone, ""
 		}

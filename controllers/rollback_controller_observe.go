@@ -25,18 +25,6 @@ type source struct {
 	taken bool
 }
 
-// identities are the runs that a rollback may take a closed site over from.
-func (s source) identities() []string {
-	var out []string
-	if s.goLive != nil {
-		out = append(out, production.Identity(s.goLive))
-	}
-	for i := range s.before {
-		out = append(out, production.Identity(&s.before[i]))
-	}
-	return out
-}
-
 func (r *RollbackReconciler) source(ctx context.Context, back *v1alpha1.Rollback) (source, error) {
 	var s source
 	if err := r.goLives(ctx, back, &s); err != nil {
@@ -83,7 +71,7 @@ func (r *RollbackReconciler) observe(
 	if err != nil || scene.Site == nil {
 		return view, err
 	}
-	scene.Inherits = from.identities()
+	scene.Inherits = rollback.Left(from.goLive, from.before)
 	name := ""
 	if back.Spec.To.BackupRef != nil {
 		name = back.Spec.To.BackupRef.Name

@@ -22,9 +22,46 @@ import (
 func (w *world) empties() {
 	w.t.Helper()
 	lease := w.lease()
-	lease.Spec.HolderIdentity = ptr.To("")
 	delete(lease.Annotations, v1alpha1.PointAnnotation)
 	w.must(w.admin.Update(w.ctx, lease))
+	w.frees()
+}
+
+// frees takes the holder off the lease.
+func (w *world) frees() {
+	w.t.Helper()
+	lease := w.lease()
+	lease.Spec.HolderIdentity = ptr.To("")
+	w.must(w.admin.Update(w.ctx, lease))
+}
+
+// verifies comes to where the go-live's own way back verifies what it restored.
+func (w *world) verifies() *v1alpha1.Rollback {
+	w.t.Helper()
+	w.order(nil)
+	w.versions("1.0")
+	w.outcomes["go-hop"] = broken("CountsDiffer")
+	w.outcomes["go-back-verify"] = pipeline.JobOutcome{State: pipeline.JobRunning}
+	w.until("a rollback that verifies", func(*v1alpha1.GoLive) bool {
+		return w.rollbacks() == 1 && at("VerifyBeside")(w.rollback())
+	})
+	return w.rollback()
+}
+
+// A Rollback goes on from one that is lost with a free lease that says Committed: the page that
+// users see is that of the go-live both go back from.
+func TestARollbackGoesOnFromOneThatIsLost(t *testing.T) {
+	w := newWorld(t)
+	w.loses(w.verifies())
+	w.frees()
+	w.backFromGo("again")
+	back := w.backUntil("over", ended)
+	if c := meta.FindStatusCondition(back.Status.Conditions, v1alpha1.SucceededCondition); c.Status != metav1.ConditionTrue {
+		t.Errorf("%s: %s", c.Reason, c.Message)
+	}
+	if !w.isOpen() || w.holder() != "" {
+		t.Errorf("the door is %v, held by %q", w.door(), w.holder())
+	}
 }
 
 // Whoever waits for a site takes no lease that was deleted, or emptied, under a run that has shut
@@ -32,18 +69,11 @@ func (w *world) empties() {
 func TestNobodyTakesASiteThatIsShutByALeaseThatIsGone(t *testing.T) {
 	for how, spoil := range map[string]func(w *world){
 		"deleted": func(w *world) { w.must(w.admin.Delete(w.ctx, w.lease())) },
-		"emptied": (*world).empties,
+		"emptied": (*world).empties, "emptied but for the point": (*world).frees,
 	} {
 		t.Run(how, func(t *testing.T) {
 			w := newWorld(t)
-			w.order(nil)
-			w.versions("1.0")
-			w.outcomes["go-hop"] = broken("CountsDiffer")
-			w.outcomes["go-back-verify"] = pipeline.JobOutcome{State: pipeline.JobRunning}
-			w.until("a rollback that verifies", func(*v1alpha1.GoLive) bool {
-				return w.rollbacks() == 1 && at("VerifyBeside")(w.rollback())
-			})
-			first, again := w.rollback(), &v1alpha1.Rollback{ObjectMeta: w.meta("again")}
+			first, again := w.verifies(), &v1alpha1.Rollback{ObjectMeta: w.meta("again")}
 			look := func(back *v1alpha1.Rollback) { w.must(w.admin.Get(w.ctx, client.ObjectKeyFromObject(back), back)) }
 			w.backFromGo("again")
 			w.until("another that waits", func(*v1alpha1.GoLive) bool { look(again); return at("TakeLease")(again) })

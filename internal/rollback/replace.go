@@ -8,6 +8,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/gradus-lms/gradus/api/v1alpha1"
 	"github.com/gradus-lms/gradus/internal/golive"
@@ -47,11 +48,7 @@ func GoLiveOf(r *v1alpha1.Rollback) string {
 // holds it past the point of no return, it failed or was deleted, and it has
 // not switched. A pod that switches may still run: it is awaited like a hop's.
 func GivesWay(r *v1alpha1.Rollback) bool {
-	held := r.Status.Lease
-	if held == nil || held.Point != v1alpha1.PointCommitted || r.Status.Opened != nil {
-		return false
-	}
-	if Switched(r) {
+	if !counts(r.Status.Lease) || r.Status.Opened != nil || Switched(r) {
 		return false
 	}
 	return !r.DeletionTimestamp.IsZero() ||
@@ -79,6 +76,36 @@ func From(g *v1alpha1.GoLive, before []v1alpha1.Rollback) string {
 	}
 	return production.Identity(g)
 }
+
+// Left names the runs that have left a closed site, and hold it no more: what they left is taken
+// over by a free lease that says Committed. One that counts on its lease takes that again, and
+// goes on or gives way.
+func Left(g *v1alpha1.GoLive, before []v1alpha1.Rollback) []string {
+	var out []string
+	if g != nil {
+		switch {
+		case counts(g.Status.Lease):
+			return nil
+		case closing.PastCommit(g.Status.Steps) && shut(g.Status.Lease, g.Status.Opened):
+			out = append(out, production.Identity(g))
+		}
+	}
+	for i := range before {
+		switch b := &before[i]; {
+		case counts(b.Status.Lease):
+			return nil
+		case Took(b) && shut(b.Status.Lease, b.Status.Opened):
+			out = append(out, production.Identity(b))
+		}
+	}
+	return out
+}
+
+func counts(held *v1alpha1.HeldLease) bool {
+	return held != nil && held.Point == v1alpha1.PointCommitted
+}
+
+func shut(held *v1alpha1.HeldLease, opened *metav1.Time) bool { return held == nil && opened == nil }
 
 // givesWay says whether a go-live that still counts on its lease gives way: one
 // that was gone back from already has nothing to give.

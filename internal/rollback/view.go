@@ -95,7 +95,7 @@ func tookOver(r *v1alpha1.Rollback, g *v1alpha1.GoLive) bool {
 
 // committed says whether a rollback holds the site for good.
 func committed(r *v1alpha1.Rollback) bool {
-	return r.Status.Lease != nil && r.Status.Lease.Point == v1alpha1.PointCommitted
+	return counts(r.Status.Lease)
 }
 
 // inherited says whether the journal begins with what the go-live held: its

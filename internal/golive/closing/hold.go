@@ -97,7 +97,7 @@ func (s *Scene) shut(now time.Time) *pipeline.Verdict {
 	switch {
 	case run != "" && (!s.Committed() || !slices.Contains(s.Inherits, run)):
 		return busy(LeftShut(s.Site.Name, run, command))
-	case s.Committed():
+	case run == "" && s.Committed():
 		return busy(LeftCommitted(s.Site.Namespace, s.Site.Name))
 	}
 	return nil

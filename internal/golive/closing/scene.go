@@ -42,7 +42,7 @@ type Scene struct {
 	// not stand any more.
 	Grip  production.Grip
 	Rival *v1alpha1.Change
-	// Inherits are runs whose closed site this one takes over as it is.
+	// Inherits are runs that left a closed site, which this one takes over as it is.
 	Inherits []string
 	// Watched are the targets that this run's watchdog has rights on; nil when
 	// that does not matter: nothing is held, or nothing is undone any more.
