@@ -152,7 +152,7 @@ func (b Base) waitsFor(ctx context.Context, owner productionObject, grip product
 		return "", err
 	case run != "": // and then the lease, if it says Committed
 		return closing.LeftShut(owner.SiteName(), run, command), nil
-	case grip.Point == v1alpha1.PointCommitted && !committed(owner):
+	case grip.Point == v1alpha1.PointCommitted:
 		return closing.LeftCommitted(owner.GetNamespace(), owner.SiteName()), nil
 	}
 	return "", nil

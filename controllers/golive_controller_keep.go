@@ -62,7 +62,7 @@ func (b Base) lost(ctx context.Context, owner productionObject, grip production.
 		if err != nil {
 			return pipeline.Verdict{}, err
 		}
-		if who = "was taken over and let go since"; why != "" {
+		if who = "was taken over and let go since"; why != "" && !committed(owner) {
 			who = "was lost, and is taken back when the site is free: " + why
 		}
 	}

@@ -28,7 +28,7 @@ func (r *RollbackReconciler) before(ctx context.Context, back *v1alpha1.Rollback
 			s.before = append(s.before, other)
 		}
 		if other.UID != back.UID && other.Spec.SiteRef == back.Spec.SiteRef {
-			s.saw(other.Status.Opened)
+			s.saw(other.Status.Opened, other.Status.Lease)
 		}
 	}
 	return nil

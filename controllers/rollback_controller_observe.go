@@ -21,6 +21,8 @@ type source struct {
 	before []v1alpha1.Rollback
 	// opened is when any run of the site last let users in.
 	opened *metav1.Time
+	// held is what each other run of the site says that it holds.
+	held []*v1alpha1.HeldLease
 	// taken: the site was taken right now.
 	taken bool
 }
@@ -49,14 +51,15 @@ func (r *RollbackReconciler) goLives(ctx context.Context, back *v1alpha1.Rollbac
 			s.goLive = g
 		}
 		if g.Spec.SiteRef == back.Spec.SiteRef {
-			s.saw(g.Status.Opened)
+			s.saw(g.Status.Opened, g.Status.Lease)
 		}
 	}
 	return nil
 }
 
-// saw notes when users were let in.
-func (s *source) saw(opened *metav1.Time) {
+// saw notes of another run when it let users in, and what it holds.
+func (s *source) saw(opened *metav1.Time, held *v1alpha1.HeldLease) {
+	s.held = append(s.held, held)
 	if opened != nil && (s.opened == nil || s.opened.Before(opened)) {
 		s.opened = opened
 	}
@@ -71,7 +74,7 @@ func (r *RollbackReconciler) observe(
 	if err != nil || scene.Site == nil {
 		return view, err
 	}
-	scene.Inherits = rollback.Left(from.goLive, from.before)
+	scene.Inherits = rollback.Left(from.goLive, from.before, from.held, grip.Fence)
 	name := ""
 	if back.Spec.To.BackupRef != nil {
 		name = back.Spec.To.BackupRef.Name

@@ -49,11 +49,12 @@ func (w *world) verifies() *v1alpha1.Rollback {
 }
 
 // A Rollback goes on from one that is lost with a free lease that says Committed: the page that
-// users see is that of the go-live both go back from.
+// users see is that of the go-live both go back from, and nobody wrote since.
 func TestARollbackGoesOnFromOneThatIsLost(t *testing.T) {
 	w := newWorld(t)
 	w.loses(w.verifies())
 	w.frees()
+	w.outcomes["again-price"] = broken("CountFailed") // its tables are half migrated
 	w.backFromGo("again")
 	back := w.backUntil("over", ended)
 	if c := meta.FindStatusCondition(back.Status.Conditions, v1alpha1.SucceededCondition); c.Status != metav1.ConditionTrue {

@@ -48,7 +48,7 @@ func GoLiveOf(r *v1alpha1.Rollback) string {
 // holds it past the point of no return, it failed or was deleted, and it has
 // not switched. A pod that switches may still run: it is awaited like a hop's.
 func GivesWay(r *v1alpha1.Rollback) bool {
-	if !counts(r.Status.Lease) || r.Status.Opened != nil || Switched(r) {
+	if !committed(r.Status.Lease) || r.Status.Opened != nil || Switched(r) {
 		return false
 	}
 	return !r.DeletionTimestamp.IsZero() ||
@@ -77,35 +77,35 @@ func From(g *v1alpha1.GoLive, before []v1alpha1.Rollback) string {
 	return production.Identity(g)
 }
 
-// Left names the runs that have left a closed site, and hold it no more: what they left is taken
-// over by a free lease that says Committed. One that counts on its lease takes that again, and
-// goes on or gives way.
-func Left(g *v1alpha1.GoLive, before []v1alpha1.Rollback) []string {
+// Left names the runs that have left a closed site: what they left is taken over by a free lease
+// that says Committed. None, as long as any run counts on the lease, by what each says that it
+// holds: that one takes it again, and goes on or gives way. Nobody counts on one whose number
+// was raised since.
+func Left(
+	g *v1alpha1.GoLive, before []v1alpha1.Rollback, held []*v1alpha1.HeldLease, fence int32,
+) []string {
+	if slices.ContainsFunc(held, func(h *v1alpha1.HeldLease) bool { return committed(h) && h.Fence >= fence }) {
+		return nil
+	}
+	left := func(h *v1alpha1.HeldLease, opened *metav1.Time) bool {
+		return opened == nil && (h == nil || committed(h))
+	}
 	var out []string
-	if g != nil {
-		switch {
-		case counts(g.Status.Lease):
-			return nil
-		case closing.PastCommit(g.Status.Steps) && shut(g.Status.Lease, g.Status.Opened):
-			out = append(out, production.Identity(g))
-		}
+	if g != nil && closing.PastCommit(g.Status.Steps) && left(g.Status.Lease, g.Status.Opened) {
+		out = append(out, production.Identity(g))
 	}
 	for i := range before {
-		switch b := &before[i]; {
-		case counts(b.Status.Lease):
-			return nil
-		case Took(b) && shut(b.Status.Lease, b.Status.Opened):
+		if b := &before[i]; Took(b) && left(b.Status.Lease, b.Status.Opened) {
 			out = append(out, production.Identity(b))
 		}
 	}
 	return out
 }
 
-func counts(held *v1alpha1.HeldLease) bool {
+// committed says whether a lease holds a site for good.
+func committed(held *v1alpha1.HeldLease) bool {
 	return held != nil && held.Point == v1alpha1.PointCommitted
 }
-
-func shut(held *v1alpha1.HeldLease, opened *metav1.Time) bool { return held == nil && opened == nil }
 
 // givesWay says whether a go-live that still counts on its lease gives way: one
 // that was gone back from already has nothing to give.
@@ -128,7 +128,7 @@ func passed(r *v1alpha1.Rollback, step string) bool {
 // site over from it: what still stands. It comes before Inherit, for that
 // rollback has inherited from the go-live itself.
 func InheritFrom(r, before *v1alpha1.Rollback, observed []production.Observed) {
-	if !committed(r) || closing.PastCommit(r.Status.Steps) {
+	if !committed(r.Status.Lease) || closing.PastCommit(r.Status.Steps) {
 		return
 	}
 	for i, c := range before.Status.Changes {
@@ -140,8 +140,13 @@ func InheritFrom(r, before *v1alpha1.Rollback, observed []production.Observed) {
 	}
 }
 
-// closedSince says whether the holder that gives way says that nobody wrote.
+// closedSince says whether the holder that gives way says that nobody wrote; or, where that is
+// lost, the page that it took over from the go-live.
 func (v View) closedSince() bool {
+	if v.Grip.Holder == "" {
+		run, _ := production.ShutBy(v.Rollback, v.Door)
+		return run == production.Identity(v.GoLive) && slices.Contains(v.Inherits, run)
+	}
 	for i := range v.Before {
 		if b := &v.Before[i]; v.Grip.Holder == production.Identity(b) {
 			return GivesWay(b) && b.Status.Source != nil && b.Status.Source.Doors == v1alpha1.DoorsStayedClosed

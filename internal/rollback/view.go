@@ -49,7 +49,7 @@ func Inherit(r *v1alpha1.Rollback, g *v1alpha1.GoLive, observed []production.Obs
 		return
 	}
 	// What closes the site comes with a lease that nothing undoes, or not at all.
-	all := committed(r) && (givesWay(g) || tookOver(r, g))
+	all := committed(r.Status.Lease) && (givesWay(g) || tookOver(r, g))
 	for i, c := range g.Status.Changes {
 		stands := c.State != v1alpha1.ChangeUndone && production.StillOurs(c, observed[i])
 		if stands && (all || c.Undo == v1alpha1.UndoAlways) {
@@ -89,13 +89,8 @@ func (v View) stayedClosed() bool {
 // tookOver says whether a rollback holds the site past a point of no return
 // that only the go-live can have passed.
 func tookOver(r *v1alpha1.Rollback, g *v1alpha1.GoLive) bool {
-	return committed(r) && !closing.PastCommit(r.Status.Steps) &&
+	return committed(r.Status.Lease) && !closing.PastCommit(r.Status.Steps) &&
 		closing.PastCommit(g.Status.Steps) && g.Status.Opened == nil
-}
-
-// committed says whether a rollback holds the site for good.
-func committed(r *v1alpha1.Rollback) bool {
-	return counts(r.Status.Lease)
 }
 
 // inherited says whether the journal begins with what the go-live held: its
