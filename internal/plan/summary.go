@@ -220,8 +220,7 @@ func drop(conditions *[]metav1.Condition, kind string) {
 func Abort(v View, why string) pipeline.Verdict {
 	if held := v.GoLive != nil && v.GoLive.Status.Lease != nil && !gaveWay(v.GoLive); held {
 		if v.GoLive.Status.Lease.Point == v1alpha1.PointCommitted {
-			return pipeline.Await("Committed", "cannot abort: the database is being migrated; "+
-				"wait for go-live %s, or create a Rollback", v.GoLive.Name)
+			return tooLate(v.GoLive)
 		}
 		ready, stalled := over(v.GoLive)
 		if isTrue(stalled) && !shutOut(stalled) {
@@ -237,4 +236,18 @@ func Abort(v View, why string) pipeline.Verdict {
 		return pipeline.Await("RollingBack", "cannot abort: Rollback %s has the site; wait for it", back.Name)
 	}
 	return pipeline.Verdict{State: v1alpha1.StepPassed, Reason: v1alpha1.AbortedReason, Message: "aborted: " + why}
+}
+
+// tooLate says why a plan is not aborted, and what its go-live waits for.
+func tooLate(g *v1alpha1.GoLive) pipeline.Verdict {
+	why := "the database is being migrated; wait for go-live %s"
+	args := []any{g.Name}
+	switch _, stalled := over(g); {
+	case isTrue(stalled):
+		why = "go-live %s is past the point of no return, and needs a person: %s"
+		args = append(args, stalled.Message)
+	case g.Status.Opened != nil:
+		why = "go-live %s let users in; wait for it"
+	}
+	return pipeline.Await("Committed", "cannot abort: "+why+", or create a Rollback", args...)
 }

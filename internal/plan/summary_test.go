@@ -227,19 +227,29 @@ func TestAWindowGivenLaterIsFollowed(t *testing.T) {
 }
 
 func TestAbort(t *testing.T) {
-	lease := func(p v1alpha1.LeasePoint) func(*View) {
+	lease := func(p v1alpha1.LeasePoint, more func(*v1alpha1.GoLive)) func(*View) {
 		return func(v *View) {
 			v.GoLive = &v1alpha1.GoLive{ObjectMeta: metav1.ObjectMeta{Name: "autumn-golive-1"}, Status: v1alpha1.GoLiveStatus{Lease: &v1alpha1.HeldLease{Point: p}}}
+			more(v.GoLive)
 		}
+	}
+	plain := func(*v1alpha1.GoLive) {}
+	open := func(g *v1alpha1.GoLive) { g.Status.Opened = ptr.To(metav1.NewTime(noon)) }
+	stalled := func(g *v1alpha1.GoLive) {
+		open(g)
+		g.Status.Conditions = []metav1.Condition{{Type: v1alpha1.StalledCondition, Status: metav1.ConditionTrue, Message: "0 of 1 pods of cron are available"}}
 	}
 	for name, c := range map[string]struct {
 		change func(*View)
-		ends   bool
+		says   string
 	}{
-		"nothing held": {func(*View) {}, true}, "reversible": {lease(v1alpha1.PointReversible), false}, "committed": {lease(v1alpha1.PointCommitted), false},
+		"nothing held": {func(*View) {}, ""}, "reversible": {lease(v1alpha1.PointReversible, plain), "autumn-golive-1 puts the site back first"},
+		"committed":              {lease(v1alpha1.PointCommitted, plain), "being migrated; wait for go-live autumn-golive-1"},
+		"committed, users in":    {lease(v1alpha1.PointCommitted, open), "go-live autumn-golive-1 let users in"},
+		"committed, and stalled": {lease(v1alpha1.PointCommitted, stalled), "autumn-golive-1 is past the point of no return, and needs a person: 0 of 1 pods"},
 	} {
 		got := Abort(autumn(t, c.change), "no money")
-		if ends := got.Reason == v1alpha1.AbortedReason; ends != c.ends || !c.ends && !strings.Contains(got.Message, "autumn-golive-1") {
+		if ends := got.Reason == v1alpha1.AbortedReason; ends != (c.says == "") || !strings.Contains(got.Message, c.says) {
 			t.Errorf("%s: %+v", name, got)
 		}
 	}
