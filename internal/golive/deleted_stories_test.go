@@ -58,6 +58,36 @@ func TestADeletedGoLiveWaitsForItsPlan(t *testing.T) {
 	}
 }
 
+// A Rollback has taken the page over, somebody merged labels beside it, and the lease is gone: the
+// page stands as long as users are led to it, or would be when the value is back.
+func TestADeletedGoLiveKeepsAPageThatWasMerged(t *testing.T) {
+	w := newWorld(t)
+	back := w.verifies()
+	found := w.merges()
+	w.must(w.admin.Delete(w.ctx, w.goLive))
+	w.must(w.admin.Delete(w.ctx, w.lease()))
+	w.skip = back.Name
+	for range 5 {
+		w.tick()
+	}
+	if said := ready(w.get()); !strings.Contains(said, "users still see its holding page") {
+		t.Errorf("it says %q", said)
+	}
+	w.skip = ""
+	w.must(w.admin.Update(w.ctx, found))
+	delete(w.outcomes, "go-back-verify")
+	back = w.backUntil("over", ended)
+	if c := meta.FindStatusCondition(back.Status.Conditions, v1alpha1.SucceededCondition); c.Status != metav1.ConditionTrue {
+		t.Errorf("%s: %s", c.Reason, c.Message)
+	}
+	for range 5 {
+		w.tick()
+	}
+	if err := w.admin.Get(w.ctx, client.ObjectKeyFromObject(w.goLive), &v1alpha1.GoLive{}); !apierrors.IsNotFound(err) {
+		t.Errorf("the go-live: %v", err)
+	}
+}
+
 func ready(g *v1alpha1.GoLive) string {
 	if c := meta.FindStatusCondition(g.Status.Conditions, v1alpha1.ReadyCondition); c != nil {
 		return c.Message
