@@ -181,7 +181,7 @@ func (b Base) grasp(ctx context.Context, owner productionObject, nothing bool) (
 	case grip.Lost && !nothing: // it was deleted under us, or we crashed while it was taken back
 		grip, _, err = b.regain(ctx, owner, grip)
 	case waitsForFree(owner, grip): // it goes with its extra pods
-		if run, _, err := b.shut(ctx, owner); err != nil || run != "" || grip.Point == v1alpha1.PointCommitted {
+		if why, err := b.waitsFor(ctx, owner, grip); err != nil || why != "" {
 			return grip, err
 		}
 		grip, err = leases.Keep(ctx, owner, production.WishHold, "")

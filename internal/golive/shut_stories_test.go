@@ -42,6 +42,12 @@ func (w *world) verifies() *v1alpha1.Rollback {
 	w.versions("1.0")
 	w.outcomes["go-hop"] = broken("CountsDiffer")
 	w.outcomes["go-back-verify"] = pipeline.JobOutcome{State: pipeline.JobRunning}
+	return w.verifying()
+}
+
+// verifying waits until the only Rollback verifies what it restored.
+func (w *world) verifying() *v1alpha1.Rollback {
+	w.t.Helper()
 	w.until("a rollback that verifies", func(*v1alpha1.GoLive) bool {
 		return w.rollbacks() == 1 && at("VerifyBeside")(w.rollback())
 	})
@@ -141,11 +147,7 @@ func TestARollbackDoesNotBeginPastThePointOfNoReturn(t *testing.T) {
 		t.Errorf("held by %q, lease %v, changes %v", w.holder(), back.Status.Lease, back.Status.Changes)
 	}
 	w.must(w.admin.Delete(w.ctx, lease))
-	back = w.backUntil("over", ended)
-	if c := meta.FindStatusCondition(back.Status.Conditions, v1alpha1.SucceededCondition); c.Status != metav1.ConditionTrue {
-		t.Errorf("%s: %s", c.Reason, c.Message)
-	}
-	w.wantServing("campus:1.0")
+	w.wantBack()
 }
 
 // A run that lost its lease before it changed anything does not take it back from a run that has

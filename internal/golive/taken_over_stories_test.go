@@ -171,12 +171,10 @@ func TestADoorThatWasMergedIsTakenOver(t *testing.T) {
 			var found *corev1.Service
 			if when == "under its Rollback" {
 				w.outcomes["go-hop"], w.outcomes["back-verify"] = broken("CountsDiffer"), w.outcomes["go-hop"]
-				w.until("a rollback that verifies", func(*v1alpha1.GoLive) bool {
-					return w.rollbacks() == 1 && at("VerifyBeside")(w.rollback())
-				})
+				back := w.verifying()
 				found = w.merges()
 				w.backUntil("halted", rivalled)
-				w.must(w.admin.Delete(w.ctx, w.rollback()))
+				w.must(w.admin.Delete(w.ctx, back))
 			} else {
 				found = w.merges()
 				w.until("halted", func(g *v1alpha1.GoLive) bool {
