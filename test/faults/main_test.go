@@ -34,9 +34,12 @@ func TestMain(m *testing.M) {
 	}
 	flag.Parse()
 	ctrl.SetLogger(zap.New(zap.WriteTo(io.Discard))) // what reconcilers say is told with the run that fails
-	// The API server and etcd do, too: they have most of the work, and memory is not short.
-	debug.SetGCPercent(400)
-	_ = os.Setenv("GOGC", "400")
+	// The API server and etcd do, too: they have most of the work, and memory is not short
+	// below this limit.
+	debug.SetGCPercent(1600)
+	debug.SetMemoryLimit(3 << 30)
+	_ = os.Setenv("GOGC", "1600")
+	_ = os.Setenv("GOMEMLIMIT", "3GiB")
 	var err error
 	if server, err = world.Start(context.Background(), "../..", *record != ""); err != nil {
 		fmt.Fprintln(os.Stderr, "start:", err)
