@@ -59,10 +59,21 @@ func replacing(grip production.Grip) bool {
 }
 
 // tookOver says whether a rollback took the site over from a run that had it past the point of
-// no return. From one that was not there yet nobody takes over: its lease was free, and it
-// takes that back when the rollback has let go.
+// no return, and closed. From one that was not there yet, or has let users in, nobody takes
+// over: its lease was free, and it takes that back when the rollback has let go.
 func tookOver(owner production.Owner, grip production.Grip) bool {
-	return grip.Lost && replacing(grip) && committed(owner)
+	return grip.Lost && replacing(grip) && committed(owner) && !letIn(owner)
+}
+
+// letIn says whether a run has let users in.
+func letIn(owner production.Owner) bool {
+	switch run := owner.(type) {
+	case *v1alpha1.GoLive:
+		return run.Status.Opened != nil
+	case *v1alpha1.Rollback:
+		return run.Status.Opened != nil
+	}
+	return false
 }
 
 // replaced says whether a rollback has taken the site over from a run past the

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -160,6 +161,29 @@ func TestADeletedGoLiveGoesThoughItsLeaseIsLostForGood(t *testing.T) {
 	}
 	if err := w.admin.Get(w.ctx, client.ObjectKeyFromObject(w.goLive), w.goLive); !apierrors.IsNotFound(err) || w.left() != 0 {
 		t.Errorf("the go-live: %v; %d objects are left", err, w.left())
+	}
+}
+
+// Users are in, somebody deletes the lease, and a Rollback that waited takes the open site: it has
+// taken nothing over, and the go-live comes to its end when that has let go.
+func TestAGoLiveThatLetUsersInIsNotTakenOver(t *testing.T) {
+	w := newWorld(t)
+	w.order(nil)
+	w.until("the doors that open", func(g *v1alpha1.GoLive) bool { return state(g, "OpenDoors") == v1alpha1.StepPassed })
+	w.must(w.admin.Delete(w.ctx, w.lease()))
+	lease := &coordinationv1.Lease{ObjectMeta: w.meta("gradus-campus")}
+	lease.Annotations[v1alpha1.PointAnnotation] = string(v1alpha1.PointCommitted) // by now
+	lease.Spec.HolderIdentity, lease.Spec.LeaseTransitions = ptr.To("Rollback/back/u-2"), ptr.To[int32](1)
+	w.must(w.admin.Create(w.ctx, lease))
+	w.tick()
+	if g := w.get(); g.Status.Lease == nil {
+		t.Error("it has given its lease up")
+	}
+	delete(lease.Annotations, v1alpha1.PointAnnotation)
+	lease.Spec.HolderIdentity = ptr.To("")
+	w.must(w.admin.Update(w.ctx, lease))
+	if c := succeeded(w.until("over", over)); c.Status != metav1.ConditionTrue || w.left() != 0 {
+		t.Errorf("%s: %s; %d objects are left", c.Reason, c.Message, w.left())
 	}
 }
 
