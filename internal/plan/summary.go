@@ -240,14 +240,14 @@ func Abort(v View, why string) pipeline.Verdict {
 
 // tooLate says why a plan is not aborted, and what its go-live waits for.
 func tooLate(g *v1alpha1.GoLive) pipeline.Verdict {
-	why := "the database is being migrated; wait for go-live %s"
-	args := []any{g.Name}
-	switch _, stalled := over(g); {
-	case isTrue(stalled):
-		why = "go-live %s is past the point of no return, and needs a person: %s"
-		args = append(args, stalled.Message)
+	switch ready, stalled := over(g); {
+	case isTrue(stalled): // and says what a person can do
+		return pipeline.Await("Committed", "cannot abort: go-live %s is past the point of no return, and needs a person: %s",
+			g.Name, stalled.Message)
 	case g.Status.Opened != nil:
-		why = "go-live %s let users in; wait for it"
+		return pipeline.Await("Committed", "cannot abort: go-live %s let users in; wait for it", g.Name)
+	default:
+		return pipeline.Await("Committed", "cannot abort: go-live %s is past the point of no return; wait for it, or "+
+			"create a Rollback to it: %s", g.Name, ready.Message)
 	}
-	return pipeline.Await("Committed", "cannot abort: "+why+", or create a Rollback", args...)
 }

@@ -235,6 +235,9 @@ func TestAbort(t *testing.T) {
 	}
 	plain := func(*v1alpha1.GoLive) {}
 	open := func(g *v1alpha1.GoLive) { g.Status.Opened = ptr.To(metav1.NewTime(noon)) }
+	looked := func(g *v1alpha1.GoLive) {
+		g.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ReadyCondition, Status: metav1.ConditionFalse, Message: "1 of testers must agree"}}
+	}
 	stalled := func(g *v1alpha1.GoLive) {
 		open(g)
 		g.Status.Conditions = []metav1.Condition{{Type: v1alpha1.StalledCondition, Status: metav1.ConditionTrue, Message: "0 of 1 pods of cron are available"}}
@@ -244,8 +247,8 @@ func TestAbort(t *testing.T) {
 		says   string
 	}{
 		"nothing held": {func(*View) {}, ""}, "reversible": {lease(v1alpha1.PointReversible, plain), "autumn-golive-1 puts the site back first"},
-		"committed":              {lease(v1alpha1.PointCommitted, plain), "being migrated; wait for go-live autumn-golive-1"},
-		"committed, users in":    {lease(v1alpha1.PointCommitted, open), "go-live autumn-golive-1 let users in"},
+		"committed":              {lease(v1alpha1.PointCommitted, looked), "wait for it, or create a Rollback to it: 1 of testers must agree"},
+		"committed, users in":    {lease(v1alpha1.PointCommitted, open), "go-live autumn-golive-1 let users in; wait for it"},
 		"committed, and stalled": {lease(v1alpha1.PointCommitted, stalled), "autumn-golive-1 is past the point of no return, and needs a person: 0 of 1 pods"},
 	} {
 		got := Abort(autumn(t, c.change), "no money")
