@@ -82,6 +82,7 @@ func (r *GoLiveReconciler) walk(
 	if err != nil {
 		return pipeline.Verdict{}, unseen{err}
 	}
+	view.Remember()
 	if !ending && view.GaveWay() {
 		closing.GiveWay(g.Status.Steps, r.Clock.Now())
 		ending = true

@@ -40,6 +40,8 @@ func (b Base) scene(ctx context.Context, owner production.Owner, grip production
 		return s, err
 	}
 	s.Rival = production.FirstRival(*owner.Journal(), observed)
+	pods, _ := s.Running()
+	s.Bypassed = pods > 0 && production.LedPast(*owner.Journal(), observed)
 	return s, nil
 }
 

@@ -113,6 +113,11 @@ type GoLiveStatus struct {
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=64
 	Findings []Finding `json:"findings,omitempty"`
+	// bypassed is when somebody else led users past the holding page, while the application ran
+	// and the site was past the point of no return. What they wrote is counted before anything
+	// goes back.
+	// +optional
+	Bypassed *metav1.Time `json:"bypassed,omitempty"`
 	// fixPoint names the SiteBackup taken with the site closed: what a rollback goes back to.
 	// +optional
 	// +kubebuilder:validation:MaxLength=253

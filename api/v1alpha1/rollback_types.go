@@ -158,7 +158,8 @@ type RollbackSource struct {
 	// +kubebuilder:validation:MaxLength=253
 	GoLive string `json:"goLive,omitempty"`
 	// doors is StayedClosed when the GoLive failed with the doors closed and they
-	// have been closed since: nobody wrote. Otherwise Opened.
+	// have been closed since: nobody wrote. Otherwise Opened, also when somebody
+	// else led users past the holding page.
 	// +optional
 	Doors SourceDoors `json:"doors,omitempty"`
 	// images are the GoLive's changes of images, with what ran before.

@@ -669,6 +669,10 @@ func (in *GoLiveStatus) DeepCopyInto(out *GoLiveStatus) {
 		*out = make([]Finding, len(*in))
 		copy(*out, *in)
 	}
+	if in.Bypassed != nil {
+		in, out := &in.Bypassed, &out.Bypassed
+		*out = (*in).DeepCopy()
+	}
 	if in.Hops != nil {
 		in, out := &in.Hops, &out.Hops
 		*out = make([]HopResult, len(*in))

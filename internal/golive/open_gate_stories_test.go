@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -145,4 +147,58 @@ func TestARejectionIsThoughtOver(t *testing.T) {
 		t.Errorf("Succeeded is %s: %s", c.Reason, c.Message)
 	}
 	w.wantServing("campus:2.0")
+}
+
+// Somebody points the door at the application while people look at it: what users wrote until the
+// page is back is lost by going back, and a person is asked. Where nothing runs nobody wrote.
+func TestWhatUsersWroteBesideThePageIsPriced(t *testing.T) {
+	for name, runs := range map[string]bool{"to pods that run": true, "to nothing": false} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			digest := w.looking("")
+			w.versions("1.0")
+			if runs {
+				w.pod("web-1", map[string]string{"app": "web"})
+			}
+			door := &corev1.Service{}
+			w.must(w.admin.Get(w.ctx, client.ObjectKey{Namespace: w.namespace, Name: "web"}, door))
+			page := door.Spec.Selector
+			door.Spec.Selector = map[string]string{"app": "web"}
+			w.must(w.admin.Update(w.ctx, door, client.FieldOwner("argocd")))
+			g := w.until("halted", func(g *v1alpha1.GoLive) bool {
+				return meta.IsStatusConditionTrue(g.Status.Conditions, v1alpha1.StalledCondition)
+			})
+			if (g.Status.Bypassed != nil) != runs || g.Status.Opened != nil {
+				t.Errorf("bypassed %v, opened %v", g.Status.Bypassed, g.Status.Opened)
+			}
+			door.Spec.Selector = page
+			w.must(w.admin.Update(w.ctx, door, client.FieldOwner("argocd")))
+			w.decide("tester", "testers", digest, v1alpha1.DecisionReject)
+			w.until("a way back", func(*v1alpha1.GoLive) bool { return w.rollbacks() == 1 })
+			if runs {
+				w.confirms()
+				w.must(w.admin.Delete(w.ctx, &corev1.Pod{ObjectMeta: w.meta("web-1")}, client.GracePeriodSeconds(0)))
+			}
+			w.wantBack()
+			if p := w.rollback().Status.Price; (p.Rows == 12) != runs {
+				t.Errorf("price %+v", p)
+			}
+		})
+	}
+}
+
+// confirms waits until the Rollback asks for its price, with the site closed, and says yes.
+func (w *world) confirms() {
+	w.t.Helper()
+	back := w.backUntil("asked", func(back *v1alpha1.Rollback) bool {
+		return meta.IsStatusConditionTrue(back.Status.Conditions, v1alpha1.WaitingCondition)
+	})
+	if entry(back, "Confirm").State != v1alpha1.StepWaiting || w.isOpen() {
+		w.t.Fatalf("Confirm is %+v, open: %v", entry(back, "Confirm"), w.isOpen())
+	}
+	back.Annotations = w.meta("").Annotations // as admission says who made it
+	w.must(w.admin.Update(w.ctx, back))
+	w.must(w.admin.Create(w.ctx, &v1alpha1.UpgradeApproval{ObjectMeta: w.meta("loss"), Spec: v1alpha1.UpgradeApprovalSpec{
+		RollbackRef: &v1alpha1.LocalRef{Name: back.Name}, Gate: v1alpha1.GateDataLoss, Digest: back.Status.Price.Digest,
+		Decision: v1alpha1.DecisionApprove, Approver: "oncall@campus.example"}}))
 }

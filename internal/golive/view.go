@@ -12,6 +12,7 @@ import (
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/gradus-lms/gradus/api/v1alpha1"
 	"github.com/gradus-lms/gradus/internal/environment"
@@ -180,6 +181,14 @@ func windowMustBeOpen(v View) *pipeline.Verdict {
 		return against("WindowClosed", "the window closed at %s", closes.UTC().Format(time.RFC3339))
 	}
 	return nil
+}
+
+// Remember notes when somebody else let users in past the point of no return: the run halts, and
+// what they write meanwhile is lost by going back. Nobody sees that later, when the page is back.
+func (v View) Remember() {
+	if v.Held() && v.Bypassed && v.shut() && v.GoLive.Status.Bypassed == nil {
+		v.GoLive.Status.Bypassed = &metav1.Time{Time: v.Now}
+	}
 }
 
 // opened says whether users were let in.

@@ -145,6 +145,18 @@ func FirstRival(changes []v1alpha1.Change, observed []Observed) *v1alpha1.Change
 	return nil
 }
 
+// LedPast says whether users are led elsewhere than to the holding page that a change put in
+// their door.
+func LedPast(changes []v1alpha1.Change, observed []Observed) bool {
+	for i, c := range changes {
+		made := c.State == v1alpha1.ChangeApplied || c.State == v1alpha1.ChangeForeign
+		if c.Field == v1alpha1.FieldSelector && made && observed[i].Object != nil && !StillOurs(c, observed[i]) {
+			return true
+		}
+	}
+	return false
+}
+
 // endedCron says that a CronJob was deleted: it starts nothing any more, which
 // is all that the change was for.
 func endedCron(c v1alpha1.Change, o Observed) bool {

@@ -18,6 +18,7 @@ func (v View) Remember() {
 	noted := v.Rollback.Status.Source
 	doors := v1alpha1.DoorsOpened
 	switch {
+	case noted != nil && v.Bypassed && !Switched(v.Rollback): // what was priced is not all
 	case noted != nil && Took(v.Rollback): // once and for all
 		doors = noted.Doors
 	case v.stayedClosed():

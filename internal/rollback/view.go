@@ -31,8 +31,8 @@ type View struct {
 	Approvals []v1alpha1.UpgradeApproval
 	// Before are other rollbacks to the same state that did not bring it about.
 	Before []v1alpha1.Rollback
-	// HopPods counts what has not ended of the go-live's hops, and of a switch of
-	// an earlier rollback, by Job.
+	// HopPods counts what has not ended of hops of any go-live, and of a switch of
+	// another rollback, by Job.
 	HopPods map[string]int
 	// Opened is when a run last let users in; nil when none did.
 	Opened *metav1.Time
@@ -77,7 +77,7 @@ func (v View) afterFailure() bool {
 // and when it is.
 func (v View) stayedClosed() bool {
 	g := v.GoLive
-	if g == nil || g.Status.Opened != nil || !closing.PastCommit(g.Status.Steps) || closing.Opening(g.Status.Steps) {
+	if g == nil || g.Status.Opened != nil || g.Status.Bypassed != nil || !closing.PastCommit(g.Status.Steps) || closing.Opening(g.Status.Steps) {
 		return false
 	}
 	if v.Held() {

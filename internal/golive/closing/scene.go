@@ -42,6 +42,10 @@ type Scene struct {
 	// not stand any more.
 	Grip  production.Grip
 	Rival *v1alpha1.Change
+	// Bypassed: somebody else leads users past the run's holding page to pods that run.
+	Bypassed bool
+	// HolderGone: the lease's holder is a run that is no more.
+	HolderGone bool
 	// Inherits are runs that left a closed site, which this one takes over as it is.
 	Inherits []string
 	// Watched are the targets that this run's watchdog has rights on; nil when
