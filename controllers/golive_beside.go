@@ -76,8 +76,12 @@ func (b Base) leave(
 			return ctrl.Result{}, err
 		}
 		if production.StillOurs(c, now) {
+			by := "by " + grip.Holder
+			if grip.Holder == "" {
+				by = "by nobody; where no Rollback takes it again, " + another(owner)
+			}
 			return b.awakeSettled(ctx, before, owner, pipeline.Await("HoldingPageInUse", "deleted, and users still see its "+
-				"holding page while the site is held by %q: it goes when Service %s leads elsewhere", grip.Holder, c.Target.Name).
+				"holding page: it goes when Service %s leads elsewhere; the site is held %s", c.Target.Name, by).
 				By(b.Clock.Now().Add(production.DefaultRenew)))
 		}
 	}

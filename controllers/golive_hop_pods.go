@@ -9,26 +9,50 @@ import (
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/selection"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gradus-lms/gradus/api/v1alpha1"
 	"github.com/gradus-lms/gradus/internal/golive"
-	"github.com/gradus-lms/gradus/internal/pipeline"
+	"github.com/gradus-lms/gradus/internal/rollback"
 )
 
-// hopPods counts what has not ended of a go-live's hops, by Job: pods, and
-// Jobs that may still start one. It asks the cluster and not the ledger, which
-// knows the children of the latest attempt only.
+// hopPods counts what has not ended of a go-live's hops.
 func (b Base) hopPods(ctx context.Context, g *v1alpha1.GoLive) (map[string]int, error) {
-	return b.podsOf(ctx, g, golive.StepHops)
+	return b.unended(ctx, g.Namespace, labels.SelectorFromSet(labels.Set{
+		v1alpha1.OwnerUIDLabel: string(g.UID), v1alpha1.StepLabel: golive.StepHops}))
 }
 
-// podsOf counts what has not ended of a step of a run.
-func (b Base) podsOf(ctx context.Context, g pipeline.Owner, step string) (map[string]int, error) {
-	marks := client.MatchingLabels{v1alpha1.OwnerUIDLabel: string(g.GetUID()), v1alpha1.StepLabel: step}
+// working counts what may still write a site's database, whoever made it: a run that is lost
+// leaves its pods. Not those that a rollback made itself, nor those of other sites.
+func (b Base) working(ctx context.Context, back *v1alpha1.Rollback, elsewhere []string) (map[string]int, error) {
+	marks := labels.NewSelector()
+	for _, r := range []struct {
+		label string
+		is    selection.Operator
+		one   []string
+	}{
+		{v1alpha1.StepLabel, selection.In, []string{golive.StepHops, rollback.StepSwitch}},
+		{v1alpha1.OwnerUIDLabel, selection.Exists, nil},
+		{v1alpha1.OwnerUIDLabel, selection.NotIn, append([]string{string(back.UID)}, elsewhere...)},
+	} {
+		requirement, err := labels.NewRequirement(r.label, r.is, r.one)
+		if err != nil {
+			return nil, fmt.Errorf("select Jobs of other runs: %w", err)
+		}
+		marks = marks.Add(*requirement)
+	}
+	return b.unended(ctx, back.Namespace, marks)
+}
+
+// unended counts what has not ended of Jobs, by Job: pods, and Jobs that may still start one.
+// It asks the cluster and no ledger, which knows the children of the latest attempt only.
+func (b Base) unended(ctx context.Context, namespace string, marks labels.Selector) (map[string]int, error) {
 	var jobs batchv1.JobList
-	if err := b.Live.List(ctx, &jobs, client.InNamespace(g.GetNamespace()), marks); err != nil {
-		return nil, fmt.Errorf("list Jobs of step %s: %w", step, err)
+	marked := client.MatchingLabelsSelector{Selector: marks}
+	if err := b.Live.List(ctx, &jobs, client.InNamespace(namespace), marked); err != nil {
+		return nil, fmt.Errorf("list Jobs that have not ended: %w", err)
 	}
 	left := map[string]int{}
 	for i := range jobs.Items {
@@ -39,8 +63,8 @@ func (b Base) podsOf(ctx context.Context, g pipeline.Owner, step string) (map[st
 	// A pod may outlive its Job: where it says itself whose it is, that counts.
 	var pods corev1.PodList
 	ofJobs := client.HasLabels{batchv1.JobNameLabel}
-	if err := b.Live.List(ctx, &pods, client.InNamespace(g.GetNamespace()), ofJobs); err != nil {
-		return nil, fmt.Errorf("list Pods of step %s: %w", step, err)
+	if err := b.Live.List(ctx, &pods, client.InNamespace(namespace), ofJobs); err != nil {
+		return nil, fmt.Errorf("list Pods that have not ended: %w", err)
 	}
 	of := map[string]bool{}
 	for _, job := range jobs.Items {
@@ -48,8 +72,7 @@ func (b Base) podsOf(ctx context.Context, g pipeline.Owner, step string) (map[st
 	}
 	for _, pod := range pods.Items {
 		name := pod.Labels[batchv1.JobNameLabel]
-		ours := of[name] || pod.Labels[v1alpha1.OwnerUIDLabel] == string(g.GetUID()) &&
-			pod.Labels[v1alpha1.StepLabel] == step
+		ours := of[name] || marks.Matches(labels.Set(pod.Labels))
 		if ours && pod.Status.Phase != corev1.PodSucceeded && pod.Status.Phase != corev1.PodFailed {
 			left[name]++
 		}

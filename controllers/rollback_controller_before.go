@@ -23,12 +23,16 @@ func (r *RollbackReconciler) before(ctx context.Context, back *v1alpha1.Rollback
 	if err := r.Live.List(ctx, &all, client.InNamespace(back.Namespace)); err != nil {
 		return fmt.Errorf("list Rollbacks: %w", err)
 	}
-	for _, other := range all.Items {
-		if rollback.Before(back, &other, s.goLive) {
-			s.before = append(s.before, other)
+	for i := range all.Items {
+		other := &all.Items[i]
+		if rollback.Before(back, other, s.goLive) {
+			s.before = append(s.before, *other)
 		}
-		if other.UID != back.UID && other.Spec.SiteRef == back.Spec.SiteRef {
-			s.saw(other.Status.Opened, other.Status.Lease)
+		switch {
+		case other.Spec.SiteRef != back.Spec.SiteRef:
+			s.elsewhere = append(s.elsewhere, string(other.UID))
+		case other.UID != back.UID:
+			s.saw(other, other.Status.Opened)
 		}
 	}
 	return nil
@@ -70,32 +74,6 @@ func (r *RollbackReconciler) takeOver(ctx context.Context, back *v1alpha1.Rollba
 	}
 	rollback.Inherit(back, s.goLive, observed)
 	return nil
-}
-
-// working counts what may still write the database: hops of the go-live, and a
-// switch of an earlier rollback.
-func (r *RollbackReconciler) working(ctx context.Context, s source) (map[string]int, error) {
-	left := map[string]int{}
-	count := func(found map[string]int, err error) error {
-		for job, n := range found {
-			left[job] += n
-		}
-		return err
-	}
-	if s.goLive != nil {
-		if err := count(r.hopPods(ctx, s.goLive)); err != nil {
-			return nil, err
-		}
-	}
-	for i := range s.before {
-		if !rollback.Took(&s.before[i]) {
-			continue
-		}
-		if err := count(r.podsOf(ctx, &s.before[i], rollback.StepSwitch)); err != nil {
-			return nil, err
-		}
-	}
-	return left, nil
 }
 
 // followed says whether another rollback took the site over from this one,

@@ -6,6 +6,8 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -23,6 +25,10 @@ type source struct {
 	opened *metav1.Time
 	// held is what each other run of the site says that it holds.
 	held []*v1alpha1.HeldLease
+	// runs of the site, by identity.
+	runs []string
+	// elsewhere are the UIDs of runs of other sites.
+	elsewhere []string
 	// taken: the site was taken right now.
 	taken bool
 }
@@ -50,19 +56,27 @@ func (r *RollbackReconciler) goLives(ctx context.Context, back *v1alpha1.Rollbac
 		if named || made {
 			s.goLive = g
 		}
-		if g.Spec.SiteRef == back.Spec.SiteRef {
-			s.saw(g.Status.Opened, g.Status.Lease)
+		if g.Spec.SiteRef != back.Spec.SiteRef {
+			s.elsewhere = append(s.elsewhere, string(g.UID))
+			continue
 		}
+		s.saw(g, g.Status.Opened)
 	}
 	return nil
 }
 
 // saw notes of another run when it let users in, and what it holds.
-func (s *source) saw(opened *metav1.Time, held *v1alpha1.HeldLease) {
-	s.held = append(s.held, held)
+func (s *source) saw(run production.Owner, opened *metav1.Time) {
+	s.runs, s.held = append(s.runs, production.Identity(run)), append(s.held, run.Held())
 	if opened != nil && (s.opened == nil || s.opened.Before(opened)) {
 		s.opened = opened
 	}
+}
+
+// lacks says whether a holder is a run of the site that is no more.
+func (s *source) lacks(holder string) bool {
+	run := strings.HasPrefix(holder, "GoLive/") || strings.HasPrefix(holder, "Rollback/")
+	return run && !slices.Contains(s.runs, holder)
 }
 
 // observe reads everything live.
@@ -74,6 +88,7 @@ func (r *RollbackReconciler) observe(
 	if err != nil || scene.Site == nil {
 		return view, err
 	}
+	scene.HolderGone = from.lacks(grip.Holder)
 	scene.Inherits = rollback.Left(from.goLive, from.before, from.held, grip.Fence)
 	name := ""
 	if back.Spec.To.BackupRef != nil {
@@ -84,7 +99,7 @@ func (r *RollbackReconciler) observe(
 	if view.Backup, err = optional(ctx, r.Live, back.Namespace, name, &v1alpha1.SiteBackup{}); err != nil {
 		return view, err
 	}
-	if view.HopPods, err = r.working(ctx, from); err != nil {
+	if view.HopPods, err = r.working(ctx, back, from.elsewhere); err != nil {
 		return view, err
 	}
 	if back.Spec.Files == v1alpha1.RestoreFiles {

@@ -205,11 +205,18 @@ func TestARollbackAwaitsPodsOfEveryAttempt(t *testing.T) {
 	ofJob := w.pod("unreachable", map[string]string{"batch.kubernetes.io/job-name": first})
 	orphan := w.pod("orphan", map[string]string{"batch.kubernetes.io/job-name": "gone",
 		v1alpha1.OwnerUIDLabel: string(w.goLive.UID), v1alpha1.StepLabel: "Hops"})
+	ofLost := w.pod("of-a-lost-rollback", map[string]string{"batch.kubernetes.io/job-name": "switch",
+		v1alpha1.OwnerUIDLabel: "lost", v1alpha1.StepLabel: "Switch"})
+	other := &v1alpha1.GoLive{ObjectMeta: w.meta("other"), Spec: w.get().Spec}
+	other.Spec.SiteRef.Name = "other"
+	w.must(w.admin.Create(w.ctx, other))
+	w.pod("of-another-site", map[string]string{"batch.kubernetes.io/job-name": "elsewhere",
+		v1alpha1.OwnerUIDLabel: string(other.UID), v1alpha1.StepLabel: "Hops"})
 	w.outcomes = map[string]pipeline.JobOutcome{}
 	w.versions("1.0")
 	w.must(w.admin.Create(w.ctx, &v1alpha1.Rollback{ObjectMeta: w.meta("back"), Spec: v1alpha1.RollbackSpec{
 		SiteRef: v1alpha1.LocalRef{Name: "campus"}, To: v1alpha1.RollbackTarget{GoLiveRef: &v1alpha1.LocalRef{Name: "go"}}}}))
-	for _, pod := range []*corev1.Pod{ofJob, orphan} {
+	for _, pod := range []*corev1.Pod{ofJob, orphan, ofLost} {
 		w.backUntil("awaiting", at("AwaitHops"))
 		for range 3 {
 			w.tick()

@@ -54,15 +54,19 @@ func (w *world) verifying() *v1alpha1.Rollback {
 	return w.rollback()
 }
 
-// A Rollback goes on from one that is lost with a free lease that says Committed: the page that
-// users see is that of the go-live both go back from, and nobody wrote since.
+// A Rollback goes on from one that is lost when a person has taken that off the lease, which says
+// Committed: the page that users see is that of the go-live both go back from, and nobody wrote since.
 func TestARollbackGoesOnFromOneThatIsLost(t *testing.T) {
 	w := newWorld(t)
 	w.loses(w.verifies())
-	w.frees()
 	w.outcomes["again-price"] = broken("CountFailed") // its tables are half migrated
 	w.backFromGo("again")
-	back := w.backUntil("over", ended)
+	back := w.backUntil("waits", func(back *v1alpha1.Rollback) bool { return entry(back, "TakeLease").State == v1alpha1.StepWaiting })
+	if said := entry(back, "TakeLease").Message; !strings.Contains(said, "does not exist any more") || !strings.Contains(said, "kubectl patch lease") {
+		t.Errorf("it says %q", said)
+	}
+	w.frees()
+	back = w.backUntil("over", ended)
 	if c := meta.FindStatusCondition(back.Status.Conditions, v1alpha1.SucceededCondition); c.Status != metav1.ConditionTrue {
 		t.Errorf("%s: %s", c.Reason, c.Message)
 	}

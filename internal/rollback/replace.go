@@ -141,11 +141,13 @@ func InheritFrom(r, before *v1alpha1.Rollback, observed []production.Observed) {
 }
 
 // closedSince says whether the holder that gives way says that nobody wrote; or, where that is
-// lost, the page that it took over from the go-live.
+// lost, the page that it took over from the go-live. Where pods run behind that page, users may
+// have been led to them meanwhile, and the database is whole: it is counted.
 func (v View) closedSince() bool {
-	if v.Grip.Holder == "" {
+	if v.Grip.Holder == "" || v.HolderGone {
 		run, _ := production.ShutBy(v.Rollback, v.Door)
-		return run == production.Identity(v.GoLive) && slices.Contains(v.Inherits, run)
+		pods, _ := v.Running()
+		return pods == 0 && run == production.Identity(v.GoLive) && slices.Contains(v.Inherits, run)
 	}
 	for i := range v.Before {
 		if b := &v.Before[i]; v.Grip.Holder == production.Identity(b) {

@@ -72,6 +72,9 @@ func TakeLease[V Stage]() pipeline.Step[V] {
 				return pipeline.Fail(v1alpha1.SiteNotFoundReason, "Site %s was deleted", s.Owner.SiteName())
 			case s.Held():
 				return pipeline.Pass("the site is held by %s", s.Owner.GetName())
+			case s.HolderGone && s.Committed():
+				return pipeline.Await(v1alpha1.SiteBusyReason, "%s", LeftHeld(s.Site.Namespace, s.Site.Name, s.Grip.Holder)).
+					By(seen.Now.Add(15 * time.Second))
 			case s.Grip.Holder != "":
 				return pipeline.Await(v1alpha1.SiteBusyReason, "Site %s is held by %s", s.Site.Name, s.Grip.Holder).
 					By(seen.Now.Add(15 * time.Second))
@@ -108,6 +111,14 @@ func LeftShut(site, run, command string) string {
 	return fmt.Sprintf("nobody holds the lease of Site %s, and users see the holding page of %s: that run, or a Rollback "+
 		"that took the site over from it, takes the lease again and goes on. Only where there is none any more, and "+
 		"database and workloads are sound, open the site: %s", site, run, command)
+}
+
+// LeftHeld tells of a lease that a run holds which is no more, and how it is freed.
+func LeftHeld(namespace, site, holder string) string {
+	lease := production.LeaseName(site)
+	return fmt.Sprintf("Lease %s is held by %s, which does not exist any more. The next Rollback to the same state goes on "+
+		"from it when the lease is free: kubectl patch lease -n %s %s --type merge -p '{\"spec\":{\"holderIdentity\":\"\"}}' "+
+		"(verb breaklock on sites.lms.gradus.dev)", lease, holder, namespace, lease)
 }
 
 // LeftCommitted tells of a free lease that says how far a run was, and how it is deleted.
