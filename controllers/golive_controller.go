@@ -76,7 +76,7 @@ func (r *GoLiveReconciler) walk(
 		g.SetHeld(nil) // our own way back has taken over
 	}
 	if ending {
-		closing.TakenOver(g.Status.Steps, grip.Holder, r.Clock.Now())
+		closing.TakenOver(g.Status.Steps, successor(g, grip), r.Clock.Now())
 	}
 	view, err := r.observe(ctx, g, grip)
 	if err != nil {

@@ -68,6 +68,9 @@ func (b Base) end(ctx context.Context, before, owner productionObject) (ctrl.Res
 	case !grip.Held:
 		return b.leave(ctx, before, owner, grip)
 	case grip.Point == v1alpha1.PointCommitted:
+		if err := b.bypass(ctx, owner, grip); err != nil {
+			return ctrl.Result{}, err
+		}
 		return b.awakeSettled(ctx, before, owner, pipeline.Fail("DeletionWaits", "deleted past the point of no return: "+
 			"the site may be closed and half-upgraded; %s, or finish by hand and remove the "+
 			"finalizer, then Lease %s (verb breaklock on sites.lms.gradus.dev)", another(owner), owner.Held().Name))
@@ -196,7 +199,16 @@ func waitsForFree(owner productionObject, grip production.Grip) bool {
 	if grip.Lost && committed(owner) {
 		return false
 	}
-	return !grip.Held && grip.Holder == "" && len(v1alpha1.Standing(*owner.Journal())) > 0 && !pageUp(owner)
+	return !grip.Held && grip.Holder == "" && !pageUp(owner) &&
+		(len(v1alpha1.Standing(*owner.Journal())) > 0 || leftOpen(owner))
+}
+
+// leftOpen says whether a run that had let users in was taken from its site before it had put
+// everything back.
+func leftOpen(owner productionObject) bool {
+	g, ok := owner.(*v1alpha1.GoLive)
+	return ok && g.Status.Opened != nil && g.Status.Lease == nil &&
+		slices.ContainsFunc(production.Open(g.Status.Changes), func(c v1alpha1.Change) bool { return c.Undo != v1alpha1.UndoNever })
 }
 
 // pageUp says whether the journal has users led to the run's holding page.
@@ -222,7 +234,14 @@ func (b Base) shut(ctx context.Context, owner productionObject) (run, command st
 
 // putBack puts the site back for an object that is deleted, and lets both go.
 func (b Base) putBack(ctx context.Context, before, owner productionObject) (ctrl.Result, error) {
-	done, err := b.writer().Begin(owner).Undoer().Undo(ctx, owner.GetNamespace(), *owner.Journal())
+	session := b.writer().Begin(owner)
+	done, err := session.Undoer().Undo(ctx, owner.GetNamespace(), *owner.Journal())
+	if err == nil && done {
+		stays := slices.DeleteFunc(production.Open(*owner.Journal()), func(c v1alpha1.Change) bool {
+			return c.Undo != v1alpha1.UndoNever
+		})
+		done, _, err = session.Ensure(ctx, owner, "", production.Keep(stays)) // without our notes
+	}
 	if err != nil {
 		return ctrl.Result{}, err
 	}

@@ -6,6 +6,7 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -13,8 +14,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gradus-lms/gradus/api/v1alpha1"
+	"github.com/gradus-lms/gradus/internal/golive"
 	"github.com/gradus-lms/gradus/internal/golive/closing"
 	"github.com/gradus-lms/gradus/internal/production"
+	"github.com/gradus-lms/gradus/internal/rollback"
 )
 
 // scene reads the live site.
@@ -131,4 +134,27 @@ func (b Base) countRunning(ctx context.Context, namespace string, which client.L
 		}
 	}
 	return n, nil
+}
+
+// bypass lets a run that is deleted past the point of no return, and only waits for another, keep
+// that somebody leads users past its holding page.
+func (b Base) bypass(ctx context.Context, owner productionObject, grip production.Grip) error {
+	door := slices.DeleteFunc(production.Open(*owner.Journal()), func(c v1alpha1.Change) bool {
+		return c.Field != v1alpha1.FieldSelector
+	})
+	observed, err := production.ObserveAll(ctx, b.Live, owner.GetNamespace(), door)
+	if err != nil || !production.LedPast(door, observed) {
+		return err
+	}
+	scene, err := b.scene(ctx, owner, grip)
+	if err != nil || scene.Site == nil {
+		return err
+	}
+	switch run := owner.(type) {
+	case *v1alpha1.GoLive:
+		golive.View{Scene: scene, GoLive: run}.Remember()
+	case *v1alpha1.Rollback:
+		rollback.View{Scene: scene, Rollback: run}.Remember()
+	}
+	return nil
 }

@@ -59,30 +59,28 @@ func replacing(grip production.Grip) bool {
 }
 
 // tookOver says whether a rollback took the site over from a run that had it past the point of
-// no return, and closed. From one that was not there yet, or has let users in, nobody takes
-// over: its lease was free, and it takes that back when the rollback has let go.
+// no return. From one that was not there yet nobody takes over: its lease was free, and it
+// takes that back when the rollback has let go.
 func tookOver(owner production.Owner, grip production.Grip) bool {
-	return grip.Lost && replacing(grip) && committed(owner) && !letIn(owner)
-}
-
-// letIn says whether a run has let users in.
-func letIn(owner production.Owner) bool {
-	switch run := owner.(type) {
-	case *v1alpha1.GoLive:
-		return run.Status.Opened != nil
-	case *v1alpha1.Rollback:
-		return run.Status.Opened != nil
-	}
-	return false
+	return grip.Lost && replacing(grip) && committed(owner)
 }
 
 // replaced says whether a rollback has taken the site over from a run past the
 // point of no return, now or since: such a run works on the site no more,
-// whatever is retried. Only one that waits before it lets users in gives way; one
-// that did, and let the site go since, is at its own end.
+// whatever is retried. One that had let users in does not give way: its lease was
+// taken from it. One that did, and let the site go since, is at its own end.
 func replaced(g *v1alpha1.GoLive, grip production.Grip) bool {
-	return closing.PastCommit(g.Status.Steps) && g.Status.Opened == nil &&
-		(g.Status.Lease == nil || tookOver(g, grip))
+	return closing.PastCommit(g.Status.Steps) &&
+		(tookOver(g, grip) || g.Status.Lease == nil && g.Status.Opened == nil)
+}
+
+// successor names whom a run gave the site to, and says what is left to do: where users were in
+// nobody else puts back what the run left.
+func successor(g *v1alpha1.GoLive, grip production.Grip) string {
+	if g.Status.Opened == nil {
+		return grip.Holder
+	}
+	return grip.Holder + "; what this run left of the site is put back when it is deleted"
 }
 
 // goLiveOf gives the go-live that a plan ordered: the end of the plan's

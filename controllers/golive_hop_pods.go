@@ -25,7 +25,7 @@ func (b Base) hopPods(ctx context.Context, g *v1alpha1.GoLive) (map[string]int, 
 }
 
 // working counts what may still write a site's database, whoever made it: a run that is lost
-// leaves its pods. Not those that a rollback made itself, nor those of other sites.
+// leaves its pods. Not those that a rollback made itself, nor those of runs elsewhere.
 func (b Base) working(ctx context.Context, back *v1alpha1.Rollback, elsewhere []string) (map[string]int, error) {
 	marks := labels.NewSelector()
 	for _, r := range []struct {

@@ -73,10 +73,24 @@ func (s *source) saw(run production.Owner, opened *metav1.Time) {
 	}
 }
 
-// lacks says whether a holder is a run of the site that is no more.
-func (s *source) lacks(holder string) bool {
-	run := strings.HasPrefix(holder, "GoLive/") || strings.HasPrefix(holder, "Rollback/")
-	return run && !slices.Contains(s.runs, holder)
+// gone says whether the holder of the lease is a run that is no more. One that is not among
+// those which were listed may have been made since.
+func (r *RollbackReconciler) gone(ctx context.Context, back *v1alpha1.Rollback, s source, holder string) (bool, error) {
+	kind, rest, _ := strings.Cut(holder, "/")
+	name, uid, _ := strings.Cut(rest, "/")
+	var run client.Object
+	switch {
+	case slices.Contains(s.runs, holder):
+		return false, nil
+	case kind == "GoLive":
+		run = &v1alpha1.GoLive{}
+	case kind == "Rollback":
+		run = &v1alpha1.Rollback{}
+	default:
+		return false, nil
+	}
+	found, err := optional(ctx, r.Live, back.Namespace, name, run)
+	return err == nil && (found == nil || string(found.GetUID()) != uid), err
 }
 
 // observe reads everything live.
@@ -88,7 +102,9 @@ func (r *RollbackReconciler) observe(
 	if err != nil || scene.Site == nil {
 		return view, err
 	}
-	scene.HolderGone = from.lacks(grip.Holder)
+	if scene.HolderGone, err = r.gone(ctx, back, from, grip.Holder); err != nil {
+		return view, err
+	}
 	scene.Inherits = rollback.Left(from.goLive, from.before, from.held, grip.Fence)
 	name := ""
 	if back.Spec.To.BackupRef != nil {

@@ -164,27 +164,47 @@ func TestADeletedGoLiveGoesThoughItsLeaseIsLostForGood(t *testing.T) {
 	}
 }
 
-// Users are in, somebody deletes the lease, and a Rollback that waited takes the open site: it has
-// taken nothing over, and the go-live comes to its end when that has let go.
-func TestAGoLiveThatLetUsersInIsNotTakenOver(t *testing.T) {
+// Users are in, somebody deletes the lease, and a Rollback that waited takes the open site and goes
+// back: the go-live does not go on from there, and puts back what it left when it is deleted.
+func TestAGoLiveWhoseOpenSiteWasGoneBackFrom(t *testing.T) {
 	w := newWorld(t)
 	w.order(nil)
-	w.until("the doors that open", func(g *v1alpha1.GoLive) bool { return state(g, "OpenDoors") == v1alpha1.StepPassed })
+	w.versions("1.0")
+	w.at = func() {
+		if w.isOpen() && w.get().Status.Version == "2.0" {
+			w.deny = "cron"
+		}
+	}
+	refused := func(g *v1alpha1.GoLive) bool { return reason(g, "Resume") == "ChangeRefused" }
+	w.until("the doors are open, and it cannot go on", refused)
+	w.backFromGoAt("back", 1000)
+	back := w.backUntil("waits", at("TakeLease"))
 	w.must(w.admin.Delete(w.ctx, w.lease()))
 	lease := &coordinationv1.Lease{ObjectMeta: w.meta("gradus-campus")}
-	lease.Annotations[v1alpha1.PointAnnotation] = string(v1alpha1.PointCommitted) // by now
-	lease.Spec.HolderIdentity, lease.Spec.LeaseTransitions = ptr.To("Rollback/back/u-2"), ptr.To[int32](1)
+	lease.Annotations[v1alpha1.PointAnnotation] = string(v1alpha1.PointReversible)
+	lease.Spec.HolderIdentity, lease.Spec.LeaseTransitions = ptr.To("Rollback/back/"+string(back.UID)), ptr.To[int32](1)
 	w.must(w.admin.Create(w.ctx, lease))
-	w.tick()
-	if g := w.get(); g.Status.Lease == nil {
-		t.Error("it has given its lease up")
+	w.at, w.deny = nil, ""
+	back = w.backUntil("over", ended)
+	if c := meta.FindStatusCondition(back.Status.Conditions, v1alpha1.SucceededCondition); c.Status != metav1.ConditionTrue {
+		t.Fatalf("%s: %s", c.Reason, c.Message)
 	}
-	delete(lease.Annotations, v1alpha1.PointAnnotation)
-	lease.Spec.HolderIdentity = ptr.To("")
-	w.must(w.admin.Update(w.ctx, lease))
-	if c := succeeded(w.until("over", over)); c.Status != metav1.ConditionTrue || w.left() != 0 {
-		t.Errorf("%s: %s; %d objects are left", c.Reason, c.Message, w.left())
+	for range 3 {
+		w.tick()
 	}
+	g := w.get()
+	c := meta.FindStatusCondition(g.Status.Conditions, v1alpha1.StalledCondition)
+	if c == nil || c.Reason != v1alpha1.LeaseLostReason || !strings.Contains(c.Message, "when it is deleted") || w.holder() != "" {
+		t.Errorf("stalled as %+v, held by %q", c, w.holder())
+	}
+	w.must(w.admin.Delete(w.ctx, g))
+	for range 10 {
+		w.tick()
+	}
+	if err := w.admin.Get(w.ctx, client.ObjectKeyFromObject(g), g); !apierrors.IsNotFound(err) || w.left() != 0 {
+		t.Errorf("the go-live: %v; %d objects are left", err, w.left())
+	}
+	w.wantServing("campus:1.0")
 }
 
 // A Rollback has the site whose lease a go-live lost before it changed anything: that one only

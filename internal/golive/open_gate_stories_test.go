@@ -152,39 +152,58 @@ func TestARejectionIsThoughtOver(t *testing.T) {
 // Somebody points the door at the application while people look at it: what users wrote until the
 // page is back is lost by going back, and a person is asked. Where nothing runs nobody wrote.
 func TestWhatUsersWroteBesideThePageIsPriced(t *testing.T) {
-	for name, runs := range map[string]bool{"to pods that run": true, "to nothing": false} {
+	for name, test := range map[string]struct{ runs, deleted bool }{
+		"to pods that run": {true, false}, "to nothing": {false, false}, "and it is deleted": {true, true},
+	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
 			digest := w.looking("")
 			w.versions("1.0")
-			if runs {
+			if test.runs {
 				w.pod("web-1", map[string]string{"app": "web"})
 			}
-			door := &corev1.Service{}
-			w.must(w.admin.Get(w.ctx, client.ObjectKey{Namespace: w.namespace, Name: "web"}, door))
-			page := door.Spec.Selector
-			door.Spec.Selector = map[string]string{"app": "web"}
-			w.must(w.admin.Update(w.ctx, door, client.FieldOwner("argocd")))
-			g := w.until("halted", func(g *v1alpha1.GoLive) bool {
-				return meta.IsStatusConditionTrue(g.Status.Conditions, v1alpha1.StalledCondition)
-			})
-			if (g.Status.Bypassed != nil) != runs || g.Status.Opened != nil {
-				t.Errorf("bypassed %v, opened %v", g.Status.Bypassed, g.Status.Opened)
+			if test.deleted {
+				w.must(w.admin.Delete(w.ctx, w.get()))
+				w.tick()
 			}
-			door.Spec.Selector = page
-			w.must(w.admin.Update(w.ctx, door, client.FieldOwner("argocd")))
-			w.decide("tester", "testers", digest, v1alpha1.DecisionReject)
+			page := w.leadsPast()
+			for range 3 {
+				w.tick()
+			}
+			g := w.get()
+			stalled := meta.IsStatusConditionTrue(g.Status.Conditions, v1alpha1.StalledCondition)
+			if (g.Status.Bypassed != nil) != test.runs || g.Status.Opened != nil || !stalled {
+				t.Errorf("bypassed %v, opened %v, conditions %v", g.Status.Bypassed, g.Status.Opened, g.Status.Conditions)
+			}
+			w.must(w.admin.Update(w.ctx, page, client.FieldOwner("argocd")))
+			if test.deleted {
+				w.backFromGo("back")
+			} else {
+				w.decide("tester", "testers", digest, v1alpha1.DecisionReject)
+			}
 			w.until("a way back", func(*v1alpha1.GoLive) bool { return w.rollbacks() == 1 })
-			if runs {
+			if test.runs {
 				w.confirms()
 				w.must(w.admin.Delete(w.ctx, &corev1.Pod{ObjectMeta: w.meta("web-1")}, client.GracePeriodSeconds(0)))
 			}
 			w.wantBack()
-			if p := w.rollback().Status.Price; (p.Rows == 12) != runs {
+			if p := w.rollback().Status.Price; (p.Rows == 12) != test.runs {
 				t.Errorf("price %+v", p)
 			}
 		})
 	}
+}
+
+// leadsPast points the door at the application, and gives it as it was, to put it back.
+func (w *world) leadsPast() (found *corev1.Service) {
+	w.t.Helper()
+	door := &corev1.Service{}
+	w.must(w.admin.Get(w.ctx, client.ObjectKey{Namespace: w.namespace, Name: "web"}, door))
+	found = door.DeepCopy()
+	door.Spec.Selector = map[string]string{"app": "web"}
+	w.must(w.admin.Update(w.ctx, door, client.FieldOwner("argocd")))
+	found.ResourceVersion = door.ResourceVersion
+	return found
 }
 
 // confirms waits until the Rollback asks for its price, with the site closed, and says yes.

@@ -70,3 +70,30 @@ func TestUsersWhoAreLedPastThePageMayHaveWritten(t *testing.T) {
 		}
 	}
 }
+
+// In the look that takes the site, what was seen while its lease was free stays, and so does what
+// an earlier rollback saw.
+func TestASiteThatIsTakenWasClosedOnlyWhereNobodySawOtherwise(t *testing.T) {
+	opened := &v1alpha1.RollbackSource{Doors: v1alpha1.DoorsOpened}
+	for name, test := range map[string]struct {
+		reason string
+		before *v1alpha1.RollbackSource
+		want   v1alpha1.SourceDoors
+	}{
+		"the go-live gave it":                {v1alpha1.SiteBusyReason, nil, v1alpha1.DoorsStayedClosed},
+		"its lease was free":                 {"TakingLease", nil, v1alpha1.DoorsOpened},
+		"given by one that saw users let in": {v1alpha1.SiteBusyReason, opened, v1alpha1.DoorsOpened},
+	} {
+		g := failedGoLive()
+		b := v1alpha1.Rollback{Status: v1alpha1.RollbackStatus{Source: test.before,
+			Steps: []v1alpha1.StepStatus{{Name: closing.StepTakeLease, State: v1alpha1.StepPassed}}}}
+		r := &v1alpha1.Rollback{Status: v1alpha1.RollbackStatus{Source: opened.DeepCopy(), Changes: g.Status.Changes[:1],
+			Steps: []v1alpha1.StepStatus{{Name: closing.StepTakeLease, State: v1alpha1.StepWaiting, Reason: test.reason}}}}
+		v := View{Rollback: r, GoLive: g, Before: []v1alpha1.Rollback{b}, Scene: &closing.Scene{Owner: r,
+			Grip: production.Grip{Held: true, Point: v1alpha1.PointCommitted}}}
+		v.Remember()
+		if got := r.Status.Source.Doors; got != test.want {
+			t.Errorf("%s: %s", name, got)
+		}
+	}
+}

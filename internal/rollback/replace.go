@@ -146,6 +146,9 @@ func InheritFrom(r, before *v1alpha1.Rollback, observed []production.Observed) {
 func (v View) closedSince() bool {
 	if v.Grip.Holder == "" || v.HolderGone {
 		run, _ := production.ShutBy(v.Rollback, v.Door)
+		if v.Site == nil {
+			return false
+		}
 		pods, _ := v.Running()
 		return pods == 0 && run == production.Identity(v.GoLive) && slices.Contains(v.Inherits, run)
 	}

@@ -7,6 +7,7 @@
 package rollback
 
 import (
+	"slices"
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -81,9 +82,22 @@ func (v View) stayedClosed() bool {
 		return false
 	}
 	if v.Held() {
-		return inherited(v.Rollback, g)
+		return v.tookClosed()
 	}
 	return v.Grip.Point == v1alpha1.PointCommitted && v.closedSince()
+}
+
+// tookClosed says whether the site that was taken right now had been closed all the while. Of a
+// lease that was free the last look before tells; of one that was given, whoever had it.
+func (v View) tookClosed() bool {
+	noted := v.Rollback.Status.Source
+	opened := func(s *v1alpha1.RollbackSource) bool { return s != nil && s.Doors == v1alpha1.DoorsOpened }
+	if closing.Taking(v.Rollback.Status.Steps) && opened(noted) {
+		return false
+	}
+	return inherited(v.Rollback, v.GoLive) && !slices.ContainsFunc(v.Before, func(b v1alpha1.Rollback) bool {
+		return Took(&b) && opened(b.Status.Source)
+	})
 }
 
 // tookOver says whether a rollback holds the site past a point of no return

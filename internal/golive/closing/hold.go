@@ -50,6 +50,13 @@ func Wish(ledger []v1alpha1.StepStatus, from string) production.Wish {
 	return wish
 }
 
+// Taking says whether a ledger stands where a lease is taken that was seen to be free.
+func Taking(ledger []v1alpha1.StepStatus) bool {
+	return slices.ContainsFunc(ledger, func(e v1alpha1.StepStatus) bool {
+		return e.Name == StepTakeLease && e.Reason == reasonTaking
+	})
+}
+
 // Committing says whether the ledger stands right before the point of no return.
 func Committing(ledger []v1alpha1.StepStatus) bool {
 	for _, entry := range ledger {
@@ -73,8 +80,7 @@ func TakeLease[V Stage]() pipeline.Step[V] {
 			case s.Held():
 				return pipeline.Pass("the site is held by %s", s.Owner.GetName())
 			case s.HolderGone && s.Committed():
-				return pipeline.Await(v1alpha1.SiteBusyReason, "%s", LeftHeld(s.Site.Namespace, s.Site.Name, s.Grip.Holder)).
-					By(seen.Now.Add(15 * time.Second))
+				return pipeline.Await(v1alpha1.SiteBusyReason, "%s", s.leftHeld()).By(seen.Now.Add(15 * time.Second))
 			case s.Grip.Holder != "":
 				return pipeline.Await(v1alpha1.SiteBusyReason, "Site %s is held by %s", s.Site.Name, s.Grip.Holder).
 					By(seen.Now.Add(15 * time.Second))
@@ -113,12 +119,17 @@ func LeftShut(site, run, command string) string {
 		"database and workloads are sound, open the site: %s", site, run, command)
 }
 
-// LeftHeld tells of a lease that a run holds which is no more, and how it is freed.
-func LeftHeld(namespace, site, holder string) string {
-	lease := production.LeaseName(site)
-	return fmt.Sprintf("Lease %s is held by %s, which does not exist any more. The next Rollback to the same state goes on "+
-		"from it when the lease is free: kubectl patch lease -n %s %s --type merge -p '{\"spec\":{\"holderIdentity\":\"\"}}' "+
-		"(verb breaklock on sites.lms.gradus.dev)", lease, holder, namespace, lease)
+// leftHeld tells of a lease that a run holds which is no more: how it is freed where this run goes
+// on from what that left, and how it is deleted where nobody can.
+func (s *Scene) leftHeld() string {
+	lease := production.LeaseName(s.Site.Name)
+	how := "Only where database and workloads are sound: kubectl delete lease -n %s %s"
+	if run, _ := production.ShutBy(s.Owner, s.Door); run != "" && slices.Contains(s.Inherits, run) {
+		how = `This run goes on from it when the lease is free: kubectl patch lease -n %s %s --type merge ` +
+			`-p '{"spec":{"holderIdentity":""}}'`
+	}
+	return fmt.Sprintf("Lease %s is held by %s, which does not exist any more. "+how+
+		" (verb breaklock on sites.lms.gradus.dev)", lease, s.Grip.Holder, s.Site.Namespace, lease)
 }
 
 // LeftCommitted tells of a free lease that says how far a run was, and how it is deleted.
