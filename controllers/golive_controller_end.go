@@ -63,7 +63,7 @@ func (b Base) end(ctx context.Context, before, owner productionObject) (ctrl.Res
 		return ctrl.Result{}, dropFinalizer(ctx, b.Client, owner)
 	case err != nil:
 		return ctrl.Result{}, err
-	case needed(owner, grip, nothing), waitsForFree(owner, grip):
+	case needed(owner, grip, nothing), waitsForFree(owner, grip), leftOpen(owner, grip):
 		return b.stay(ctx, before, owner, grip)
 	case !grip.Held:
 		return b.leave(ctx, before, owner, grip)
@@ -178,9 +178,14 @@ func another(owner productionObject) string {
 func (b Base) grasp(ctx context.Context, owner productionObject, nothing bool) (production.Grip, error) {
 	leases := b.writer().Leases
 	grip, err := leases.Keep(ctx, owner, production.WishNothing, "")
-	switch {
-	case err != nil:
+	if err != nil {
 		return grip, err
+	}
+	if leftOpen(owner, grip) && grip.Holder == "" { // it is not held on as before: what was left is put back, and no more
+		owner.SetHeld(nil)
+		grip.Lost = false
+	}
+	switch {
 	case grip.Lost && !nothing: // it was deleted under us, or we crashed while it was taken back
 		grip, _, err = b.regain(ctx, owner, grip)
 	case waitsForFree(owner, grip): // it goes with its extra pods
@@ -200,15 +205,16 @@ func waitsForFree(owner productionObject, grip production.Grip) bool {
 		return false
 	}
 	return !grip.Held && grip.Holder == "" && !pageUp(owner) &&
-		(len(v1alpha1.Standing(*owner.Journal())) > 0 || leftOpen(owner))
+		(len(v1alpha1.Standing(*owner.Journal())) > 0 || leftOpen(owner, grip))
 }
 
-// leftOpen says whether a run that had let users in was taken from its site before it had put
-// everything back.
-func leftOpen(owner productionObject) bool {
-	g, ok := owner.(*v1alpha1.GoLive)
-	return ok && g.Status.Opened != nil && g.Status.Lease == nil &&
-		slices.ContainsFunc(production.Open(g.Status.Changes), func(c v1alpha1.Change) bool { return c.Undo != v1alpha1.UndoNever })
+// leftOpen says whether a run that had let users in lost its site for good before it had put
+// everything back: it waits until that is free, whoever has it.
+func leftOpen(owner productionObject, grip production.Grip) bool {
+	return letIn(owner) && !grip.Held && (owner.Held() == nil || grip.Lost) &&
+		slices.ContainsFunc(production.Open(*owner.Journal()), func(c v1alpha1.Change) bool {
+			return c.Undo == v1alpha1.UndoUntilCommit
+		})
 }
 
 // pageUp says whether the journal has users led to the run's holding page.

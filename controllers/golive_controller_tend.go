@@ -5,6 +5,7 @@ package controllers
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -68,10 +69,30 @@ func tookOver(owner production.Owner, grip production.Grip) bool {
 // replaced says whether a rollback has taken the site over from a run past the
 // point of no return, now or since: such a run works on the site no more,
 // whatever is retried. One that had let users in does not give way: its lease was
-// taken from it. One that did, and let the site go since, is at its own end.
+// taken from it. One that let the site go, or is about to, is at its own end.
 func replaced(g *v1alpha1.GoLive, grip production.Grip) bool {
-	return closing.PastCommit(g.Status.Steps) &&
-		(tookOver(g, grip) || g.Status.Lease == nil && g.Status.Opened == nil)
+	switch took := tookOver(g, grip); {
+	case !closing.PastCommit(g.Status.Steps):
+		return false
+	case g.Status.Opened == nil:
+		return took || g.Status.Lease == nil
+	case took:
+		return closing.Wish(g.Status.Steps, "") != production.WishLetGo
+	}
+	return g.Status.Lease == nil && slices.ContainsFunc(closing.Working(g.Status.Steps), func(e v1alpha1.StepStatus) bool {
+		return e.State == v1alpha1.StepFailed && e.Reason == v1alpha1.LeaseLostReason
+	})
+}
+
+// letIn says whether a run has let users in.
+func letIn(owner production.Owner) bool {
+	switch run := owner.(type) {
+	case *v1alpha1.GoLive:
+		return run.Status.Opened != nil
+	case *v1alpha1.Rollback:
+		return run.Status.Opened != nil
+	}
+	return false
 }
 
 // successor names whom a run gave the site to, and says what is left to do: where users were in

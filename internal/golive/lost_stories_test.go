@@ -106,12 +106,7 @@ func TestNothingStaysBesideTheSiteOfADeletedGoLive(t *testing.T) {
 		t.Fatalf("%d objects of ours beside a closed site", w.left())
 	}
 	w.must(w.admin.Delete(w.ctx, w.goLive))
-	for range 5 {
-		w.tick()
-	}
-	if err := w.admin.Get(w.ctx, client.ObjectKeyFromObject(w.goLive), w.goLive); !apierrors.IsNotFound(err) || w.left() != 0 {
-		t.Errorf("the go-live: %v; %d objects are left", err, w.left())
-	}
+	w.gone()
 }
 
 // A rollback that took the closed site over needs the page of the go-live.
@@ -141,7 +136,7 @@ func TestAGoLiveIsNotDeletedUnderItsHoldingPage(t *testing.T) {
 }
 
 // Users are in, the run is deleted, and somebody broke its lease and took the site:
-// it goes when that one has let go, too.
+// it goes when that one has let go, and leaves the site as it should be.
 func TestADeletedGoLiveGoesThoughItsLeaseIsLostForGood(t *testing.T) {
 	w := newWorld(t)
 	w.order(nil)
@@ -155,12 +150,25 @@ func TestADeletedGoLiveGoesThoughItsLeaseIsLostForGood(t *testing.T) {
 	hold("GoLive/another/u-2", fence+1)
 	w.must(w.admin.Delete(w.ctx, w.goLive))
 	w.tick()
+	if c := meta.FindStatusCondition(w.get().Status.Conditions, v1alpha1.ReadyCondition); !strings.Contains(c.Message, "GoLive/another/u-2") {
+		t.Errorf("it says %q", c.Message)
+	}
+	lease := w.lease()
+	delete(lease.Annotations, v1alpha1.PointAnnotation)
+	w.must(w.admin.Update(w.ctx, lease))
 	hold("", fence+1)
-	for range 5 {
+	w.gone()
+	w.wantServing("campus:2.0")
+}
+
+// gone ticks until the go-live that was deleted is gone, with all that it put beside the site.
+func (w *world) gone() {
+	w.t.Helper()
+	for range 10 {
 		w.tick()
 	}
 	if err := w.admin.Get(w.ctx, client.ObjectKeyFromObject(w.goLive), w.goLive); !apierrors.IsNotFound(err) || w.left() != 0 {
-		t.Errorf("the go-live: %v; %d objects are left", err, w.left())
+		w.t.Errorf("the go-live: %v; %d objects are left", err, w.left())
 	}
 }
 
@@ -197,13 +205,14 @@ func TestAGoLiveWhoseOpenSiteWasGoneBackFrom(t *testing.T) {
 	if c == nil || c.Reason != v1alpha1.LeaseLostReason || !strings.Contains(c.Message, "when it is deleted") || w.holder() != "" {
 		t.Errorf("stalled as %+v, held by %q", c, w.holder())
 	}
+	w.retry("Resume@1") // too late
+	w.tick()
+	w.tick()
+	if got := reason(w.get(), "Resume"); got != v1alpha1.LeaseLostReason {
+		t.Errorf("retried, Resume is %s", got)
+	}
 	w.must(w.admin.Delete(w.ctx, g))
-	for range 10 {
-		w.tick()
-	}
-	if err := w.admin.Get(w.ctx, client.ObjectKeyFromObject(g), g); !apierrors.IsNotFound(err) || w.left() != 0 {
-		t.Errorf("the go-live: %v; %d objects are left", err, w.left())
-	}
+	w.gone()
 	w.wantServing("campus:1.0")
 }
 
