@@ -30,9 +30,11 @@ type away struct {
 	// absences seen so far, and which of them was the first from a run that held the site and
 	// could be taken back: what came after that came of it.
 	absences, first int
-	// held: the run held the site; point: how far it was.
-	held  bool
-	point string
+	// held: the run held the site; point: how far it was; watched: it had a watchdog. Extra pods
+	// are put back without: nobody is shut out.
+	held    bool
+	point   string
+	watched bool
 	// compared is how much was written when the site was last compared.
 	compared int
 	wrong    []string
@@ -66,6 +68,7 @@ func (a *away) undoable() bool { return a.held && a.reversible() }
 // begins notes how the operator left the site.
 func (a *away) begins(held bool, point string) {
 	a.held, a.point, a.left, a.since = held, point, a.w.Site(), a.w.Clock.Now()
+	a.watched = a.w.Watchdog() != nil
 	if a.first == 0 && a.undoable() {
 		a.first = a.absences
 	}
@@ -81,12 +84,13 @@ func (a *away) open() {
 
 // shut looks at a site that was held when its operator went.
 func (a *away) shut() {
-	watched := a.w.Gone == gate.OperatorAway
-	switch reversible := a.reversible(); {
-	case reversible && watched && a.lasts() > reopens:
-		a.same("closed for users "+a.lasts().String()+" after the operator went", a.start)
-	case !reversible:
+	switch {
+	case !a.reversible():
 		a.same("touched past the point of no return, while the operator was away", a.left)
+	case !a.watched:
+		a.same("touched, while the operator was away and nobody watched", a.left)
+	case a.w.Gone == gate.OperatorAway && a.lasts() > reopens:
+		a.same("closed for users "+a.lasts().String()+" after the operator went", a.start)
 	}
 }
 

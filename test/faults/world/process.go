@@ -225,14 +225,7 @@ func (silent) Tell(context.Context, string, string) error { return nil }
 
 // watch lets the watchdog look, as the account that the operator made for it.
 func (w *World) watch() {
-	var all appsv1.DeploymentList
-	w.List(&all)
-	var at *appsv1.Deployment
-	for i := range all.Items {
-		if strings.HasPrefix(all.Items[i].Spec.Template.Spec.ServiceAccountName, "gradus-watchdog") {
-			at = &all.Items[i]
-		}
-	}
+	at := w.Watchdog()
 	if at == nil || !w.bound(at.Spec.Template.Spec.ServiceAccountName) {
 		w.dog = nil
 		return
@@ -248,6 +241,18 @@ func (w *World) watch() {
 	if err != nil && !errors.Is(err, gate.Dead) {
 		w.Errors = append(w.Errors, fmt.Sprintf("tick %d, watchdog: %v", w.Ticks, err))
 	}
+}
+
+// Watchdog gives the Deployment of the watchdog that stands beside the site; nil when none does.
+func (w *World) Watchdog() *appsv1.Deployment {
+	var all appsv1.DeploymentList
+	w.List(&all)
+	for i := range slices.Backward(all.Items) {
+		if strings.HasPrefix(all.Items[i].Spec.Template.Spec.ServiceAccountName, "gradus-watchdog") {
+			return &all.Items[i]
+		}
+	}
+	return nil
 }
 
 // bound says whether an account of the site's namespace was given anything that is there.
