@@ -246,8 +246,10 @@ func tooLate(g *v1alpha1.GoLive) pipeline.Verdict {
 			g.Name, stalled.Message)
 	case g.Status.Opened != nil:
 		return pipeline.Await("Committed", "cannot abort: go-live %s let users in; wait for it", g.Name)
-	default:
-		return pipeline.Await("Committed", "cannot abort: go-live %s is past the point of no return; wait for it, or "+
-			"create a Rollback to it: %s", g.Name, ready.Message)
+	case ready.Reason == v1alpha1.WaitingForApprovalReason: // people look at it: they can say no
+		return pipeline.Await("Committed", "cannot abort: go-live %s is past the point of no return: %s",
+			g.Name, ready.Message)
 	}
+	return pipeline.Await("Committed", "cannot abort: go-live %s is past the point of no return; wait for it, or create a "+
+		"Rollback to it", g.Name)
 }

@@ -236,7 +236,8 @@ func TestAbort(t *testing.T) {
 	plain := func(*v1alpha1.GoLive) {}
 	open := func(g *v1alpha1.GoLive) { g.Status.Opened = ptr.To(metav1.NewTime(noon)) }
 	looked := func(g *v1alpha1.GoLive) {
-		g.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ReadyCondition, Status: metav1.ConditionFalse, Message: "1 of testers must agree"}}
+		g.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ReadyCondition, Status: metav1.ConditionFalse,
+			Reason: v1alpha1.WaitingForApprovalReason, Message: "1 of testers must agree"}}
 	}
 	stalled := func(g *v1alpha1.GoLive) {
 		open(g)
@@ -247,7 +248,8 @@ func TestAbort(t *testing.T) {
 		says   string
 	}{
 		"nothing held": {func(*View) {}, ""}, "reversible": {lease(v1alpha1.PointReversible, plain), "autumn-golive-1 puts the site back first"},
-		"committed":              {lease(v1alpha1.PointCommitted, looked), "wait for it, or create a Rollback to it: 1 of testers must agree"},
+		"committed":              {lease(v1alpha1.PointCommitted, plain), "wait for it, or create a Rollback to it"},
+		"committed, people look": {lease(v1alpha1.PointCommitted, looked), "point of no return: 1 of testers must agree"},
 		"committed, users in":    {lease(v1alpha1.PointCommitted, open), "go-live autumn-golive-1 let users in; wait for it"},
 		"committed, and stalled": {lease(v1alpha1.PointCommitted, stalled), "autumn-golive-1 is past the point of no return, and needs a person: 0 of 1 pods"},
 	} {
