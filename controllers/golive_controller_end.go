@@ -68,14 +68,22 @@ func (b Base) end(ctx context.Context, before, owner productionObject) (ctrl.Res
 	case !grip.Held:
 		return b.leave(ctx, before, owner, grip)
 	case grip.Point == v1alpha1.PointCommitted:
-		if err := b.bypass(ctx, owner, grip); err != nil {
-			return ctrl.Result{}, err
-		}
-		return b.awakeSettled(ctx, before, owner, pipeline.Fail("DeletionWaits", "deleted past the point of no return: "+
-			"the site may be closed and half-upgraded; %s, or finish by hand and remove the "+
-			"finalizer, then Lease %s (verb breaklock on sites.lms.gradus.dev)", another(owner), owner.Held().Name))
+		return b.halfway(ctx, before, owner, grip)
 	}
 	return b.putBack(ctx, before, owner)
+}
+
+// halfway keeps a run that is deleted past the point of no return until another one takes the site
+// over from it.
+func (b Base) halfway(
+	ctx context.Context, before, owner productionObject, grip production.Grip,
+) (ctrl.Result, error) {
+	if err := b.bypass(ctx, owner, grip); err != nil {
+		return ctrl.Result{}, err
+	}
+	return b.awakeSettled(ctx, before, owner, pipeline.Fail("DeletionWaits", "deleted past the point of no return: "+
+		"the site may be closed and half-upgraded; %s, or finish by hand and remove the "+
+		"finalizer, then Lease %s (verb breaklock on sites.lms.gradus.dev)", another(owner), owner.Held().Name))
 }
 
 // ends says whether a run is deleted, and does not go on all the same.

@@ -250,6 +250,6 @@ func tooLate(g *v1alpha1.GoLive) pipeline.Verdict {
 		return pipeline.Await("Committed", "cannot abort: go-live %s is past the point of no return: %s",
 			g.Name, ready.Message)
 	}
-	return pipeline.Await("Committed", "cannot abort: go-live %s is past the point of no return; wait for it, or create a "+
-		"Rollback to it", g.Name)
+	return pipeline.Await("Committed", "cannot abort: go-live %s is past the point of no return; wait for it, or create "+
+		"a Rollback to it", g.Name)
 }

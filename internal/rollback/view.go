@@ -78,7 +78,10 @@ func (v View) afterFailure() bool {
 // and when it is.
 func (v View) stayedClosed() bool {
 	g := v.GoLive
-	if g == nil || g.Status.Opened != nil || g.Status.Bypassed != nil || !closing.PastCommit(g.Status.Steps) || closing.Opening(g.Status.Steps) {
+	if g == nil || g.Status.Opened != nil || g.Status.Bypassed != nil {
+		return false
+	}
+	if !closing.PastCommit(g.Status.Steps) || closing.Opening(g.Status.Steps) {
 		return false
 	}
 	if v.Held() {
