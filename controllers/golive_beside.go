@@ -67,10 +67,7 @@ func (b Base) late(ctx context.Context, owner productionObject, over bool, settl
 func (b Base) leave(
 	ctx context.Context, before, owner productionObject, grip production.Grip,
 ) (ctrl.Result, error) {
-	for _, c := range production.Open(*owner.Journal()) {
-		if c.Field != v1alpha1.FieldSelector {
-			continue
-		}
+	for _, c := range pages(owner) {
 		now, err := production.Observe(ctx, b.Live, owner.GetNamespace(), c)
 		if err != nil {
 			return ctrl.Result{}, err

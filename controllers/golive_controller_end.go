@@ -226,9 +226,13 @@ func leftOpen(owner productionObject, grip production.Grip) bool {
 }
 
 // pageUp says whether the journal has users led to the run's holding page.
-func pageUp(owner productionObject) bool {
-	leads := func(c v1alpha1.Change) bool { return c.Field == v1alpha1.FieldSelector }
-	return slices.ContainsFunc(production.Open(*owner.Journal()), leads)
+func pageUp(owner productionObject) bool { return len(pages(owner)) > 0 }
+
+// pages gives the changes by which a run leads users to its holding page.
+func pages(owner productionObject) []v1alpha1.Change {
+	return slices.DeleteFunc(production.Open(*owner.Journal()), func(c v1alpha1.Change) bool {
+		return c.Field != v1alpha1.FieldSelector
+	})
 }
 
 // shut names another run whose holding page users see, and whose lease somebody took away, with

@@ -6,7 +6,6 @@ package controllers
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -139,9 +138,7 @@ func (b Base) countRunning(ctx context.Context, namespace string, which client.L
 // bypass lets a run that is deleted past the point of no return, and only waits for another, keep
 // that somebody leads users past its holding page.
 func (b Base) bypass(ctx context.Context, owner productionObject, grip production.Grip) error {
-	door := slices.DeleteFunc(production.Open(*owner.Journal()), func(c v1alpha1.Change) bool {
-		return c.Field != v1alpha1.FieldSelector
-	})
+	door := pages(owner)
 	observed, err := production.ObserveAll(ctx, b.Live, owner.GetNamespace(), door)
 	if err != nil || !production.LedPast(door, observed) {
 		return err

@@ -149,10 +149,16 @@ func TestARivalPastThePointOfNoReturnIsNoReasonToStay(t *testing.T) {
 // merges applies the door as a pipeline does that knows nothing of ours: its labels come beside.
 func (w *world) merges() (found *corev1.Service) {
 	w.t.Helper()
+	return w.points(func(s map[string]string) { s["app"] = "web" })
+}
+
+// points writes the door's selector as a pipeline does, and gives the door as it was, to put it back.
+func (w *world) points(change func(selector map[string]string)) (found *corev1.Service) {
+	w.t.Helper()
 	door := &corev1.Service{}
 	w.must(w.admin.Get(w.ctx, client.ObjectKey{Namespace: w.namespace, Name: "web"}, door))
 	found = door.DeepCopy()
-	door.Spec.Selector["app"] = "web"
+	change(door.Spec.Selector)
 	w.must(w.admin.Update(w.ctx, door, client.FieldOwner("argocd")))
 	found.ResourceVersion = door.ResourceVersion
 	return found
