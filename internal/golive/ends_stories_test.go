@@ -134,3 +134,24 @@ func (w *world) wantReplaced() {
 		w.t.Errorf("the go-live that was replaced stands at %v", g.Status.Conditions)
 	}
 }
+
+// The lease was let go, the status not written, and a Rollback that waited has the site: the
+// go-live has nothing more to do there, and is over as if nobody had been so quick.
+func TestAGoLiveThatLetGoIsOverThoughAnotherHasTheSite(t *testing.T) {
+	w := newWorld(t)
+	w.order(nil)
+	w.versions("1.0")
+	w.until("about to let go", func(g *v1alpha1.GoLive) bool {
+		return g.Status.Lease != nil && reason(g, "ReleaseLease") == "ReleasingLease"
+	})
+	lease := w.lease()
+	lease.Spec.HolderIdentity, lease.Spec.LeaseTransitions = ptr.To("Rollback/back/1"), ptr.To(*lease.Spec.LeaseTransitions+1)
+	lease.Annotations[v1alpha1.PointAnnotation] = string(v1alpha1.PointReversible)
+	w.must(w.admin.Update(w.ctx, lease))
+	if c := succeeded(w.until("over", over)); c.Status != metav1.ConditionTrue {
+		t.Errorf("ended as %s %s: %s", c.Status, c.Reason, c.Message)
+	}
+	if w.holder() != "Rollback/back/1" {
+		t.Errorf("held by %q", w.holder())
+	}
+}

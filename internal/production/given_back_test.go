@@ -96,3 +96,58 @@ func TestALeaseOfWhoGivesWayIsCommittedAlsoWhenItIsGone(t *testing.T) {
 		})
 	}
 }
+
+// A run that wants to let go and does not hold its lease is done, whoever has that since: what it
+// did before a crash it need not do again. Only what it still holds it lets go.
+func TestLettingGoIsDoneByWhomeverItWas(t *testing.T) {
+	for what, test := range map[string]struct {
+		holder string
+		fence  int32
+		point  v1alpha1.LeasePoint
+		done   bool
+	}{
+		"let go":                            {fence: 1, done: true},
+		"let go, and taken":                 {holder: "Rollback/b/1", fence: 2, point: v1alpha1.PointReversible, done: true},
+		"let go, and taken for good":        {holder: "Rollback/b/1", fence: 2, point: v1alpha1.PointCommitted, done: true},
+		"let go, taken, let go":             {fence: 2, done: true},
+		"let go, taken, emptied":            {fence: 2, point: v1alpha1.PointCommitted, done: true},
+		"deleted, and taken":                {holder: "Rollback/b/1", fence: 1, point: v1alpha1.PointReversible, done: true},
+		"emptied":                           {fence: 1, point: v1alpha1.PointCommitted},
+		"taken back, and then we crashed":   {holder: "me", fence: 2, point: v1alpha1.PointCommitted},
+		"nothing happened, and it lets go":  {holder: "me", fence: 1, point: v1alpha1.PointCommitted, done: true},
+		"deleted, and there is none at all": {done: true},
+	} {
+		t.Run(what, func(t *testing.T) {
+			s := newSite(t)
+			s.run("g")
+			_, _, err := s.reconcile("g", WishHold, nil)
+			s.must(err)
+			_, _, err = s.reconcile("g", WishCommit, nil)
+			s.must(err)
+			g := s.golive("g")
+			if test.holder == "me" {
+				test.holder = Identity(g)
+			}
+			lease, err := s.writer().Leases.Get(s.ctx, g)
+			s.must(err)
+			if test.fence == 0 {
+				s.must(s.admin.Delete(s.ctx, lease))
+			} else {
+				lease.Spec.HolderIdentity, lease.Spec.LeaseTransitions = &test.holder, &test.fence
+				setPoint(lease, test.point)
+				s.must(s.admin.Update(s.ctx, lease))
+			}
+			grip, err := s.writer().Leases.Keep(s.ctx, g, WishLetGo, "")
+			s.must(err)
+			if done := g.Status.Lease == nil; done != test.done || grip.Lost == done {
+				t.Errorf("done %v, grip %+v", done, grip)
+			}
+			if test.fence == 0 {
+				return
+			}
+			if who, _, _ := s.lease(); who != test.holder && who != "" || who == Identity(g) && test.done {
+				t.Errorf("held by %q", who)
+			}
+		})
+	}
+}

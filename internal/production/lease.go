@@ -114,9 +114,8 @@ func (l Leases) Keep(ctx context.Context, owner Owner, wish Wish, from string) (
 		}
 		return l.take(ctx, owner, lease, from)
 	}
-	if wish == WishLetGo && lease != nil && holder(lease) == "" &&
-		ptr.Deref(lease.Spec.LeaseTransitions, 0) == owner.Held().Fence {
-		owner.SetHeld(nil) // let go before a crash; who takes a lease over counts it up
+	if wish == WishLetGo && letGo(lease, owner) {
+		owner.SetHeld(nil)
 		return Grip{}, nil
 	}
 	if !mine(lease, owner) {

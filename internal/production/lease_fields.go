@@ -60,6 +60,19 @@ func mine(lease *coordinationv1.Lease, owner Owner) bool {
 		ptr.Deref(lease.Spec.LeaseTransitions, 0) == owner.Held().Fence
 }
 
+// letGo says that a run which wants to let its lease go need not any more: it did, before a
+// crash, and somebody may hold the site since; or the lease was taken from it. A free one that
+// says Committed under its number was emptied: it takes that back, and lets it go as it should be.
+func letGo(lease *coordinationv1.Lease, owner Owner) bool {
+	switch holder(lease) {
+	case Identity(owner):
+		return false
+	case "":
+		return point(lease) != v1alpha1.PointCommitted || ptr.Deref(lease.Spec.LeaseTransitions, 0) > owner.Held().Fence
+	}
+	return true
+}
+
 func holder(lease *coordinationv1.Lease) string {
 	if lease == nil {
 		return ""
