@@ -71,9 +71,12 @@ func (b Base) lost(ctx context.Context, owner productionObject, grip production.
 			return pipeline.Verdict{}, err
 		}
 	}
-	return pipeline.Fail(v1alpha1.LeaseLostReason,
-		"the site's lease %s; %d of %d changes are not undone; the plan must order a new attempt",
-		who, left, len(*owner.Journal())), nil
+	then := "the plan must order a new attempt"
+	if left > 0 && letIn(owner) && committed(owner) {
+		then = leftover
+	}
+	return pipeline.Fail(v1alpha1.LeaseLostReason, "the site's lease %s; %d of %d changes are not undone; %s",
+		who, left, len(*owner.Journal()), then), nil
 }
 
 // standing counts what a run that lost its lease still has on the site. Once

@@ -101,8 +101,11 @@ func successor(g *v1alpha1.GoLive, grip production.Grip) string {
 	if g.Status.Opened == nil {
 		return grip.Holder
 	}
-	return grip.Holder + "; what this run left of the site is put back when it is deleted"
+	return grip.Holder + "; " + leftover
 }
+
+// leftover says who puts back what a run left that had let users in.
+const leftover = "what this run left of the site is put back when it is deleted"
 
 // goLiveOf gives the go-live that a plan ordered: the end of the plan's
 // support is what its aftercare waits for.
