@@ -145,7 +145,8 @@ func TestAGoLiveThatLetGoIsOverThoughAnotherHasTheSite(t *testing.T) {
 		return g.Status.Lease != nil && reason(g, "ReleaseLease") == "ReleasingLease"
 	})
 	lease := w.lease()
-	lease.Spec.HolderIdentity, lease.Spec.LeaseTransitions = ptr.To("Rollback/back/1"), ptr.To(*lease.Spec.LeaseTransitions+1)
+	lease.Spec.HolderIdentity = ptr.To("Rollback/back/1")
+	lease.Spec.LeaseTransitions = ptr.To(*lease.Spec.LeaseTransitions + 1)
 	lease.Annotations[v1alpha1.PointAnnotation] = string(v1alpha1.PointReversible)
 	w.must(w.admin.Update(w.ctx, lease))
 	if c := succeeded(w.until("over", over)); c.Status != metav1.ConditionTrue {
