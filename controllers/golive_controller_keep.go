@@ -71,12 +71,16 @@ func (b Base) lost(ctx context.Context, owner productionObject, grip production.
 			return pipeline.Verdict{}, err
 		}
 	}
-	then := "the plan must order a new attempt"
-	if left > 0 && letIn(owner) && committed(owner) {
-		then = leftover
-	}
 	return pipeline.Fail(v1alpha1.LeaseLostReason, "the site's lease %s; %d of %d changes are not undone; %s",
-		who, left, len(*owner.Journal()), then), nil
+		who, left, len(*owner.Journal()), next(owner, left)), nil
+}
+
+// next says what comes after a run that lost its lease.
+func next(owner production.Owner, left int) string {
+	if left > 0 && letIn(owner) && committed(owner) {
+		return leftover
+	}
+	return "the plan must order a new attempt"
 }
 
 // standing counts what a run that lost its lease still has on the site. Once
